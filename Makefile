@@ -1,0 +1,61 @@
+# Kentongan. `make help` lists the targets.
+SHELL := /bin/bash
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
+GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
+DEVICE_TARGETS := linux-armv6 linux-armv7 linux-arm64 linux-amd64
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+.PHONY: build
+build: ## the programs for this machine, into bin/
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/kentongan ./cmd/kentongan-centre ./cmd/kentongan-demo
+
+.PHONY: demo
+demo: build ## camera, button, spool, broker, centre and its page, on this machine
+	@bin/kentongan-demo
+
+.PHONY: test
+test: tools ## every test, with the race detector; installs what it needs with apt
+	go test -race -timeout 20m $(TESTFLAGS) ./...
+
+.PHONY: tools
+tools: # what the tests run against: brokers, ffmpeg, a browser, an emulated machine
+	@.ci/tools
+
+.PHONY: soak
+soak: ## the long forms of the durability tests; KENTONGAN_SEED repeats a run
+	KENTONGAN_CUTS=$${KENTONGAN_CUTS:-3000000} KENTONGAN_SOAK=$${KENTONGAN_SOAK:-10m} go test -count=1 -timeout 6h -v -run 'Cut|Fuzzed|Model|Soak|Kill' ./agent/spool ./agent/uplink ./cmd/kentongan-demo
+
+.PHONY: bench
+bench: ## the benchmarks, beside what one would use instead
+	@.ci/bench
+
+.PHONY: lint
+lint: ## gofmt, go vet, staticcheck
+	@bad=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$bad" ]; then echo "gofmt would change:"; echo "$$bad"; exit 1; fi
+	go vet ./...
+	go run $(STATICCHECK) ./...
+
+.PHONY: vuln
+vuln: ## govulncheck; needs the network, for its list of known faults
+	go run $(GOVULNCHECK) ./...
+
+.PHONY: cross
+cross: $(addprefix dist/kentongan-,$(DEVICE_TARGETS)) ## static device programs for each board, into dist/, with their sizes
+	@ls -l $^ | awk '{printf "%-32s %6.2f MiB\n", $$NF, $$5/1048576}'
+
+.PHONY: dist/kentongan-linux-armv6 dist/kentongan-linux-armv7 dist/kentongan-linux-arm64 dist/kentongan-linux-amd64
+dist/kentongan-linux-%:
+	CGO_ENABLED=0 GOOS=linux GOARCH=$(patsubst armv%,arm,$*) GOARM=$(patsubst armv%,%,$(filter armv%,$*)) \
+		go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/kentongan
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin dist

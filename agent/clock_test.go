@@ -1,0 +1,50 @@
+package agent
+
+import (
+	"testing"
+	"time"
+
+	"kentongan/agent/report"
+)
+
+func TestStepBetween(t *testing.T) {
+	at := func(wall time.Time, up time.Duration, q report.Clock) report.Stamp {
+		return report.Stamp{Time: wall, Clock: q, Boot: "b", Uptime: up}
+	}
+	y1970 := time.Unix(30, 0)
+	now := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+	tests := map[string]struct {
+		last, now report.Stamp
+		changed   bool
+		stepMS    int64
+		booted    time.Time
+	}{
+		"a second later":         {at(now, 60*time.Second, report.ClockSynced), at(now.Add(time.Second), 61*time.Second, report.ClockSynced), false, 0, time.Time{}},
+		"slewed":                 {at(now, 60*time.Second, report.ClockSynced), at(now.Add(900*time.Millisecond), 61*time.Second, report.ClockSynced), false, 0, time.Time{}},
+		"set for the first time": {at(y1970, 30*time.Second, report.ClockUnset), at(now, 31*time.Second, report.ClockSynced), true, now.Sub(y1970).Milliseconds() - 1000, now.Add(-31 * time.Second)},
+		"set back":               {at(now, 60*time.Second, report.ClockSynced), at(now.Add(-time.Hour), 61*time.Second, report.ClockEstimated), true, -3_601_000, now.Add(-time.Hour - 61*time.Second)},
+		"service found":          {at(now, 60*time.Second, report.ClockEstimated), at(now.Add(time.Second), 61*time.Second, report.ClockSynced), true, 0, now.Add(-60 * time.Second)},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, changed := stepBetween(tt.last, tt.now)
+			if changed != tt.changed || got.StepMS != tt.stepMS || !got.BootedAt.Equal(tt.booted) {
+				t.Errorf("got %+v, %v; want a step of %d ms, booted at %v, %v", got, changed, tt.stepMS, tt.booted, tt.changed)
+			}
+		})
+	}
+}
+
+func TestStamp(t *testing.T) {
+	c, err := newClock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, b := c.stamp(), c.stamp()
+	if len(a.Boot) != 8 || a.Boot != b.Boot || b.Uptime < a.Uptime || a.Uptime == 0 {
+		t.Errorf("two stamps of one boot: %+v and %+v", a, b)
+	}
+	if got := quality(time.Unix(0, 0)); got != report.ClockUnset {
+		t.Errorf("1970 is %s, want unset", got)
+	}
+}

@@ -1,0 +1,94 @@
+package agent
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// TestImportsGoOneWay holds the directions of docs/architecture.md:
+//
+//	cmd/kentongan ──► agent ──► its parts ──► agent/report, hal
+//	cmd/kentongan-centre ──► agent/report, firmware
+//	agent/report, hal, firmware ──► nothing of ours
+func TestImportsGoOneWay(t *testing.T) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,TestImports,XTestImports", "kentongan/...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	seen := 0
+	for dec := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			break
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		seen++
+		for _, i := range p.Imports {
+			if ours, ok := strings.CutPrefix(i, "kentongan/"); ok && !mayImport(strings.TrimPrefix(p.ImportPath, "kentongan/"), ours) {
+				t.Errorf("%s imports %s", p.ImportPath, i)
+			}
+		}
+	}
+	if seen < 5 {
+		t.Errorf("go list named %d packages of ours, want all", seen)
+	}
+}
+
+func mayImport(from, to string) bool {
+	switch {
+	case strings.HasPrefix(to, from+"/") && !strings.HasPrefix(from, "agent") && from != "hal":
+		return true // a room's own inner rooms
+	case from == "agent/report" || from == "hal" || strings.HasPrefix(from, "firmware"):
+		return false
+	case from == "agent":
+		return strings.HasPrefix(to, "agent/") || strings.HasPrefix(to, "hal")
+	case strings.HasPrefix(from, "agent/"):
+		own := from
+		if i := strings.IndexByte(from[len("agent/"):], '/'); i >= 0 {
+			own = from[:len("agent/")+i]
+		}
+		return to == "agent/report" || to == "hal" || strings.HasPrefix(to+"/", own+"/")
+	case strings.HasPrefix(from, "hal/rig"): // tests of a whole machine
+		return strings.HasPrefix(to, "hal") || strings.HasPrefix(to, "agent/")
+	case strings.HasPrefix(from, "hal/"):
+		return strings.HasPrefix(to, "hal")
+	case strings.HasPrefix(from, "cmd/kentongan-centre"):
+		return to == "agent/report" || to == "firmware" || strings.HasPrefix(to, "cmd/kentongan-centre/")
+	case strings.HasPrefix(from, "cmd/kentongan-demo"):
+		return to == "agent/report" || to == "agent/stream/streamtest" || to == "broker-config" || strings.HasPrefix(to, "cmd/kentongan-demo/")
+	case from == "cmd/kentongan":
+		return strings.HasPrefix(to, "agent") || strings.HasPrefix(to, "hal") || to == "firmware"
+	}
+	return false
+}
+
+func TestMayImport(t *testing.T) {
+	for _, tt := range []struct {
+		from, to string
+		want     bool
+	}{
+		{"agent/uplink", "agent/spool", false},
+		{"agent/uplink", "agent/report", true},
+		{"agent/report", "hal", false},
+		{"agent", "agent/spool", true},
+		{"cmd/kentongan-centre/internal/ingest", "agent/spool", false},
+		{"cmd/kentongan-centre", "cmd/kentongan-centre/internal/store", true},
+		{"agent/spool", "agent", false},
+		{"agent/kiosk", "hal", true},
+		{"agent/kiosk", "hal/gpio", false},
+		{"hal/gpio", "hal", true},
+		{"cmd/kentongan", "agent", true},
+	} {
+		if got := mayImport(tt.from, tt.to); got != tt.want {
+			t.Errorf("%s may import %s: %v, want %v", tt.from, tt.to, got, tt.want)
+		}
+	}
+}
