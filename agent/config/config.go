@@ -1,0 +1,175 @@
+// Package config reads the one YAML file that says what a device is and does.
+//
+// Load reads it whole and names every problem at once, each with its place:
+//
+//	kiosk.yaml:14:10: streams[2].url: no host in "rtsp:///live"; write rtsp://HOST/PATH
+//
+// Each field stands once, in the tables of fields.go, with its type, default,
+// limits and meaning; reading, printing and docs/reference/configuration.md all
+// come from there. Relative paths in the file count from its directory, and are
+// absolute or relative to the working directory here.
+//
+// A loaded Config is plain data that nobody changes; it may be shared between
+// goroutines. No method and no fmt verb shows a secret of it, except
+// Secret.Value. That a file named in it exists is a second question, asked by
+// CheckFiles.
+package config
+
+import (
+	"log/slog"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+)
+
+// Config is one device's configuration, with defaults filled in.
+type Config struct {
+	File string // as it was given to Load
+
+	Device     string
+	Site       Site
+	Data       string // directory of what the device keeps
+	Spool      Spool
+	Uplink     Uplink
+	Streams    []Stream
+	Board      Board
+	Kiosk      Kiosk
+	Log        Log
+	StatsEvery time.Duration // between two measurements of streams and device
+
+	marks map[string]mark // where each value stands, by its path
+}
+
+// Site is where the device stands.
+type Site struct {
+	Name     string
+	Lat, Lon float64 // degrees, WGS 84; both 0 when not given
+}
+
+// Spool limits what waits on the disk. The sizes are in bytes.
+type Spool struct {
+	Mirror         string // second directory for the complaint lane; "" for none
+	Complaint      int64
+	Event          int64
+	Telemetry      int64
+	TelemetryDelay time.Duration // longest time that a measurement is only in memory
+}
+
+// Values of Uplink.Acknowledge.
+const (
+	ByCentre = "centre" // a record leaves the disk on the centre's signed note
+	ByBroker = "broker" // a record leaves the disk on the broker's PUBACK
+)
+
+// Uplink is how records leave.
+type Uplink struct {
+	Brokers         []Broker // in order of preference, at least one
+	Acknowledge     string   // ByCentre or ByBroker
+	CentreKey       string   // note verifier key; not "" with ByCentre
+	KeepAlive       time.Duration
+	BytesPerSecond  int64 // 0 is no limit
+	MegabytesPerDay int64 // of 1,000,000 bytes, on metered brokers; 0 is no limit
+}
+
+// CentreKeys returns the verifier of CentreKey; an empty list without one.
+func (u Uplink) CentreKeys() note.Verifiers {
+	v, err := note.NewVerifier(u.CentreKey)
+	if err != nil {
+		return note.VerifierList() // Load refuses a key that is not one
+	}
+	return note.VerifierList(v)
+}
+
+// Broker is one MQTT broker over one link. URL holds no user name: one that was
+// written there is in Username and Password.
+type Broker struct {
+	URL        string // mqtt://HOST[:PORT] or mqtts://HOST[:PORT]
+	CA         string // PEM file; "" is the system's roots
+	Cert, Key  string // PEM files; both or none
+	ServerName string // "" is the URL's host
+	Username   string
+	Password   Secret
+	Interface  string // network interface; "" for any
+	Metered    bool
+
+	inURL userinfo
+}
+
+// Stream is one camera. URL holds no user name, as in Broker.
+type Stream struct {
+	Name        string
+	URL         string // rtsp:// or rtsps://
+	Username    string
+	Password    Secret
+	Transport   string // auto, udp, tcp
+	CA          string // PEM file; "" is the system's roots
+	Fingerprint string // SHA-256 of the certificate, 64 lower-case hex digits; "" for none
+	SilentAfter time.Duration
+
+	inURL userinfo
+}
+
+// Values of Board.Driver.
+const (
+	DriverGPIO = "gpio"
+	DriverSim  = "sim"
+	DriverNone = "none"
+)
+
+// Board is what buttons and lamps are connected to.
+type Board struct {
+	Driver string // DriverGPIO, DriverSim, DriverNone
+	Socket string // control socket of the simulated board
+}
+
+// Kiosk is the buttons and what they mean.
+type Kiosk struct {
+	Number   uint32 // device part of the tickets
+	Buttons  []Button
+	Cooldown time.Duration // of one button, after a press that counted
+	Lamps    Lamps
+}
+
+// Button is one button.
+type Button struct {
+	Name        string
+	Chip        string // "" is any chip that has Line
+	Line        string // kernel's name, or offset in decimal
+	ActiveLow   bool
+	Bias        string        // up, down, off, as_is
+	Debounce    time.Duration // 0 is none
+	ServiceCode string        // as in Open311
+	Category    string
+	Label       Label
+}
+
+// Label is a text for citizens.
+type Label struct{ ID, EN string }
+
+// Lamps are the signals; one whose Line is "" is not there.
+type Lamps struct {
+	Saved    Lamp // the press is on the disk
+	Received Lamp // the centre has it
+	Fault    Lamp // a press would not be kept
+}
+
+// Lamp is one output line.
+type Lamp struct {
+	Chip      string // as Button.Chip
+	Line      string
+	ActiveLow bool
+}
+
+// Log says how much is logged.
+type Log struct {
+	Level string // debug, info, warn, error
+}
+
+// SlogLevel returns the level as slog has it.
+func (l Log) SlogLevel() slog.Level {
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(l.Level)); err != nil {
+		return slog.LevelInfo // the zero Log
+	}
+	return level
+}

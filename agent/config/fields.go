@@ -1,0 +1,222 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"time"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"kentongan/agent/report"
+)
+
+const (
+	kib = 1 << 10
+	mib = 1 << 20
+	gib = 1 << 30
+)
+
+// fields is the table of the whole file, bound to c: what is read goes there,
+// what is printed comes from there. Relative paths count from dir.
+func (c *Config) fields(dir string) []field {
+	return []field{
+		text("device", &c.Device, checkDevice).must().like("kiosk-7").
+			says("The device's id: the common name of its certificate and its level in every topic. 1 to 40 of a-z, 0-9 and hyphen."),
+		mapping("site", []field{
+			text("name", &c.Site.Name, upTo(100)).like("Balai Kota").says("Where the device stands, for people."),
+			number("lat", &c.Site.Lat, -90, 90).like("-6.12").says("Latitude in degrees, WGS 84. lat and lon come together."),
+			number("lon", &c.Site.Lon, -180, 180).like("106.15").says("Longitude in degrees, WGS 84."),
+		}).says("Where the device stands."),
+		path("data", &c.Data, dir).defaults("/var/lib/kentongan").
+			says("Directory of what the device keeps: the spool, its state. It is made when it is not there."),
+		mapping("spool", c.Spool.fields(dir)).says("What waits on the disk until the centre has it."),
+		mapping("uplink", c.Uplink.fields(dir)).must().says("How records leave."),
+		list("streams", &c.Streams, func(s *Stream) []field { return s.fields(dir) }).
+			says("The cameras."),
+		mapping("board", []field{
+			oneOf("driver", &c.Board.Driver, DriverGPIO, DriverSim, DriverNone).defaults(DriverNone).
+				says("gpio is the board's own lines, sim a board that a PC plays, none a device without buttons and lamps."),
+			path("socket", &c.Board.Socket, dir).like("board.sock").
+				says("Control socket of the simulated board; needed with driver sim."),
+		}).says("What buttons and lamps are connected to."),
+		mapping("kiosk", c.Kiosk.fields()).says("The buttons and what they mean."),
+		mapping("log", []field{
+			oneOf("level", &c.Log.Level, "debug", "info", "warn", "error").defaults("info").says("The least that is logged."),
+		}).says("What is logged, to standard error."),
+		duration("stats_every", &c.StatsEvery, time.Second, time.Hour).defaults("10s").
+			says("Time between two measurements of the streams and of the device itself."),
+	}
+}
+
+func (s *Spool) fields(dir string) []field {
+	return []field{
+		path("mirror", &s.Mirror, dir).like("/media/usb/kentongan").
+			says("Second directory, best on a second storage, that keeps every complaint too."),
+		size("complaint", &s.Complaint, mib, gib).defaults("32MiB").
+			says("Space of the complaint lane. It is written full once, so that nothing else can take it; when it is used up, a press is refused with a visible fault."),
+		size("event", &s.Event, mib, 4*gib).defaults("64MiB").
+			says("Space of the event lane; the oldest are dropped when it is used up."),
+		size("telemetry", &s.Telemetry, mib, 64*gib).defaults("256MiB").
+			says("Space of the telemetry lane; the oldest are dropped when it is used up."),
+		duration("telemetry_delay", &s.TelemetryDelay, 100*time.Millisecond, 10*time.Minute).defaults("10s").
+			says("Longest time that a measurement is in memory only. Longer spares the SD card."),
+	}
+}
+
+func (u *Uplink) fields(dir string) []field {
+	return []field{
+		list("brokers", &u.Brokers, func(b *Broker) []field { return b.fields(dir) }).must().
+			says("The MQTT brokers, in order of preference. The same broker may stand twice with another interface."),
+		oneOf("acknowledge", &u.Acknowledge, ByCentre, ByBroker).defaults(ByCentre).
+			says("Who says that a record has arrived. With broker it leaves the disk when the broker has it, which proves nothing about the centre."),
+		text("centre_key", &u.CentreKey, checkCentreKey).like("kentongan-centre+1a2b3c4d+AbCd...").
+			says("The centre's public key, as `kentongan-centre key` prints it; needed with acknowledge centre."),
+		duration("keepalive", &u.KeepAlive, 5*time.Second, time.Hour).defaults("60s").
+			says("Longest silence on the connection. Shorter finds a dead link sooner and costs traffic."),
+		integer("bytes_per_second", &u.BytesPerSecond, 0, 1_000_000_000).defaults("0").
+			says("Budget of the link; 0 is no limit."),
+		integer("megabytes_per_day", &u.MegabytesPerDay, 0, 1_000_000).defaults("0").
+			says("Budget of a day on metered brokers, in 1,000,000 bytes; 0 is no limit."),
+	}
+}
+
+func (b *Broker) fields(dir string) []field {
+	return []field{
+		address("url", &b.URL, &b.inURL, mqttURL).must().
+			says("The broker. Without a port 8883 (mqtts) or 1883 (mqtt, not encrypted)."),
+		path("ca", &b.CA, dir).like("ca.pem").says("PEM file of the authorities that the broker's certificate may come from; else the system's."),
+		path("cert", &b.Cert, dir).like("device.pem").says("PEM file of the device's certificate. cert and key come together."),
+		path("key", &b.Key, dir).like("device.key").says("PEM file of the certificate's private key."),
+		text("server_name", &b.ServerName, checkHost).like("centre.example").says("Name that the broker's certificate must have; else the host of url."),
+		text("username", &b.Username, upTo(128)).says("User name, where the broker wants one."),
+		inlineSecret("password", &b.Password),
+		secretFile("password_file", &b.Password, dir),
+		text("interface", &b.Interface, checkInterface).like("eth0").says("Network interface to go out through; else the system decides."),
+		boolean("metered", &b.Metered).defaults("false").says("Whether the link costs by volume: megabytes_per_day holds here."),
+	}
+}
+
+func (s *Stream) fields(dir string) []field {
+	return []field{
+		text("name", &s.Name, checkName).must().like("gate").
+			says("Our name of the camera. 1 to 40 of a-z, 0-9, hyphen and underscore."),
+		address("url", &s.URL, &s.inURL, rtspURL).must().says("Where the camera's stream is."),
+		text("username", &s.Username, upTo(128)).like("ops").says("User name, where the camera wants one."),
+		inlineSecret("password", &s.Password),
+		secretFile("password_file", &s.Password, dir),
+		oneOf("transport", &s.Transport, "auto", "tcp", "udp").defaults("auto").says("How packets come; auto tries TCP first."),
+		path("ca", &s.CA, dir).like("camera-ca.pem").says("PEM file of the authorities of the camera's certificate (rtsps)."),
+		fingerprint("fingerprint", &s.Fingerprint).
+			says("SHA-256 of the camera's own certificate (rtsps), 64 hex digits: for cameras that signed it themselves."),
+		duration("silent_after", &s.SilentAfter, time.Second, 10*time.Minute).defaults("10s").
+			says("Time without a picture after which the stream is silent."),
+	}
+}
+
+func (k *Kiosk) fields() []field {
+	return []field{
+		integer("number", &k.Number, 0, report.MaxTicketPart).like("7").
+			says("The device part of the tickets; needed with buttons. No two kiosks of a province may have the same."),
+		list("buttons", &k.Buttons, (*Button).fields).says("The buttons."),
+		duration("cooldown", &k.Cooldown, 0, 10*time.Minute).defaults("3s").
+			says("Time after a press in which more presses of the same button count into the same complaint."),
+		mapping("lamps", []field{
+			mapping("saved", k.Lamps.Saved.fields()).says("Lights when the press is on the disk."),
+			mapping("received", k.Lamps.Received.fields()).says("Lights when the centre has it."),
+			mapping("fault", k.Lamps.Fault.fields()).says("Lights while a press would not be kept."),
+		}).says("The signals; each may be left out."),
+	}
+}
+
+func (b *Button) fields() []field {
+	return []field{
+		text("name", &b.Name, checkName).must().like("road").says("Our name of the button; as a stream's."),
+		chip(&b.Chip),
+		line(&b.Line),
+		boolean("active_low", &b.ActiveLow).defaults("true").says("Whether a press connects the line to ground, the usual wiring."),
+		oneOf("bias", &b.Bias, "up", "down", "off", "as_is").defaults("up").says("The line's resistor: pull up, pull down, none, or as it is found."),
+		duration("debounce", &b.Debounce, 0, time.Second).defaults("30ms").says("Time that the level must hold to count; 0s is none."),
+		text("service_code", &b.ServiceCode, checkCode).must().like("jalan-rusak").says("What the complaint is about, as in the centre's Open311 list."),
+		text("category", &b.Category, upTo(64)).must().like("infrastruktur").says("Group of services that it belongs to."),
+		mapping("label", []field{
+			text("id", &b.Label.ID, upTo(80)).must().like("Jalan rusak").says("Indonesian."),
+			text("en", &b.Label.EN, upTo(80)).must().like("Damaged road").says("English."),
+		}).must().says("What the button says to citizens."),
+	}
+}
+
+func (l *Lamp) fields() []field {
+	return []field{
+		chip(&l.Chip),
+		line(&l.Line),
+		boolean("active_low", &l.ActiveLow).defaults("false").says("Whether the lamp lights when the line is low."),
+	}
+}
+
+func chip(to *string) field {
+	return text("chip", to, upTo(64)).like("gpiochip0").says("GPIO chip: name, label or /dev path; else any that has the line.")
+}
+
+func line(to *string) field {
+	return text("line", to, upTo(32)).must().like("GPIO17").says("The kernel's name of the line, or its number in chip.")
+}
+
+func inlineSecret(key string, to *Secret) field {
+	return field{
+		key: key, kind: kindText, secret: true,
+		doc: "Password. password_file is better: this file is shown to others more easily.",
+		set: func(s string) error {
+			if len(s) > maxSecretBytes {
+				return fmt.Errorf("more than %d bytes", maxSecretBytes)
+			}
+			if to.inline = nil; s != "" {
+				to.inline = &s
+			}
+			return nil
+		},
+		get: func() string {
+			if to.inline == nil {
+				return ""
+			}
+			return hidden
+		},
+	}
+}
+
+func secretFile(key string, to *Secret, dir string) field {
+	return path(key, &to.file, dir).like("broker.secret").says("File that holds the password, on one line.")
+}
+
+func checkDevice(s string) error {
+	if !report.ValidDevice(s) {
+		return fmt.Errorf("%s can't be a device's id; write 1 to 40 of a-z, 0-9 and hyphen, no hyphen at either end", show(s))
+	}
+	return nil
+}
+
+func checkName(s string) error {
+	if !report.ValidName(s) {
+		return fmt.Errorf("%s can't be a name; write 1 to 40 of a-z, 0-9, hyphen and underscore, beginning and ending with a letter or digit", show(s))
+	}
+	return nil
+}
+
+var codeForm = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,64}$`)
+
+func checkCode(s string) error {
+	if !codeForm.MatchString(s) {
+		return fmt.Errorf("%s can't be a service code; write 1 to 64 letters, digits, and . _ : - without spaces", show(s))
+	}
+	return nil
+}
+
+func checkCentreKey(s string) error {
+	if len(s) > 12 && s[:12] == "PRIVATE+KEY+" {
+		return errors.New("this is a private key, which must never be on a device; write the public one that `kentongan-centre key` prints")
+	}
+	if _, err := note.NewVerifier(s); err != nil {
+		return fmt.Errorf("%s is not a centre's key (%v); write NAME+HASH+KEY as `kentongan-centre key` prints it", show(s), err)
+	}
+	return nil
+}
