@@ -6,13 +6,14 @@ import "time"
 const (
 	KindPress = "press" // complaint: Press
 
-	KindBoot   = "boot"   // event: Boot
-	KindGap    = "gap"    // event: Gap
-	KindDamage = "damage" // event: Damage
-	KindClock  = "clock"  // event: ClockSet
-	KindStream = "stream" // event: StreamState
-	KindLine   = "line"   // event: LineState
-	KindUplink = "uplink" // event: UplinkState
+	KindBoot    = "boot"    // event: Boot
+	KindGap     = "gap"     // event: Gap
+	KindDamage  = "damage"  // event: Damage
+	KindClock   = "clock"   // event: ClockSet
+	KindStream  = "stream"  // event: StreamState
+	KindLine    = "line"    // event: LineState
+	KindUplink  = "uplink"  // event: UplinkState
+	KindReceipt = "receipt" // event: ReceiptRefused
 
 	KindStreamStats = "stream_stats" // telemetry: StreamStats
 	KindDeviceStats = "device_stats" // telemetry: DeviceStats
@@ -137,6 +138,16 @@ type UplinkState struct {
 	State  string `json:"state"` // connected, lost, refused
 	Broker string `json:"broker"`
 	Reason string `json:"reason,omitempty"`
+}
+
+// ReceiptRefused is a receipt that the centre signed and that does not fit what
+// the device holds: a database that was set back, a swapped card, or worse.
+type ReceiptRefused struct {
+	Lane   Lane   `json:"lane"`
+	Reason string `json:"reason"` // epoch, hash, ahead
+	Epoch  Epoch  `json:"epoch"`  // of the receipt
+	Seq    uint64 `json:"seq"`    // of the receipt
+	Detail string `json:"detail,omitempty"`
 }
 
 // DeviceState is the retained topic state, and the last will.
