@@ -1,0 +1,185 @@
+package uplink
+
+import (
+	"time"
+
+	"kentongan/agent/report"
+)
+
+// lane knows what of one lane has been sent and what has arrived. The session's
+// goroutine owns it.
+//
+// Numbers from cursor on are either claimed (on their way, or at the broker) or
+// to be sent. What is to be sent again (after a lost connection, for want of
+// the centre's acknowledgement, because the centre asked) is just not claimed
+// any more, and the next free number is always the one to send.
+//
+//	cursor          live             next
+//	  |##..####......|###.............|        # claimed   . to send
+//	  |    backlog   |      live      |
+type lane struct {
+	name     report.Lane
+	byCentre bool // leaves on the centre's note, not on PUBACK
+	head     report.Head
+	cursor   uint64
+	claimed  ranges
+	acked    ranges // got their PUBACK; a part of claimed
+	live     uint64 // telemetry: the next number to be sent as live
+	born     uint64 // numbers from here on were made during this connection
+
+	ahead     int // records that may be sent past the cursor; byCentre only
+	mostAhead int
+	waiting   time.Time // since when the centre could have acknowledged; zero is not
+	tries     int       // times that it was sent again without an answer
+	wants     []wanted  // what was sent again because the centre asked
+	cache     []report.Entry
+
+	stats LaneStatus
+}
+
+// wanted is a range that was freed because the centre asked for it, and when:
+// acknowledgements that were under way ask for it again.
+type wanted struct {
+	report.Range
+	at time.Time
+}
+
+// maxClaims bounds the memory of a lane: when the claims are so scattered, live
+// telemetry does not jump ahead any more.
+const maxClaims = 512
+
+func newLane(name report.Lane, byCentre bool, mostAhead int) *lane {
+	return &lane{name: name, byCentre: byCentre, mostAhead: mostAhead}
+}
+
+// begin starts a connection: what had no acknowledgement is to be sent again.
+func (l *lane) begin(h report.Head) {
+	if h.Epoch != l.head.Epoch {
+		l.acked = nil
+	}
+	l.cache = nil
+	l.stats.InFlight = 0
+	l.wants = l.wants[:0]
+	if l.byCentre {
+		l.acked = nil // at a broker that may be another now, or have lost it
+	}
+	l.claimed = append(ranges(nil), l.acked...)
+	l.ahead = l.mostAhead
+	l.waiting, l.tries = time.Time{}, 0
+	l.cursor, l.live, l.born = 0, h.Next, h.Next
+	l.update(h)
+}
+
+// update takes over what the store says now. It may have dropped the oldest.
+func (l *lane) update(h report.Head) {
+	l.head = h
+	if h.First > l.cursor {
+		l.cursor = h.First
+		l.claimed.below(h.First)
+		l.acked.below(h.First)
+		l.live = max(l.live, h.First)
+	}
+}
+
+// nextFree returns the first number to be sent and how far a batch from there
+// may go.
+func (l *lane) nextFree() (from, to uint64, ok bool) {
+	end := l.head.Next
+	if l.byCentre {
+		end = min(end, l.cursor+uint64(l.ahead))
+	}
+	return l.claimed.free(l.cursor, end)
+}
+
+// claim marks numbers as on their way.
+func (l *lane) claim(from, to uint64) { l.claimed.add(from, to) }
+
+// puback marks numbers as at the broker. It returns the number up to which all
+// may leave the store, or 0.
+func (l *lane) puback(from, to uint64, now time.Time) (leave uint64) {
+	if l.byCentre {
+		if l.waiting.IsZero() && to >= l.cursor {
+			l.waiting = now
+		}
+		return 0
+	}
+	if to < l.cursor {
+		return 0
+	}
+	l.acked.add(max(from, l.cursor), to)
+	if l.acked[0].From > l.cursor {
+		return 0
+	}
+	return l.acked[0].To
+}
+
+// left tells that all up to seq have left the store.
+func (l *lane) left(seq uint64, now time.Time) {
+	l.cursor = max(l.cursor, seq+1)
+	l.live = max(l.live, l.cursor)
+	l.claimed.below(l.cursor)
+	l.acked.below(l.cursor)
+	l.stats.Acked = seq
+	l.waiting = time.Time{}
+	if len(l.claimed) > 0 {
+		l.waiting = now
+	}
+	l.tries = 0
+	l.ahead = min(2*max(l.ahead, 1), l.mostAhead)
+}
+
+// resendAt is when the lane should be sent again from the cursor if no
+// acknowledgement comes before; zero is never. least is the first wait.
+func (l *lane) resendAt(least, most time.Duration) time.Time {
+	if !l.byCentre || l.waiting.IsZero() {
+		return time.Time{}
+	}
+	return l.waiting.Add(min(least<<min(l.tries, 10), most))
+}
+
+// rewind frees all that is not flying, and lets only a first batch of n records
+// go: the more the centre acknowledges, the more may follow.
+func (l *lane) rewind(flying ranges, n int) {
+	l.claimed = append(ranges(nil), flying...)
+	l.claimed.below(l.cursor)
+	l.ahead = n
+	l.tries++
+	l.waiting = time.Time{}
+}
+
+// want frees what the centre asks for again, as far as it was sent, and unless
+// that was done less than pause ago. It returns how many ranges it freed.
+func (l *lane) want(asked []report.Range, flying ranges, pause time.Duration, now time.Time) (freed int) {
+	kept := l.wants[:0]
+	for _, w := range l.wants {
+		if now.Sub(w.at) < pause {
+			kept = append(kept, w)
+		}
+	}
+	l.wants = kept
+	for _, r := range asked {
+		if r.To < l.cursor || r.From >= l.head.Next {
+			continue
+		}
+		r.From, r.To = max(r.From, l.cursor), min(r.To, l.head.Next-1)
+		if l.recent(r) {
+			continue
+		}
+		l.wants = append(l.wants, wanted{r, now})
+		l.claimed.remove(r.From, r.To)
+		for _, f := range flying {
+			l.claimed.add(f.From, f.To)
+		}
+		freed++
+	}
+	return freed
+}
+
+func (l *lane) recent(r report.Range) bool {
+	for _, w := range l.wants {
+		if w.From <= r.From && r.To <= w.To {
+			return true
+		}
+	}
+	return false
+}

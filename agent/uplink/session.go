@@ -1,0 +1,423 @@
+package uplink
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+
+	"kentongan/agent/report"
+)
+
+// session is one connection to one broker, from the CONNACK to its end. Its
+// loop owns all of it, and the lanes.
+type session struct {
+	up     *Uplink
+	broker *Broker
+	log    *slog.Logger
+	id     string
+	wire   *wire
+	inbox  *inbox
+	lanes  map[report.Lane]*lane
+	window *window
+	pack   *packer
+
+	flying   map[*publish]struct{}
+	acks     chan outcome
+	over     chan struct{}  // closed when the loop has ended
+	waiters  sync.WaitGroup // of tokens
+	progress time.Time      // last PUBACK, or last publish into an empty window
+
+	ages        ages
+	backlogAt   time.Time // telemetry backlog waits until then
+	liveBytes   int
+	backBytes   int
+	lastRecords int  // in the last telemetry batch
+	skipped     bool // a hole was passed over: pick again
+	readAgain   time.Time
+	wireSeen    int64 // bytes that were charged to the budget
+}
+
+// outcome is a token that has completed.
+type outcome struct {
+	p   *publish
+	err error
+	at  time.Time
+}
+
+// Ends of a session that the device orders itself.
+var (
+	errFailBack = &linkError{kind: failOrdered, err: errors.New("a better broker is healthy again")}
+	errNewFiles = &linkError{kind: failOrdered, err: errors.New("the certificate files have changed")}
+)
+
+// dayTick is how often the budget looks at the clock and the byte counters.
+const dayTick = 10 * time.Second
+
+// session connects to the broker and sends until the connection or ctx ends.
+// up is how long it was connected; the error says why it is not any more.
+func (u *Uplink) session(ctx context.Context, b *brokerState) (up time.Duration, err error) {
+	u.connections++
+	s := &session{
+		up: u, broker: &b.Broker, id: fmt.Sprintf("%s.%d", u.sessionPrefix, u.connections),
+		log:    u.log.With("broker", b.addr.hostPort),
+		inbox:  newInbox(),
+		lanes:  u.lanes,
+		window: newWindow(u.cfg.Tuning.MaxWindow, u.cfg.Tuning.MaxInFlight),
+		pack:   u.pack,
+		flying: map[*publish]struct{}{},
+		acks:   make(chan outcome, u.cfg.Tuning.MaxInFlight),
+		over:   make(chan struct{}),
+	}
+	w, err := s.will()
+	if err != nil {
+		return 0, err
+	}
+	d := &dialer{cfg: &u.cfg, broker: b.Broker, addr: b.addr, sent: &u.sent, recv: &u.recv}
+	s.wire, err = d.connect(ctx, w, func(_ mqtt.Client, m mqtt.Message) { s.inbox.put(m.Topic(), m.Payload()) })
+	if err != nil {
+		return 0, err
+	}
+	began := time.Now()
+	u.connected(b, s.id)
+	err = s.run(ctx, b)
+	close(s.over)
+	s.wire.close(err)
+	s.waiters.Wait()
+	s.charge(true)
+	return time.Since(began), err
+}
+
+// will is the birth's opposite, with the same session.
+func (s *session) will() (will, error) {
+	payload, err := s.deviceState(report.Offline)
+	return will{report.Topics(s.up.cfg.Device).State(), payload}, err
+}
+
+func (s *session) deviceState(state string) ([]byte, error) {
+	st := s.up.cfg.Birth(s.id)
+	st.V, st.State, st.Session = report.Version, state, s.id
+	if st.Epoch == 0 {
+		st.Epoch = s.up.store.Head(report.Complaint).Epoch
+	}
+	if st.Heads == nil && state == report.Online {
+		for _, l := range report.Lanes() {
+			st.Heads = append(st.Heads, s.up.store.Head(l))
+		}
+	}
+	out, err := json.Marshal(st)
+	if err != nil {
+		return nil, fmt.Errorf("encode device state: %w", err)
+	}
+	return out, nil
+}
+
+// run is the loop. It returns what ended it.
+func (s *session) run(ctx context.Context, b *brokerState) error {
+	if err := s.start(); err != nil {
+		return err
+	}
+	watch, stopWatch, err := watchFiles(s.broker.files(), s.log)
+	if err != nil {
+		s.log.Warn("certificate files not watched", "err", err)
+	}
+	defer stopWatch()
+	day := time.NewTicker(dayTick)
+	defer day.Stop()
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
+	for {
+		changed := s.refresh(time.Now())
+		again, hot, err := s.pump(time.Now())
+		if err != nil {
+			return err
+		}
+		var more <-chan struct{}
+		if hot {
+			more = always
+		} else {
+			s.publishStats()
+			timer.Reset(max(time.Until(again), 0))
+		}
+		select {
+		case <-more:
+		case <-ctx.Done():
+			s.leaveInOrder()
+			return context.Cause(ctx)
+		case <-s.wire.conn.ended:
+			return s.ended()
+		case <-s.wire.lost:
+			return s.ended()
+		case o := <-s.acks:
+			if err := s.completed(o); err != nil {
+				return err
+			}
+		case <-s.inbox.ready:
+			s.receive(time.Now())
+		case <-changed[0]:
+		case <-changed[1]:
+		case <-changed[2]:
+		case <-s.up.states.changed:
+		case <-watch:
+			if s.filesChanged(b) {
+				return errNewFiles
+			}
+		case <-s.up.failBack:
+			s.leaveInOrder()
+			return errFailBack
+		case <-day.C:
+			s.charge(false)
+		case <-timer.C:
+		}
+	}
+}
+
+// always is ready.
+var always = func() <-chan struct{} {
+	c := make(chan struct{})
+	close(c)
+	return c
+}()
+
+// start says what every connection begins with: who we are, and that we listen
+// for the centre. Complaints follow at once.
+func (s *session) start() error {
+	now := time.Now()
+	for _, l := range s.lanes {
+		l.begin(s.up.store.Head(l.name))
+	}
+	s.progress = now
+	s.backlogAt = now
+	if d := s.up.cfg.Tuning.BacklogDelay; d > 0 {
+		s.backlogAt = now.Add(s.up.cfg.Jitter(0, d))
+	}
+	s.up.states.renew()
+	if s.up.cfg.Acknowledge == ByCentre {
+		s.subscribe()
+	}
+	birth, err := s.deviceState(report.Online)
+	if err != nil {
+		return err
+	}
+	topic := report.Topics(s.up.cfg.Device).State()
+	s.send(&publish{topic: topic, payload: birth, retained: true, state: topic}, now)
+	return nil
+}
+
+// subscribe asks for the acknowledgements. QoS 0 is enough: they are retained
+// and repeated, and a QoS 1 subscription costs some brokers dearly.
+func (s *session) subscribe() {
+	filters := map[string]byte{}
+	for _, l := range s.lanes {
+		if l.byCentre {
+			filters[report.Topics(s.up.cfg.Device).Ack(l.name)] = 0
+		}
+	}
+	tok := s.wire.client.SubscribeMultiple(filters, nil)
+	s.waiters.Go(func() {
+		<-tok.Done()
+		sub, ok := tok.(*mqtt.SubscribeToken)
+		if tok.Error() != nil || !ok {
+			return // the connection has ended, and the loop knows
+		}
+		for topic, code := range sub.Result() {
+			if code > 2 {
+				s.log.Error("subscription refused", "topic", topic, "err", "the broker's ACL does not let this device read its acknowledgements")
+				s.up.stats.setError("the broker refuses the subscription to " + topic)
+			}
+		}
+	})
+}
+
+// refresh looks at the lanes' heads. The channels are taken before the heads,
+// so that no append is missed.
+func (s *session) refresh(now time.Time) (changed [3]<-chan struct{}) {
+	for i, name := range report.Lanes() {
+		changed[i] = s.up.store.Changed(name)
+		s.lanes[name].update(s.up.store.Head(name))
+	}
+	s.ages.seen(s.lanes[report.Telemetry].head.Next, now)
+	return changed
+}
+
+// pump sends one message if one may go. hot is when it should be called again
+// at once, after a look at what came in; else it says when.
+func (s *session) pump(now time.Time) (again time.Time, hot bool, err error) {
+	if now.Sub(s.progress) >= s.up.cfg.Tuning.StallAfter && len(s.flying) > 0 {
+		return again, false, &linkError{kind: failStuck, err: fmt.Errorf("%d publishes, no PUBACK for %v", len(s.flying), now.Sub(s.progress).Round(time.Second))}
+	}
+	again = earliest(s.resend(now), now.Add(time.Hour))
+	if len(s.flying) > 0 {
+		again = earliest(again, s.progress.Add(s.up.cfg.Tuning.StallAfter))
+	}
+	if now.Before(s.readAgain) {
+		return earliest(again, s.readAgain), false, nil
+	}
+	p, later, err := s.pick(now)
+	switch {
+	case err != nil:
+		// A lane that can't be read holds up the session, not the agent.
+		s.up.repeat.warn("lane not read", err)
+		s.readAgain = now.Add(time.Second)
+		return earliest(again, s.readAgain), false, nil
+	case p != nil:
+		s.send(p, now)
+		return now, true, nil
+	case s.skipped:
+		s.skipped = false
+		return now, true, nil
+	}
+	return earliest(again, later), false, nil
+}
+
+// send hands a publish to paho and waits for its token elsewhere.
+func (s *session) send(p *publish, now time.Time) {
+	p.sentAt = now
+	p.size = len(p.topic) + len(p.payload) + 8
+	if len(s.flying) == 0 {
+		s.progress = now
+	}
+	s.flying[p] = struct{}{}
+	s.window.sent(p.size)
+	if p.lane != nil {
+		s.up.budget.spend(p.size, now)
+		p.lane.stats.InFlight++
+		p.lane.stats.SentPublishes++
+		p.lane.stats.SentRecords += uint64(p.records)
+	}
+	tok := s.wire.client.Publish(p.topic, 1, p.retained, p.payload)
+	p.payload = nil // a rewind reads it again
+	s.waiters.Go(func() {
+		<-tok.Done()
+		select {
+		case s.acks <- outcome{p, tok.Error(), time.Now()}:
+		case <-s.over:
+		}
+	})
+}
+
+// completed takes one PUBACK, or the end of the connection as paho tells it.
+func (s *session) completed(o outcome) error {
+	if o.err != nil {
+		return s.ended()
+	}
+	p := o.p
+	delete(s.flying, p)
+	s.progress = o.at
+	s.window.done(p.size, o.at.Sub(p.sentAt), o.at)
+	if p.lane == nil {
+		s.up.states.confirmed(p.state, p.version)
+		return nil
+	}
+	p.lane.stats.InFlight--
+	p.lane.stats.Brokered += uint64(p.records)
+	if leave := p.lane.puback(p.from, p.to, o.at); leave > 0 {
+		return s.leave(p.lane, leave, o.at)
+	}
+	return nil
+}
+
+// ended is why the connection is no more.
+func (s *session) ended() error {
+	cause := s.wire.cause()
+	if errors.Is(cause, errPahoStopped) {
+		return &linkError{kind: failStuck, err: errors.New("no answer to a ping, or no publish taken")}
+	}
+	return classify(cause)
+}
+
+// resendLeast is the first wait for an acknowledgement of the centre.
+func (s *session) resendLeast() time.Duration {
+	return max(s.up.cfg.Tuning.ResendAfter, 4*s.window.srtt)
+}
+
+// resend rewinds the lanes whose acknowledgement does not come, and returns
+// when the next one is due.
+func (s *session) resend(now time.Time) (again time.Time) {
+	tun := &s.up.cfg.Tuning
+	for _, l := range s.lanes {
+		most := tun.ResendCap
+		if l.name == report.Complaint {
+			most /= 2
+		}
+		at := l.resendAt(s.resendLeast(), most)
+		if at.IsZero() {
+			continue
+		}
+		if now.Before(at) {
+			again = earliest(again, at)
+			continue
+		}
+		l.rewind(s.flyingOf(l), probeRecords)
+		l.cache = nil
+		l.stats.Resends++
+		s.log.Debug("sent again", "lane", l.name, "seq", l.cursor, "tries", l.tries)
+	}
+	return again
+}
+
+// probeRecords is how many records are sent again first: as many as a dead
+// centre may cost at each try.
+const probeRecords = 16
+
+func (s *session) flyingOf(l *lane) (r ranges) {
+	for p := range s.flying {
+		if p.lane == l {
+			r.add(p.from, p.to)
+		}
+	}
+	return r
+}
+
+// leaveInOrder says that the device is offline and closes in order.
+func (s *session) leaveInOrder() {
+	payload, err := s.deviceState(report.Offline)
+	if err == nil {
+		topic := report.Topics(s.up.cfg.Device).State()
+		tok := s.wire.client.Publish(topic, 1, true, payload)
+		select {
+		case <-tok.Done():
+		case <-s.wire.conn.ended:
+		case <-time.After(handover):
+		}
+	}
+	s.wire.bye(handover)
+}
+
+// filesChanged tells whether the broker's files hold something new that can be
+// used.
+func (s *session) filesChanged(b *brokerState) bool {
+	sum, err := b.fingerprint()
+	if err != nil || sum == b.sum {
+		return false // half of a change, or none
+	}
+	if b.addr.tls {
+		if _, err := b.tlsConfig(b.addr.serverName, s.up.cfg.now); err != nil {
+			s.up.repeat.warn("new certificate not usable", err)
+			return false
+		}
+	}
+	s.log.Info("certificate files changed", "files", strings.Join(b.files(), " "))
+	return true
+}
+
+// charge counts what the link has carried since it was called last.
+func (s *session) charge(last bool) {
+	n := s.wire.link.wire.Load()
+	grown := n - s.wireSeen
+	s.wireSeen = n
+	if !s.broker.Metered {
+		return
+	}
+	if s.up.budget.carried(grown, s.up.cfg.now()) || last {
+		if s.up.cfg.OnUsage != nil {
+			s.up.cfg.OnUsage(s.up.budget.usage)
+		}
+	}
+}

@@ -1,0 +1,215 @@
+// Package uplink brings the records of a store to the command centre, over
+// MQTT 3.1.1.
+//
+//	Store ──► lane ──► pick ──► window ──► paho ──► broker ──► centre
+//	  ▲                                     │                    │
+//	  └── telemetry ◄────────────── PUBACK ─┘                    │
+//	  └── complaint, event ◄────────── signed acknowledgement ───┘
+//
+// A PUBACK is no receipt: brokers give it for what their ACL denies, for what a
+// full queue drops, and for what they lose when they are killed. So complaint
+// and event records leave the store only on the centre's signed note
+// (report.Ack), and are sent again when it does not come. Telemetry leaves on
+// PUBACK.
+//
+// Lanes leave in strict order: complaint, event, retained states, live
+// telemetry, telemetry backlog. What is in flight is bounded by a window that
+// follows the round trip, so that a press never stands behind more than about
+// one round trip of measurements.
+//
+// # Concurrency
+//
+// Run owns everything; SetState, Status and Wake may be called from any
+// goroutine. The store is only called by Run.
+package uplink
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"kentongan/agent/report"
+)
+
+// Store is what the uplink needs of the spool.
+type Store interface {
+	// Head is what the lane holds now.
+	Head(lane report.Lane) report.Head
+	// Read returns records with Seq >= from in order, jumping over holes; at
+	// least one if there is one, whatever maxBytes says; none at the end.
+	Read(lane report.Lane, from uint64, maxRecords, maxBytes int) ([]report.Entry, error)
+	// Ack lets all up to and including seq go.
+	Ack(lane report.Lane, seq uint64) error
+	// Changed returns a channel that is closed at the next append.
+	Changed(lane report.Lane) <-chan struct{}
+}
+
+// Uplink sends what a Store holds. Make it with New, and call Run once.
+type Uplink struct {
+	cfg   Config
+	store Store
+	log   *slog.Logger
+
+	stats      stats
+	states     *states
+	sent, recv atomic.Int64 // bytes on the wire
+	wake       chan struct{}
+	failBack   chan struct{}
+	backTo     *brokerState // written before failBack is sent to, read after
+
+	// Owned by the goroutine of Run.
+	brokers       []*brokerState
+	lanes         map[report.Lane]*lane
+	pack          *packer
+	budget        *budget
+	repeat        *repeater
+	refused       map[report.Lane]string // the last acknowledgement that was refused
+	outage        map[failure]bool       // what has been reported of this outage
+	online        bool
+	sessionPrefix string
+	connections   int64
+}
+
+// New checks the configuration. It starts nothing.
+func New(cfg Config, store Store, log *slog.Logger) (*Uplink, error) {
+	if err := cfg.check(); err != nil {
+		return nil, fmt.Errorf("uplink: %w", err)
+	}
+	log = log.With("part", "uplink")
+	u := &Uplink{
+		cfg: cfg, store: store, log: log,
+		states:   newStates(),
+		wake:     make(chan struct{}, 1),
+		failBack: make(chan struct{}),
+		lanes:    map[report.Lane]*lane{},
+		pack:     newPacker(cfg.Tuning.GzipFrom),
+		budget:   newBudget(cfg.BytesPerSecond, cfg.BytesPerDay, cfg.Usage),
+		repeat:   &repeater{log: log},
+		refused:  map[report.Lane]string{},
+		outage:   map[failure]bool{},
+
+		sessionPrefix: sessionPrefix(cfg.Boot),
+	}
+	for _, name := range report.Lanes() {
+		u.lanes[name] = newLane(name, name.Chained() && cfg.Acknowledge == ByCentre, cfg.Tuning.AckAhead)
+	}
+	for _, b := range cfg.Brokers {
+		addr, err := b.address()
+		if err != nil {
+			return nil, fmt.Errorf("uplink: %w", err)
+		}
+		u.brokers = append(u.brokers, &brokerState{
+			Broker: b, addr: addr, hold: cfg.Tuning.FailBackAfter,
+			backoff: backoff{base: cfg.Tuning.BackoffBase, cap: cfg.Tuning.BackoffCap, jitter: cfg.Jitter},
+		})
+	}
+	u.stats.s.Lanes = map[report.Lane]LaneStatus{}
+	u.stats.s.Since = cfg.now()
+	return u, nil
+}
+
+// sessionPrefix tells the connections of this process from those of another in
+// the same boot.
+func sessionPrefix(boot string) string {
+	var r [8]byte
+	_, _ = rand.Read(r[:]) // never fails
+	if boot == "" {
+		return hex.EncodeToString(r[:4])
+	}
+	return boot + "-" + hex.EncodeToString(r[4:])
+}
+
+// Run connects and sends until ctx ends, and then returns nil. What goes wrong
+// with brokers is retried here.
+func (u *Uplink) Run(ctx context.Context) error {
+	defer u.offline()
+	for ctx.Err() == nil {
+		b, wait := choose(u.brokers, time.Now())
+		if b == nil {
+			u.pause(ctx, wait)
+			continue
+		}
+		if sum, err := b.fingerprint(); err == nil {
+			b.sum = sum
+		}
+		up, err := u.serve(ctx, b)
+		if ctx.Err() != nil {
+			return nil
+		}
+		u.lost(b, err, up)
+	}
+	return nil
+}
+
+// serve runs one session, and watches the better brokers meanwhile.
+func (u *Uplink) serve(ctx context.Context, b *brokerState) (up time.Duration, err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer cancel()
+	if better := u.betterThan(b); len(better) > 0 {
+		wg.Go(func() { u.probe(ctx, better) })
+	}
+	return u.session(ctx, b)
+}
+
+func (u *Uplink) betterThan(b *brokerState) []*brokerState {
+	for i := range u.brokers {
+		if u.brokers[i] == b {
+			return u.brokers[:i]
+		}
+	}
+	return nil
+}
+
+// pause waits, or until Wake.
+func (u *Uplink) pause(ctx context.Context, wait time.Duration) {
+	u.stats.change(func(s *Status) { s.NextTry = u.cfg.now().Add(wait) })
+	watch, stop, err := watchFiles(u.files(), u.log)
+	if err != nil {
+		u.repeat.warn("certificate files not watched", err)
+	}
+	defer stop()
+	t := time.NewTimer(wait)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	case <-u.wake:
+		u.retryNow(func(*brokerState) bool { return true })
+	case <-watch:
+		u.retryNow(func(b *brokerState) bool {
+			sum, err := b.fingerprint()
+			return err == nil && sum != b.sum
+		})
+	}
+}
+
+func (u *Uplink) files() (names []string) {
+	for _, b := range u.brokers {
+		names = append(names, b.files()...)
+	}
+	return names
+}
+
+func (u *Uplink) retryNow(which func(*brokerState) bool) {
+	for _, b := range u.brokers {
+		if which(b) {
+			b.retryAt = time.Time{}
+		}
+	}
+}
+
+// Wake ends a pause between two tries, for one who knows that a network has
+// come up. It returns at once and may be called from any goroutine.
+func (u *Uplink) Wake() {
+	select {
+	case u.wake <- struct{}{}:
+	default:
+	}
+}
