@@ -1,0 +1,209 @@
+package kiosk
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"kentongan/agent/report"
+	"kentongan/hal"
+	"kentongan/hal/sim"
+)
+
+var errDisk = errors.New("no space left on device")
+
+// memory is a store in memory that can be slow or fail.
+type memory struct {
+	mu      sync.Mutex
+	seq     uint64
+	presses []report.Press
+	seqs    []uint64
+	lines   []report.LineState
+	fail    error         // what complaints end with
+	delay   time.Duration // how long an append takes
+}
+
+func (m *memory) AppendFunc(ctx context.Context, lane report.Lane, kind string, body func(uint64) any) (uint64, error) {
+	m.mu.Lock()
+	delay := m.delay
+	m.mu.Unlock()
+	select {
+	case <-time.After(delay):
+	case <-ctx.Done():
+		return 0, ctx.Err()
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if lane != report.Complaint || kind != report.KindPress {
+		return 0, errors.New("a press in the wrong place")
+	}
+	if m.fail != nil {
+		return 0, m.fail
+	}
+	m.seq++
+	m.presses = append(m.presses, body(m.seq).(report.Press))
+	m.seqs = append(m.seqs, m.seq)
+	return m.seq, nil
+}
+
+func (m *memory) Append(_ context.Context, lane report.Lane, kind string, body any) (uint64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if lane != report.Event || kind != report.KindLine {
+		return 0, errors.New("an event in the wrong place")
+	}
+	m.lines = append(m.lines, body.(report.LineState))
+	return uint64(len(m.lines)), nil
+}
+
+func (m *memory) set(fail error, delay time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.fail, m.delay = fail, delay
+}
+
+// counts returns how many presses each record holds.
+func (m *memory) counts() []int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var n []int
+	for _, p := range m.presses {
+		n = append(n, p.Presses)
+	}
+	return n
+}
+
+// states returns the line and state of each event.
+func (m *memory) states() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var s []string
+	for _, l := range m.lines {
+		s = append(s, l.Line+" "+l.State)
+	}
+	return s
+}
+
+// booth is a kiosk on a simulated board, in a bubble of synctest.
+type booth struct {
+	t     *testing.T
+	board *sim.Board
+	store *memory
+	kiosk *Kiosk
+	end   context.CancelFunc
+	ended chan error
+}
+
+func line(name, at string) *hal.LineConfig { return &hal.LineConfig{Name: name, Line: at} }
+
+func config() Config {
+	return Config{
+		Number: 7,
+		Buttons: []Button{
+			{Name: "road", Line: hal.LineConfig{Line: "GPIO17"}, ServiceCode: "jalan-rusak", Category: "infrastruktur", Label: report.Text{ID: "Jalan rusak", EN: "Damaged road"}},
+			{Name: "water", Line: hal.LineConfig{Line: "GPIO18"}, ServiceCode: "air"},
+		},
+		Lamps: Lamps{Saved: line("saved", "GPIO22"), Received: line("received", "GPIO23"), Fault: line("fault", "GPIO24")},
+	}
+}
+
+// in runs a test with a kiosk in a bubble, so that seconds cost nothing.
+func in(t *testing.T, cfg Config, test func(*booth)) {
+	synctest.Test(t, func(t *testing.T) {
+		began := time.Now()
+		board, err := sim.Open(sim.Options{Now: func() time.Duration { return time.Since(began) }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer board.Close()
+		b := &booth{t: t, board: board, store: &memory{}}
+		b.start(cfg)
+		defer b.stop()
+		test(b)
+	})
+}
+
+func (b *booth) start(cfg Config) {
+	b.t.Helper()
+	k, err := New(cfg, b.board, b.store, slog.New(slog.DiscardHandler))
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(b.t.Context())
+	b.kiosk, b.end, b.ended = k, cancel, make(chan error, 1)
+	go func() { b.ended <- k.Run(ctx) }()
+	synctest.Wait()
+}
+
+func (b *booth) stop() {
+	if b.end == nil {
+		return // stopped before
+	}
+	b.end()
+	b.end = nil
+	if err := <-b.ended; err != nil {
+		b.t.Errorf("Run: %v", err)
+	}
+}
+
+// press holds a button for 100 ms and lets go.
+func (b *booth) press(line string) {
+	b.t.Helper()
+	b.set(line, true)
+	time.Sleep(100 * ms)
+	b.set(line, false)
+	time.Sleep(100 * ms)
+}
+
+func (b *booth) set(line string, active bool) {
+	b.t.Helper()
+	if err := b.board.Set(line, active); err != nil {
+		b.t.Fatal(err)
+	}
+	synctest.Wait()
+}
+
+// lamps returns which are lit, as a short word: S, R, F.
+func (b *booth) lamps() string {
+	b.t.Helper()
+	synctest.Wait()
+	s := ""
+	for _, l := range []struct{ line, letter string }{{"GPIO22", "S"}, {"GPIO23", "R"}, {"GPIO24", "F"}} {
+		on, err := b.board.Level(l.line)
+		if err != nil {
+			b.t.Fatal(err)
+		}
+		if on {
+			s += l.letter
+		}
+	}
+	return s
+}
+
+func (b *booth) wantLamps(want, when string) {
+	b.t.Helper()
+	if got := b.lamps(); got != want {
+		b.t.Errorf("%s: lamps %q, want %q", when, got, want)
+	}
+}
+
+func (b *booth) wantCounts(want ...int) {
+	b.t.Helper()
+	synctest.Wait()
+	if got := b.store.counts(); !slices.Equal(got, want) {
+		b.t.Errorf("records hold %v presses, want %v", got, want)
+	}
+}
+
+func (b *booth) wantStates(want ...string) {
+	b.t.Helper()
+	synctest.Wait()
+	if got := b.store.states(); !slices.Equal(got, want) {
+		b.t.Errorf("events %v, want %v", got, want)
+	}
+}
