@@ -1,0 +1,108 @@
+package console
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+
+	"kentongan/agent/report"
+	"kentongan/cmd/kentongan-centre/internal/store"
+)
+
+// The API answers with one object: the list under the name of the path's last
+// level, and now, the centre's clock. An error is {"error": "…"}.
+
+func (c *Console) answer(w http.ResponseWriter, name string, list any, err error) {
+	if err != nil {
+		c.cfg.Log.Error("query failed", "err", err)
+		refuse(w, http.StatusInternalServerError, "the database did not answer")
+		return
+	}
+	writeJSON(w, http.StatusOK, map[string]any{name: list, "now": c.cfg.Now().UTC()})
+}
+
+func refuse(w http.ResponseWriter, status int, text string) {
+	writeJSON(w, status, map[string]string{"error": text})
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", " ")
+	_ = enc.Encode(v) // the client has gone
+}
+
+// deviceOf reads ?device=; false when it can't be one.
+func deviceOf(w http.ResponseWriter, r *http.Request) (string, bool) {
+	d := r.URL.Query().Get("device")
+	if d != "" && !report.ValidDevice(d) {
+		refuse(w, http.StatusBadRequest, "device: 1 to 40 of a-z, 0-9 and hyphen")
+		return "", false
+	}
+	return d, true
+}
+
+func (c *Console) apiDevices(w http.ResponseWriter, r *http.Request) {
+	if d, ok := deviceOf(w, r); ok {
+		list, err := c.cfg.Store.Devices(r.Context(), d)
+		c.answer(w, "devices", list, err)
+	}
+}
+
+func (c *Console) apiStreams(w http.ResponseWriter, r *http.Request) {
+	if d, ok := deviceOf(w, r); ok {
+		list, err := c.cfg.Store.Streams(r.Context(), d)
+		c.answer(w, "streams", list, err)
+	}
+}
+
+func (c *Console) apiLanes(w http.ResponseWriter, r *http.Request) {
+	if d, ok := deviceOf(w, r); ok {
+		list, err := c.cfg.Store.Lanes(r.Context(), d)
+		c.answer(w, "lanes", list, err)
+	}
+}
+
+func (c *Console) apiProblems(w http.ResponseWriter, r *http.Request) {
+	list, err := c.cfg.Store.Problems(r.Context(), maxProblems)
+	c.answer(w, "problems", list, err)
+}
+
+// apiComplaints takes device, ticket (as people write it), limit and before (an
+// id: those that arrived earlier).
+func (c *Console) apiComplaints(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	d, ok := deviceOf(w, r)
+	if !ok {
+		return
+	}
+	f := store.ComplaintFilter{Device: d}
+	if t := q.Get("ticket"); t != "" {
+		ticket, err := report.ParseTicket(t)
+		if err != nil {
+			refuse(w, http.StatusBadRequest, "ticket: "+err.Error())
+			return
+		}
+		f.Ticket = ticket.String()
+	}
+	if v := q.Get("limit"); v != "" {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 1 || n > store.MaxComplaints {
+			refuse(w, http.StatusBadRequest, "limit: 1 to "+strconv.Itoa(store.MaxComplaints))
+			return
+		}
+		f.Limit = n
+	}
+	if v := q.Get("before"); v != "" {
+		n, err := strconv.ParseInt(v, 10, 64)
+		if err != nil || n < 1 {
+			refuse(w, http.StatusBadRequest, "before: the id of a complaint")
+			return
+		}
+		f.Before = n
+	}
+	list, err := c.cfg.Store.Complaints(r.Context(), f)
+	c.answer(w, "complaints", list, err)
+}

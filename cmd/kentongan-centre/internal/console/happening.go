@@ -1,0 +1,91 @@
+package console
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	"kentongan/agent/report"
+	"kentongan/cmd/kentongan-centre/internal/store"
+)
+
+// happening says in words what an event of a device means.
+func happening(lang string, h store.Happening) string {
+	body := h.Record.Body
+	switch h.Kind {
+	case report.KindBoot:
+		var b report.Boot
+		if json.Unmarshal(body, &b) == nil {
+			return bootText(lang, b)
+		}
+	case report.KindGap:
+		var g report.Gap
+		if json.Unmarshal(body, &g) == nil {
+			return join(say(lang, "kind.gap"), sayAfter(lang, "lane", string(g.Lane))+" "+rangeText(lang, g.From, g.To), sayAfter(lang, "gap", g.Reason))
+		}
+	case report.KindDamage:
+		var d report.Damage
+		if json.Unmarshal(body, &d) == nil {
+			return join(say(lang, "kind.damage"), sayAfter(lang, "lane", string(d.Lane)), d.Detail)
+		}
+	case report.KindClock:
+		var s report.ClockSet
+		if json.Unmarshal(body, &s) == nil {
+			return join(say(lang, "kind.clock"), sayAfter(lang, "clock", string(s.Clock)), stepText(lang, s.StepMS))
+		}
+	case report.KindStream:
+		var s report.StreamState
+		if json.Unmarshal(body, &s) == nil {
+			return join(say(lang, "kind.stream")+" "+s.Name, sayAfter(lang, "state", s.State), classText(lang, s.Class))
+		}
+	case report.KindLine:
+		var s report.LineState
+		if json.Unmarshal(body, &s) == nil {
+			return join(say(lang, "kind.line")+" "+s.Line, sayAfter(lang, "state", s.State), s.Detail)
+		}
+	case report.KindUplink:
+		var s report.UplinkState
+		if json.Unmarshal(body, &s) == nil {
+			return join(say(lang, "kind.uplink"), sayAfter(lang, "uplink", s.State), s.Reason)
+		}
+	}
+	return sayAfter(lang, "kind", h.Kind)
+}
+
+func bootText(lang string, b report.Boot) string {
+	key := "kind.boot"
+	if !b.Clean {
+		key = "kind.boot.unclean"
+	}
+	return join(say(lang, key), b.Version, b.Arch)
+}
+
+func stepText(lang string, ms int64) string {
+	d := time.Duration(ms) * time.Millisecond
+	if d.Abs() < time.Second {
+		return ""
+	}
+	sign := "+"
+	if d < 0 {
+		sign = "−"
+	}
+	return sign + span(lang, d.Abs())
+}
+
+func classText(lang, class string) string {
+	if class == "" {
+		return ""
+	}
+	return sayAfter(lang, "class", class)
+}
+
+// join puts a middle dot between the parts that say something.
+func join(parts ...string) string {
+	var out []string
+	for _, p := range parts {
+		if p != "" {
+			out = append(out, p)
+		}
+	}
+	return strings.Join(out, " · ")
+}

@@ -1,0 +1,89 @@
+package console
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"runtime"
+	"time"
+)
+
+// metrics writes the Prometheus text format by hand: a dozen lines need no
+// library. Names are kentongan_*, units are base units. No device is named in a
+// label: ten thousand devices would be ten thousand series.
+func (c *Console) metrics(w http.ResponseWriter, r *http.Request) {
+	o, err := c.cfg.Store.Overview(r.Context(), time.Time{})
+	if err != nil {
+		c.cfg.Log.Error("query failed", "err", err)
+		http.Error(w, "the database did not answer", http.StatusInternalServerError)
+		return
+	}
+	in := c.cfg.Ingest()
+	var m metricText
+	m.gauge("kentongan_devices", "Devices by what their last state says.", "state", map[string]int64{"online": int64(o.Online), "offline": int64(o.Offline), "unknown": int64(o.Devices - o.Online - o.Offline)})
+	m.gauge("kentongan_streams", "Streams of devices that are online, by state.", "state", map[string]int64{"playing": int64(o.Playing), "silent": int64(o.Silent), "failed": int64(o.Failed)})
+	m.one("kentongan_complaints", "gauge", "Complaints held.", int64(o.Complaints))
+	m.one("kentongan_records_held", "gauge", "Records held, of all lanes.", int64(o.Records))
+	m.one("kentongan_records_missing", "gauge", "Numbers that no record and no gap record accounts for. Has to be 0.", int64(o.Missing))
+	m.one("kentongan_records_explained", "gauge", "Numbers that a gap record of the device explains.", int64(o.Explained))
+	m.one("kentongan_records_waiting", "gauge", "Numbers given out by devices and still with them.", int64(o.Waiting))
+	m.one("kentongan_records_duplicate", "gauge", "Records that came again and were dropped.", int64(o.Duplicates))
+	m.one("kentongan_records_conflict", "gauge", "Numbers that came again with other content. Has to be 0.", int64(o.Conflicts))
+
+	m.one("kentongan_ingest_connected", "gauge", "1 while connected to the broker.", b2i(in.Connected))
+	m.one("kentongan_ingest_messages_total", "counter", "MQTT messages taken.", in.Messages)
+	m.one("kentongan_ingest_bytes_total", "counter", "Payload bytes taken.", in.Bytes)
+	m.one("kentongan_ingest_records_total", "counter", "New records committed.", in.Records)
+	m.labelled("kentongan_ingest_refused_total", "counter", "What was left out, by reason.", "reason", map[string]int64{"topic": in.BadTopics, "batch": in.BadBatches, "state": in.BadStates, "record": in.BadRecords})
+	m.one("kentongan_ingest_future_records_total", "counter", "Records of a synced clock that is ahead of the centre's.", in.Future)
+	m.one("kentongan_ingest_commits_total", "counter", "Transactions committed.", in.Commits)
+	m.one("kentongan_ingest_commit_errors_total", "counter", "Transactions that failed.", in.CommitErrors)
+	m.seconds("kentongan_ingest_commit_seconds_total", "counter", "Time spent in commits.", in.CommitTime)
+	m.one("kentongan_ingest_receipts_total", "counter", "Acknowledgements published.", in.Receipts)
+	m.one("kentongan_ingest_sessions_lost_total", "counter", "Sessions with the broker that ended.", in.SessionsLost)
+	if n := c.cfg.BrokerClients(); n >= 0 {
+		m.one("kentongan_broker_clients", "gauge", "Clients of the embedded broker, this centre among them.", int64(n))
+	}
+	m.one("kentongan_pages_open", "gauge", "Open event streams.", int64(c.hub.count()))
+	m.seconds("kentongan_centre_start_time_seconds", "gauge", "When the centre started, Unix time.", time.Duration(c.startedAt.UnixNano()))
+	var ms runtime.MemStats
+	runtime.ReadMemStats(&ms)
+	m.one("kentongan_centre_memory_bytes", "gauge", "Memory taken from the system.", int64(ms.Sys))
+	m.one("kentongan_centre_goroutines", "gauge", "Goroutines.", int64(runtime.NumGoroutine()))
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	_, _ = w.Write(m.Bytes()) // the client has gone
+}
+
+func b2i(b bool) int64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+type metricText struct{ bytes.Buffer }
+
+func (m *metricText) head(name, kind, help string) {
+	fmt.Fprintf(m, "# HELP %s %s\n# TYPE %s %s\n", name, help, name, kind)
+}
+
+func (m *metricText) one(name, kind, help string, v int64) {
+	m.head(name, kind, help)
+	fmt.Fprintf(m, "%s %d\n", name, v)
+}
+
+func (m *metricText) seconds(name, kind, help string, d time.Duration) {
+	m.head(name, kind, help)
+	fmt.Fprintf(m, "%s %.6f\n", name, d.Seconds())
+}
+
+func (m *metricText) gauge(name, help, label string, values map[string]int64) {
+	m.labelled(name, "gauge", help, label, values)
+}
+
+func (m *metricText) labelled(name, kind, help, label string, values map[string]int64) {
+	m.head(name, kind, help)
+	for _, k := range sorted(values) {
+		fmt.Fprintf(m, "%s{%s=%q} %d\n", name, label, k, values[k])
+	}
+}

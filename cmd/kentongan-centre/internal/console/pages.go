@@ -1,0 +1,295 @@
+package console
+
+import (
+	"bytes"
+	"net/http"
+	"net/url"
+	"strconv"
+	"time"
+
+	"kentongan/agent/report"
+	"kentongan/cmd/kentongan-centre/internal/ingest"
+	"kentongan/cmd/kentongan-centre/internal/store"
+)
+
+// page is what every template gets.
+type page struct {
+	Lang, OtherLang string
+	Here            string // the section of the menu
+	Title           string
+	Self            string     // this page's path
+	Query           url.Values // of this page, without lang
+	Now             time.Time
+	Connected       bool
+	Broker, Key     string
+	Body            any
+}
+
+const (
+	maxProblems = 100
+	maxFeed     = 12 // complaints on the first page
+	perPage     = 50
+	maxEvents   = 15
+	// quietAfter is when a device that says it is online and sends nothing is
+	// called quiet: stats come every 10 s, and a broker gives the will after
+	// one and a half keepalives.
+	quietAfter = 2 * time.Minute
+)
+
+// show renders a template whole, so that an error never leaves half a page.
+func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, name, here, title string, body any) {
+	lang := language(w, r)
+	q := r.URL.Query()
+	q.Del("lang")
+	p := page{
+		Lang: lang, OtherLang: other(lang), Here: here, Title: title, Self: r.URL.EscapedPath(), Query: q,
+		Now: c.cfg.Now(), Connected: c.cfg.Ingest().Connected, Broker: c.cfg.Broker, Key: c.cfg.Verifier, Body: body,
+	}
+	if _, ok := texts[title]; ok {
+		p.Title = say(lang, title)
+	}
+	var buf bytes.Buffer
+	if err := c.pages[lang].ExecuteTemplate(&buf, name, p); err != nil {
+		c.cfg.Log.Error("page failed", "page", name, "err", err)
+		http.Error(w, "this page could not be drawn", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("Vary", "Accept-Language, Cookie")
+	w.WriteHeader(status)
+	_, _ = buf.WriteTo(w) // the client has gone
+}
+
+func other(lang string) string {
+	if lang == "id" {
+		return "en"
+	}
+	return "id"
+}
+
+func (c *Console) fail(w http.ResponseWriter, r *http.Request, err error) {
+	if r.Context().Err() != nil {
+		return // the viewer has gone
+	}
+	c.cfg.Log.Error("query failed", "err", err)
+	c.show(w, r, http.StatusInternalServerError, "message.html", "", "failed", "")
+}
+
+func (c *Console) notFound(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		http.Error(w, "this centre only answers to GET", http.StatusMethodNotAllowed)
+		return
+	}
+	c.show(w, r, http.StatusNotFound, "message.html", "", "notfound", "")
+}
+
+type overviewPage struct {
+	store.Overview
+	Problems []store.Problem
+	Feed     []complaint
+	Ingest   ingest.Status
+}
+
+func (o overviewPage) Bad() int        { return o.Silent + o.Failed }
+func (o overviewPage) Empty() bool     { return o.Devices == 0 }
+func (o overviewPage) Whole() bool     { return o.Missing == 0 && o.Conflicts == 0 }
+func (o overviewPage) NotPlaying() int { return o.Streams - o.Playing }
+
+func (c *Console) overview(w http.ResponseWriter, r *http.Request) {
+	now := c.cfg.Now().In(wib)
+	o, err := c.cfg.Store.Overview(r.Context(), time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, wib))
+	if err != nil {
+		c.fail(w, r, err)
+		return
+	}
+	problems, err := c.cfg.Store.Problems(r.Context(), maxProblems)
+	if err != nil {
+		c.fail(w, r, err)
+		return
+	}
+	list, err := c.cfg.Store.Complaints(r.Context(), store.ComplaintFilter{Limit: maxFeed})
+	if err != nil {
+		c.fail(w, r, err)
+		return
+	}
+	c.show(w, r, http.StatusOK, "overview.html", "overview", "overview", overviewPage{o, problems, dressed(list), c.cfg.Ingest()})
+}
+
+// complaint is a complaint with what the page works out.
+type complaint struct{ store.Complaint }
+
+func dressed(list []store.Complaint) []complaint {
+	out := make([]complaint, len(list))
+	for i, c := range list {
+		out[i] = complaint{c}
+	}
+	return out
+}
+
+// Known tells whether its time can be shown as a time.
+func (c complaint) Known() bool { return c.Clock != string(report.ClockUnset) }
+
+// Ahead tells that the device's clock was ahead of ours.
+func (c complaint) Ahead() bool { return c.Known() && c.Time.After(c.Received.Add(time.Minute)) }
+
+// Delay is how long it took to arrive.
+func (c complaint) Delay() time.Duration { return max(0, c.Received.Sub(c.Time)) }
+
+// Late tells whether it waited on the device.
+func (c complaint) Late() bool { return c.Known() && c.Delay() >= 10*time.Second }
+
+// Quality is the clock's, or that it was ahead.
+func (c complaint) Quality() string {
+	if c.Ahead() {
+		return "ahead"
+	}
+	return c.Clock
+}
+
+type deviceRow struct {
+	store.Device
+	now time.Time
+}
+
+// Shown is the state as it is shown: a device that says it is online but has
+// not been heard for a while is quiet.
+func (d deviceRow) Shown() string {
+	if d.State == report.Online && d.now.Sub(d.LastSeen) > quietAfter {
+		return "quiet"
+	}
+	return d.State
+}
+
+func (c *Console) deviceRows(list []store.Device) []deviceRow {
+	out := make([]deviceRow, len(list))
+	for i, d := range list {
+		out[i] = deviceRow{d, c.cfg.Now()}
+	}
+	return out
+}
+
+func (c *Console) devices(w http.ResponseWriter, r *http.Request) {
+	list, err := c.cfg.Store.Devices(r.Context(), "")
+	if err != nil {
+		c.fail(w, r, err)
+		return
+	}
+	c.show(w, r, http.StatusOK, "devices.html", "devices", "devices", c.deviceRows(list))
+}
+
+type devicePage struct {
+	deviceRow
+	Cameras    []store.Stream
+	Lanes      []store.Lane
+	Events     []store.Happening
+	Complaints []complaint
+}
+
+// Ranges tells whether any lane has holes or gaps to show.
+func (d devicePage) Ranges() bool { return anyRanges(d.Lanes) }
+
+func anyRanges(lanes []store.Lane) bool {
+	for _, l := range lanes {
+		if len(l.Holes)+len(l.Gaps) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *Console) device(w http.ResponseWriter, r *http.Request) {
+	id := r.PathValue("id")
+	ctx := r.Context()
+	var list []store.Device
+	var err error
+	if report.ValidDevice(id) {
+		list, err = c.cfg.Store.Devices(ctx, id)
+	}
+	if err != nil {
+		c.fail(w, r, err)
+		return
+	}
+	if len(list) == 0 {
+		c.show(w, r, http.StatusNotFound, "message.html", "devices", "notfound", "nodevice")
+		return
+	}
+	p := devicePage{deviceRow: c.deviceRows(list)[0]}
+	if p.Cameras, err = c.cfg.Store.Streams(ctx, id); err == nil {
+		p.Lanes, err = c.cfg.Store.Lanes(ctx, id)
+	}
+	if err == nil {
+		p.Events, err = c.cfg.Store.Happenings(ctx, id, maxEvents)
+	}
+	var complaints []store.Complaint
+	if err == nil {
+		complaints, err = c.cfg.Store.Complaints(ctx, store.ComplaintFilter{Device: id, Limit: maxFeed})
+	}
+	if err != nil {
+		c.fail(w, r, err)
+		return
+	}
+	p.Complaints = dressed(complaints)
+	c.show(w, r, http.StatusOK, "device.html", "devices", id, p)
+}
+
+type complaintsPage struct {
+	List          []complaint
+	Query, Device string
+	BadTicket     bool
+	Older         int64 // id to go on before, 0 at the end
+	Paged         bool
+}
+
+func (c *Console) complaints(w http.ResponseWriter, r *http.Request) {
+	q := r.URL.Query()
+	p := complaintsPage{Query: q.Get("ticket")}
+	f := store.ComplaintFilter{Limit: perPage}
+	if d := q.Get("device"); report.ValidDevice(d) {
+		p.Device, f.Device = d, d
+	}
+	if n, err := strconv.ParseInt(q.Get("before"), 10, 64); err == nil && n > 0 {
+		f.Before, p.Paged = n, true
+	}
+	if p.Query != "" {
+		ticket, err := report.ParseTicket(p.Query)
+		p.BadTicket = err != nil
+		f.Ticket = ticket.String()
+	}
+	if !p.BadTicket {
+		list, err := c.cfg.Store.Complaints(r.Context(), f)
+		if err != nil {
+			c.fail(w, r, err)
+			return
+		}
+		p.List = dressed(list)
+		if len(list) == perPage {
+			p.Older = list[len(list)-1].ID
+		}
+	}
+	c.show(w, r, http.StatusOK, "complaints.html", "complaints", "complaints", p)
+}
+
+type gapsPage struct {
+	Lanes []store.Lane
+	store.Overview
+}
+
+// Accounted is how many numbers there are below the newest.
+func (g gapsPage) Accounted() uint64 { return g.Records + g.Explained + g.Missing }
+
+func (g gapsPage) Ranges() bool { return anyRanges(g.Lanes) }
+
+func (c *Console) gaps(w http.ResponseWriter, r *http.Request) {
+	o, err := c.cfg.Store.Overview(r.Context(), time.Time{})
+	if err != nil {
+		c.fail(w, r, err)
+		return
+	}
+	lanes, err := c.cfg.Store.Lanes(r.Context(), "")
+	if err != nil {
+		c.fail(w, r, err)
+		return
+	}
+	c.show(w, r, http.StatusOK, "gaps.html", "gaps", "gaps", gapsPage{lanes, o})
+}

@@ -1,0 +1,315 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"kentongan/agent/report"
+)
+
+// Arrival is one message of a device: exactly one of Batch, State, Stream and
+// StreamGone is set.
+type Arrival struct {
+	Device     string
+	At         time.Time // when it came in, by the centre's clock
+	Backlog    bool      // history, of a batch
+	Batch      *report.Batch
+	State      *report.DeviceState
+	Stream     *report.StreamState
+	StreamGone string // name of a stream whose retained state was taken away
+}
+
+// Receipt is what can be acknowledged of a lane now.
+type Receipt struct {
+	Device string
+	Lane   report.Lane
+	Epoch  report.Epoch
+	Seq    uint64
+	Hash   *report.Hash // of record Seq, nil when it isn't held
+	Want   []report.Range
+}
+
+// Committed says what a Commit did.
+type Committed struct {
+	Records    int // new
+	Duplicates int
+	Conflicts  int
+	Refused    []error   // what was left out, and why; never the whole group's fault
+	Complaints []int64   // ids of the new ones
+	Receipts   []Receipt // chained lanes that deserve an acknowledgement
+	State      bool      // the state of a device, stream or line may have changed
+}
+
+// Commit writes a group of messages in one transaction. After an error nothing
+// of the group is in the database, and the group may be given again.
+//
+// Commit may be called by one goroutine only.
+func (s *Store) Commit(ctx context.Context, group []Arrival) (Committed, error) {
+	w := s.writer(ctx)
+	err := w.run(group)
+	if err != nil {
+		// What we believe of the lanes may be ahead of the database.
+		clear(s.lanes)
+		clear(s.devices)
+		return Committed{}, fmt.Errorf("commit %d messages: %w", len(group), err)
+	}
+	return w.out, nil
+}
+
+// writer is one Commit under way.
+type writer struct {
+	*Store
+	ctx     context.Context
+	now     int64          // Unix ms, of the arrival at hand
+	used    map[*lane]bool // may have changed
+	touched map[*lane]bool // deserve a receipt
+	heardOf map[*device]bool
+	stats   map[streamKey]statsRow
+	out     Committed
+}
+
+func (s *Store) writer(ctx context.Context) *writer {
+	return &writer{
+		Store: s, ctx: ctx, used: map[*lane]bool{}, touched: map[*lane]bool{},
+		heardOf: map[*device]bool{}, stats: map[streamKey]statsRow{},
+	}
+}
+
+func (w *writer) run(group []Arrival) (err error) {
+	if _, err := w.conn.ExecContext(w.ctx, "BEGIN IMMEDIATE"); err != nil {
+		return fmt.Errorf("begin: %w", err)
+	}
+	defer func() {
+		if err != nil {
+			// The caller's ctx may be what ended; the rollback has to happen.
+			_, rollErr := w.conn.ExecContext(context.WithoutCancel(w.ctx), "ROLLBACK")
+			err = errors.Join(err, rollErr)
+		}
+	}()
+	for _, a := range group {
+		w.now = a.At.UnixMilli()
+		if err := w.arrival(a); err != nil {
+			return err
+		}
+	}
+	if err := w.flush(); err != nil {
+		return err
+	}
+	if _, err := w.conn.ExecContext(w.ctx, "COMMIT"); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+func (w *writer) arrival(a Arrival) error {
+	d, err := w.device(a.Device)
+	if err != nil {
+		return err
+	}
+	d.heard(w.now)
+	switch {
+	case a.Batch != nil:
+		return w.batch(a)
+	case a.State != nil:
+		return w.deviceState(d, a.State)
+	case a.Stream != nil:
+		w.out.State = true
+		return w.streamState(a.Device, a.Stream)
+	case a.StreamGone != "":
+		w.out.State = true
+		_, err := w.stmt.deleteStream.ExecContext(w.ctx, a.Device, a.StreamGone)
+		return err
+	}
+	return nil
+}
+
+// refuse leaves something out that a device said; the rest goes on.
+func (w *writer) refuse(format string, args ...any) {
+	w.out.Refused = append(w.out.Refused, fmt.Errorf(format, args...))
+}
+
+// batch stores what is new of a batch.
+func (w *writer) batch(a Arrival) error {
+	b := a.Batch
+	for _, r := range b.Records {
+		if r.Device != a.Device {
+			w.refuse("record %s/%d of device %s on the topic of %s", r.Lane, r.Seq, r.Device, a.Device)
+			continue
+		}
+		l, err := w.lane(Key{a.Device, uint64(r.Epoch), string(r.Lane)})
+		if err != nil {
+			return err
+		}
+		if l == nil {
+			continue
+		}
+		if err := w.record(l, r, a.Backlog); err != nil {
+			return err
+		}
+	}
+	l, err := w.lane(Key{a.Device, uint64(b.Head.Epoch), string(b.Head.Lane)})
+	if err != nil || l == nil {
+		return err
+	}
+	// After the records: a cursor that moved past them doesn't make holes.
+	l.head(b.Head)
+	w.touch(l)
+	return nil
+}
+
+// record stores one record, or counts it as a double or a conflict.
+func (w *writer) record(l *lane, r report.Received, backlog bool) error {
+	w.touch(l)
+	if err := l.canTake(r.Seq); err != nil {
+		w.refuse("record %s/%s/%d: %w", l.key.Device, r.Lane, r.Seq, err)
+		return nil
+	}
+	res, err := w.stmt.insertRecord.ExecContext(w.ctx, l.id, int64(r.Seq), w.now, r.Kind, r.Line)
+	if err != nil {
+		return fmt.Errorf("insert record: %w", err)
+	}
+	if n, err := res.RowsAffected(); err != nil {
+		return fmt.Errorf("insert record: %w", err)
+	} else if n == 0 {
+		return w.again(l, r)
+	}
+	l.take(r.Seq)
+	l.hash, l.hashSeq = nil, 0
+	if r.Lane.Chained() {
+		h := report.HashLine(r.Line)
+		l.hash, l.hashSeq = &h, r.Seq
+	}
+	w.out.Records++
+	return w.meaning(l, r, backlog)
+}
+
+// maxConflictLines is how many contradicting lines are kept per lane; more are
+// only counted.
+const maxConflictLines = 1000
+
+// again handles a number that we hold: a double, or a contradiction, which
+// never replaces what we have.
+func (w *writer) again(l *lane, r report.Received) error {
+	var kept []byte
+	if err := w.stmt.selectLine.QueryRowContext(w.ctx, l.id, int64(r.Seq)).Scan(&kept); err != nil {
+		return fmt.Errorf("compare record: %w", err)
+	}
+	l.dirty = true
+	if string(kept) == string(r.Line) {
+		l.duplicates++
+		w.out.Duplicates++
+		return nil
+	}
+	l.conflicts++
+	w.out.Conflicts++
+	w.out.State = true
+	var n int
+	if err := w.stmt.countConflicts.QueryRowContext(w.ctx, l.id).Scan(&n); err != nil || n >= maxConflictLines {
+		return err
+	}
+	h := report.HashLine(r.Line)
+	_, err := w.stmt.insertConflict.ExecContext(w.ctx, l.id, int64(r.Seq), h[:], w.now, r.Line)
+	return err
+}
+
+// meaning takes what a new record says into the tables that the page shows. A
+// body that can't be read is kept in its record and otherwise passed over.
+func (w *writer) meaning(l *lane, r report.Received, backlog bool) error {
+	switch r.Kind {
+	case report.KindPress:
+		if r.Lane == report.Complaint {
+			return w.press(l, r)
+		}
+	case report.KindGap:
+		var g report.Gap
+		if r.Lane == report.Event && w.body(r, &g) {
+			return w.gap(l.key.Device, g)
+		}
+	case report.KindClock:
+		var c report.ClockSet
+		if w.body(r, &c) && c.Boot != "" && c.Clock != report.ClockUnset {
+			_, err := w.stmt.upsertBoot.ExecContext(w.ctx, l.key.Device, clip(c.Boot, 64), c.BootedAt.UnixMilli(), string(c.Clock))
+			return err
+		}
+	case report.KindLine:
+		var ln report.LineState
+		if w.body(r, &ln) {
+			w.out.State = true
+			_, err := w.stmt.upsertLn.ExecContext(w.ctx, l.key.Device, clip(ln.Line, 64), r.Epoch.String(), int64(r.Seq), clip(ln.State, 32), clip(ln.Detail, 400), w.now)
+			return err
+		}
+	case report.KindStreamStats:
+		var st report.StreamStats
+		if !backlog && w.body(r, &st) && report.ValidName(st.Name) {
+			w.stats[streamKey{l.key.Device, st.Name}] = statsRow{r.Body, r.Time.UnixMilli(), w.now}
+		}
+	}
+	return nil
+}
+
+// body reads a record's body.
+func (w *writer) body(r report.Received, to any) bool {
+	if err := json.Unmarshal(r.Body, to); err != nil {
+		w.refuse("body of record %s/%s/%d, kind %s: %w", r.Device, r.Lane, r.Seq, clip(r.Kind, 32), err)
+		return false
+	}
+	return true
+}
+
+// gap takes a device's word that numbers will never come.
+func (w *writer) gap(device string, g report.Gap) error {
+	if !g.Lane.Valid() || g.Epoch == 0 || g.From == 0 || g.To < g.From || g.To > maxSeq {
+		w.refuse("gap record of %s: %+v is no range", device, g)
+		return nil
+	}
+	l, err := w.lane(Key{device, uint64(g.Epoch), string(g.Lane)})
+	if err != nil || l == nil {
+		return err
+	}
+	if g.From > l.top+1 && len(l.holes) >= maxHoles {
+		w.refuse("gap record of %s: %w", device, errHoles)
+		return nil
+	}
+	l.explain(report.Range{From: g.From, To: g.To})
+	w.touch(l)
+	_, err = w.stmt.insertGap.ExecContext(w.ctx, l.id, int64(g.From), int64(g.To), int64(min(g.Count, maxSeq)), clip(g.Reason, 64), w.now)
+	return err
+}
+
+// press makes a complaint of a record.
+func (w *writer) press(l *lane, r report.Received) error {
+	var p report.Press
+	if !w.body(r, &p) {
+		p = report.Press{Category: "?"} // somebody pressed: it has to be seen
+	}
+	ticket := clip(p.Ticket, 32)
+	if t, err := report.ParseTicket(ticket); err == nil {
+		ticket = t.String()
+	}
+	res, err := w.stmt.insertComplaint.ExecContext(w.ctx, l.key.Device, l.id, int64(r.Seq), ticket,
+		clip(p.Category, 64), clip(p.ServiceCode, 64), clip(p.Label.ID, 120), clip(p.Label.EN, 120), clip(p.Line, 64),
+		max(1, p.Presses), r.Time.UnixMilli(), string(r.Clock), clip(r.Boot, 64), r.UptimeMS, w.now)
+	if err != nil {
+		return fmt.Errorf("insert complaint: %w", err)
+	}
+	id, err := res.LastInsertId()
+	if err != nil {
+		return fmt.Errorf("insert complaint: %w", err)
+	}
+	w.out.Complaints = append(w.out.Complaints, id)
+	return nil
+}
+
+// clip bounds a text that came from outside, at a rune's edge.
+func clip(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	for most > 0 && s[most]&0xC0 == 0x80 {
+		most--
+	}
+	return s[:most]
+}

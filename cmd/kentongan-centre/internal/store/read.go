@@ -1,0 +1,255 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"kentongan/agent/report"
+)
+
+// Device is one device as the page shows it.
+type Device struct {
+	ID        string     `json:"device"`
+	State     string     `json:"state"` // online, offline, unknown
+	Since     *time.Time `json:"since,omitempty"`
+	FirstSeen time.Time  `json:"first_seen"`
+	LastSeen  time.Time  `json:"last_seen"`
+	Site      string     `json:"site,omitempty"`
+	Lat       float64    `json:"lat,omitempty"`
+	Lon       float64    `json:"lon,omitempty"`
+	Version   string     `json:"version,omitempty"`
+	Boot      string     `json:"boot,omitempty"`
+	Epoch     string     `json:"epoch,omitempty"`
+	Streams   int        `json:"streams"`
+	Playing   int        `json:"streams_playing"`
+	Bad       int        `json:"streams_bad"` // silent or failed
+	Complain  int        `json:"complaints"`
+	Missing   uint64     `json:"missing"`
+}
+
+// Stream is one camera's stream.
+type Stream struct {
+	Device  string              `json:"device"`
+	Online  bool                `json:"device_online"`
+	Name    string              `json:"stream"`
+	State   string              `json:"state"`
+	Class   string              `json:"class,omitempty"`
+	Since   *time.Time          `json:"since,omitempty"`
+	Doc     *report.StreamState `json:"report,omitempty"`
+	Stats   *report.StreamStats `json:"stats,omitempty"`
+	StatsAt *time.Time          `json:"stats_at,omitempty"`
+}
+
+// Lane is the account of one lane of one store of one device. See the package
+// comment for the words.
+type Lane struct {
+	Device     string    `json:"device"`
+	Lane       string    `json:"lane"`
+	Epoch      string    `json:"epoch"`
+	First      uint64    `json:"first"`
+	Next       uint64    `json:"next"`
+	Thru       uint64    `json:"thru"`
+	Received   uint64    `json:"received"`
+	Missing    uint64    `json:"missing"`
+	Waiting    uint64    `json:"waiting"` // given out, still on the device as far as we know
+	Explained  uint64    `json:"explained"`
+	Duplicates uint64    `json:"duplicates"`
+	Conflicts  uint64    `json:"conflicts"`
+	Seen       time.Time `json:"seen"`
+	Holes      []Hole    `json:"holes,omitempty"`
+	Gaps       []Gap     `json:"gaps,omitempty"`
+
+	id int64
+}
+
+// Hole is a range that is neither held nor explained.
+type Hole struct {
+	From    uint64    `json:"from"`
+	To      uint64    `json:"to"`
+	Since   time.Time `json:"since"`
+	Missing bool      `json:"missing"` // false while the device may still have it
+}
+
+// Gap is a range that the device explained.
+type Gap struct {
+	From   uint64    `json:"from"`
+	To     uint64    `json:"to"`
+	Count  uint64    `json:"count"`
+	Reason string    `json:"reason"`
+	Told   time.Time `json:"told"`
+}
+
+func when(ms int64) time.Time { return time.UnixMilli(ms).UTC() }
+
+func whenSet(ms int64) *time.Time {
+	if ms == 0 {
+		return nil
+	}
+	t := when(ms)
+	return &t
+}
+
+// collect runs a query and reads its rows.
+func collect[T any](ctx context.Context, db *sql.DB, what string, scan func(*sql.Rows) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := db.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", what, err)
+	}
+	defer rows.Close() //nolint:errcheck // rows.Err tells
+	out := []T{}
+	for rows.Next() {
+		v, err := scan(rows)
+		if err != nil {
+			return nil, fmt.Errorf("read %s: %w", what, err)
+		}
+		out = append(out, v)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("read %s: %w", what, err)
+	}
+	return out, nil
+}
+
+// Devices lists the devices by name; id "" means all.
+func (s *Store) Devices(ctx context.Context, id string) ([]Device, error) {
+	missing, err := s.missingByDevice(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return collect(ctx, s.read, "devices", func(r *sql.Rows) (Device, error) {
+		var d Device
+		var since, first, seen int64
+		var birth string
+		if err := r.Scan(&d.ID, &d.State, &since, &first, &seen, &birth, &d.Streams, &d.Playing, &d.Bad, &d.Complain); err != nil {
+			return d, err
+		}
+		d.Since, d.FirstSeen, d.LastSeen, d.Missing = whenSet(since), when(first), when(seen), missing[d.ID]
+		if d.State == "" {
+			d.State = "unknown"
+		}
+		if birth != "" {
+			var b report.DeviceState
+			if err := json.Unmarshal([]byte(birth), &b); err != nil {
+				return d, err
+			}
+			d.Site, d.Lat, d.Lon, d.Version, d.Boot = b.Site, b.Lat, b.Lon, b.Version, b.Boot
+			if b.Epoch != 0 {
+				d.Epoch = b.Epoch.String()
+			}
+		}
+		return d, nil
+	}, `SELECT d.id, d.state, d.since_at, d.first_at, d.seen_at, d.birth,
+			(SELECT count(*) FROM stream s WHERE s.device = d.id),
+			(SELECT count(*) FROM stream s WHERE s.device = d.id AND s.state = 'playing'),
+			(SELECT count(*) FROM stream s WHERE s.device = d.id AND s.state IN ('silent', 'failed')),
+			(SELECT count(*) FROM complaint c WHERE c.device = d.id)
+		FROM device d WHERE ? = '' OR d.id = ? ORDER BY d.id`, id, id)
+}
+
+// Streams lists the streams of a device, or of all when it is "".
+func (s *Store) Streams(ctx context.Context, device string) ([]Stream, error) {
+	return collect(ctx, s.read, "streams", func(r *sql.Rows) (Stream, error) {
+		var st Stream
+		var since, statsAt int64
+		var doc, stats string
+		if err := r.Scan(&st.Device, &st.Online, &st.Name, &st.State, &st.Class, &since, &doc, &stats, &statsAt); err != nil {
+			return st, err
+		}
+		st.Since, st.StatsAt = whenSet(since), whenSet(statsAt)
+		if st.State == "" {
+			st.State = "unknown"
+		}
+		if doc != "" {
+			if err := json.Unmarshal([]byte(doc), &st.Doc); err != nil {
+				return st, err
+			}
+		}
+		if stats != "" {
+			if err := json.Unmarshal([]byte(stats), &st.Stats); err != nil {
+				return st, err
+			}
+		}
+		return st, nil
+	}, `SELECT s.device, coalesce(d.state = 'online', 0), s.name, s.state, s.class, s.since_at, s.doc, s.stats, s.stats_at
+		FROM stream s LEFT JOIN device d ON d.id = s.device
+		WHERE ? = '' OR s.device = ? ORDER BY s.device, s.name`, device, device)
+}
+
+// maxRanges is how many holes and gaps of one lane a page gets; the counts
+// hold for all.
+const maxRanges = 50
+
+// Lanes lists the accounts, with their newest ranges, of a device or of all.
+func (s *Store) Lanes(ctx context.Context, device string) ([]Lane, error) {
+	lanes, err := collect(ctx, s.read, "lanes", scanLane, laneQuery, device, device)
+	if err != nil {
+		return nil, err
+	}
+	for i := range lanes {
+		if err := s.ranges(ctx, &lanes[i]); err != nil {
+			return nil, err
+		}
+	}
+	return lanes, nil
+}
+
+// laneQuery counts, of each lane, all numbers in holes, those below First, and
+// finds the first hole that the device still has something of.
+const laneQuery = `SELECT l.id, l.device, l.lane, l.epoch, l.first, l.next, l.top, l.received, l.duplicates, l.conflicts, l.seen_at,
+		coalesce(sum(h.to_seq - h.from_seq + 1), 0),
+		coalesce(sum(CASE WHEN h.from_seq < l.first THEN min(h.to_seq, l.first - 1) - h.from_seq + 1 END), 0),
+		coalesce(min(CASE WHEN h.to_seq >= l.first THEN max(h.from_seq, l.first) - 1 END), l.top)
+	FROM lane l LEFT JOIN hole h ON h.lane_id = l.id
+	WHERE ? = '' OR l.device = ?
+	GROUP BY l.id
+	ORDER BY l.device, CASE l.lane WHEN 'complaint' THEN 0 WHEN 'event' THEN 1 ELSE 2 END, l.id DESC`
+
+func scanLane(r *sql.Rows) (Lane, error) {
+	var l Lane
+	var top, holes, seen int64
+	err := r.Scan(&l.id, &l.Device, &l.Lane, &l.Epoch, &l.First, &l.Next, &top, &l.Received, &l.Duplicates, &l.Conflicts, &seen, &holes, &l.Missing, &l.Thru)
+	l.Seen = when(seen)
+	l.Explained = uint64(top) - l.Received - uint64(holes)
+	l.Waiting = l.Next - 1 - uint64(top) + uint64(holes) - l.Missing
+	return l, err
+}
+
+func (s *Store) ranges(ctx context.Context, l *Lane) (err error) {
+	l.Holes, err = collect(ctx, s.read, "holes", func(r *sql.Rows) (Hole, error) {
+		var h Hole
+		var since int64
+		err := r.Scan(&h.From, &h.To, &since)
+		h.Since, h.Missing = when(since), h.From < l.First
+		return h, err
+	}, `SELECT from_seq, to_seq, since_at FROM hole WHERE lane_id = ? ORDER BY from_seq DESC LIMIT ?`, l.id, maxRanges)
+	if err != nil {
+		return err
+	}
+	l.Gaps, err = collect(ctx, s.read, "gaps", func(r *sql.Rows) (Gap, error) {
+		var g Gap
+		var told int64
+		err := r.Scan(&g.From, &g.To, &g.Count, &g.Reason, &told)
+		g.Told = when(told)
+		return g, err
+	}, `SELECT from_seq, to_seq, count, reason, told_at FROM gap WHERE lane_id = ? ORDER BY from_seq DESC LIMIT ?`, l.id, maxRanges)
+	return err
+}
+
+func (s *Store) missingByDevice(ctx context.Context) (map[string]uint64, error) {
+	type row struct {
+		id string
+		n  uint64
+	}
+	rows, err := collect(ctx, s.read, "missing numbers", func(r *sql.Rows) (v row, err error) {
+		return v, r.Scan(&v.id, &v.n)
+	}, `SELECT l.device, sum(min(h.to_seq, l.first - 1) - h.from_seq + 1)
+		FROM hole h JOIN lane l ON l.id = h.lane_id WHERE h.from_seq < l.first GROUP BY l.device`)
+	out := make(map[string]uint64, len(rows))
+	for _, r := range rows {
+		out[r.id] = r.n
+	}
+	return out, err
+}

@@ -1,0 +1,88 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"time"
+)
+
+// Overview is the figures of the first page.
+type Overview struct {
+	Devices, Online, Offline  int
+	Streams, Playing          int
+	Silent, Failed            int
+	Complaints                int // all
+	ComplaintsToday           int // received since the given moment
+	Records                   uint64
+	Missing                   uint64 // numbers, over all lanes
+	Waiting                   uint64
+	Explained                 uint64
+	Duplicates, Conflicts     uint64
+	NewestComplaint, LastSeen *time.Time
+}
+
+// Overview counts. today is when the viewer's day began.
+func (s *Store) Overview(ctx context.Context, today time.Time) (Overview, error) {
+	var o Overview
+	var newest, seen sql.NullInt64
+	row := s.read.QueryRowContext(ctx, `SELECT
+		(SELECT count(*) FROM device), (SELECT count(*) FROM device WHERE state = 'online'), (SELECT count(*) FROM device WHERE state = 'offline'),
+		(SELECT count(*) FROM stream), (SELECT count(*) FROM stream s JOIN device d ON d.id = s.device WHERE s.state = 'playing' AND d.state = 'online'),
+		(SELECT count(*) FROM stream s JOIN device d ON d.id = s.device WHERE s.state = 'silent' AND d.state = 'online'),
+		(SELECT count(*) FROM stream s JOIN device d ON d.id = s.device WHERE s.state = 'failed' AND d.state = 'online'),
+		(SELECT count(*) FROM complaint), (SELECT count(*) FROM complaint WHERE received_at >= ?),
+		(SELECT received_at FROM complaint ORDER BY id DESC LIMIT 1), (SELECT max(seen_at) FROM device)`, today.UnixMilli())
+	if err := row.Scan(&o.Devices, &o.Online, &o.Offline, &o.Streams, &o.Playing, &o.Silent, &o.Failed, &o.Complaints, &o.ComplaintsToday, &newest, &seen); err != nil {
+		return o, fmt.Errorf("read overview: %w", err)
+	}
+	o.NewestComplaint, o.LastSeen = whenSet(newest.Int64), whenSet(seen.Int64)
+	lanes, err := collect(ctx, s.read, "lanes", scanLane, laneQuery, "", "")
+	if err != nil {
+		return o, err
+	}
+	for _, l := range lanes {
+		o.Records += l.Received
+		o.Missing += l.Missing
+		o.Waiting += l.Waiting
+		o.Explained += l.Explained
+		o.Duplicates += l.Duplicates
+		o.Conflicts += l.Conflicts
+	}
+	return o, nil
+}
+
+// Problem is something that is red now.
+type Problem struct {
+	What   string    `json:"what"` // device, stream, line, missing, conflict
+	Device string    `json:"device"`
+	Name   string    `json:"name,omitempty"`  // of the stream, line or lane
+	State  string    `json:"state,omitempty"` // of the stream or line
+	Class  string    `json:"class,omitempty"` // of the stream's failure
+	Detail string    `json:"detail,omitempty"`
+	Count  uint64    `json:"count,omitempty"`
+	Since  time.Time `json:"since"`
+}
+
+// Problems lists what is red, what endangers the proof first, then the oldest
+// first. A device that is offline hides its streams and lines: nobody knows
+// how they are.
+func (s *Store) Problems(ctx context.Context, limit int) ([]Problem, error) {
+	return collect(ctx, s.read, "problems", func(r *sql.Rows) (Problem, error) {
+		var p Problem
+		var since, rank int64
+		err := r.Scan(&rank, &p.What, &p.Device, &p.Name, &p.State, &p.Class, &p.Detail, &p.Count, &since)
+		p.Since = when(since)
+		return p, err
+	}, `SELECT 0 AS rank, 'conflict', l.device, l.lane, '', '', '', l.conflicts,
+			coalesce((SELECT min(received_at) FROM conflict c WHERE c.lane_id = l.id), l.seen_at) AS since
+			FROM lane l WHERE l.conflicts > 0
+		UNION ALL SELECT 0, 'missing', l.device, l.lane, '', '', '', sum(min(h.to_seq, l.first - 1) - h.from_seq + 1), min(h.since_at)
+			FROM hole h JOIN lane l ON l.id = h.lane_id WHERE h.from_seq < l.first GROUP BY l.id
+		UNION ALL SELECT 1, 'device', id, '', state, '', '', 0, since_at FROM device WHERE state = 'offline'
+		UNION ALL SELECT 2, 'line', n.device, n.name, n.state, '', n.detail, 0, n.since_at
+			FROM line n JOIN device d ON d.id = n.device WHERE d.state = 'online' AND n.state <> 'ok'
+		UNION ALL SELECT 2, 'stream', s.device, s.name, s.state, s.class, '', 0, s.since_at
+			FROM stream s JOIN device d ON d.id = s.device WHERE d.state = 'online' AND s.state IN ('silent', 'failed')
+		ORDER BY rank, since LIMIT ?`, limit)
+}

@@ -1,0 +1,45 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+
+	"kentongan/agent/report"
+)
+
+// Receipts lists what can be acknowledged of each device's complaint and event
+// lane, of the epoch that was heard of last: an acknowledgement is retained,
+// so one of an older epoch would stand in the way of the right one. A centre
+// says all of them again when it comes back to its broker.
+//
+// It belongs to the goroutine that calls Commit.
+func (s *Store) Receipts(ctx context.Context) ([]Receipt, error) {
+	keys, err := collect(ctx, s.read, "lanes", func(r *sql.Rows) (Key, error) {
+		var k Key
+		var epoch string
+		if err := r.Scan(&k.Device, &epoch, &k.Lane); err != nil {
+			return k, err
+		}
+		e, err := report.ParseEpoch(epoch)
+		k.Epoch = uint64(e)
+		return k, err
+	}, `SELECT device, epoch, lane FROM lane l WHERE lane IN ('complaint', 'event') AND NOT EXISTS (
+			SELECT 1 FROM lane o WHERE o.device = l.device AND o.lane = l.lane AND (o.seen_at, o.id) > (l.seen_at, l.id))`)
+	if err != nil {
+		return nil, err
+	}
+	w := s.writer(ctx)
+	out := make([]Receipt, 0, len(keys))
+	for _, k := range keys {
+		l, err := w.lane(k)
+		if err != nil {
+			return nil, err
+		}
+		r, err := w.receipt(l)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, r)
+	}
+	return out, nil
+}

@@ -1,0 +1,118 @@
+package main
+
+import (
+	"context"
+	"crypto/ed25519"
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"flag"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/mod/sumdb/note"
+)
+
+// keyName is the name in every receipt's signature.
+const keyName = "kentongan-centre"
+
+// printKey prints the verifier. It makes the key when there is none, so that
+// devices can be configured before the centre first starts.
+func printKey(_ context.Context, e env, args []string) int {
+	f := flag.NewFlagSet("kentongan-centre key", flag.ContinueOnError)
+	f.SetOutput(e.stderr)
+	data := f.String("data", "", "`directory` of the centre (required)")
+	if err := f.Parse(args); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return exitGood
+		}
+		return exitUsage
+	}
+	if *data == "" || f.NArg() > 0 {
+		fmt.Fprintln(e.stderr, "kentongan-centre key: write kentongan-centre key --data DIR")
+		return exitUsage
+	}
+	_, verifier, err := loadKey(*data)
+	if err != nil {
+		fmt.Fprintln(e.stderr, "kentongan-centre:", err)
+		return exitFailed
+	}
+	fmt.Fprintln(e.stdout, verifier)
+	return exitGood
+}
+
+// loadKey reads DIR/centre.key, or makes it. It returns the signer and the
+// verifier in the form of golang.org/x/mod/sumdb/note.
+func loadKey(dir string) (note.Signer, string, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, "", fmt.Errorf("make data directory: %w", err)
+	}
+	file := filepath.Join(dir, "centre.key")
+	text, err := os.ReadFile(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		if err := makeKey(dir, file); err != nil {
+			return nil, "", fmt.Errorf("make key %s: %w", file, err)
+		}
+		text, err = os.ReadFile(file)
+	}
+	if err != nil {
+		return nil, "", fmt.Errorf("read key: %w", err)
+	}
+	secret := strings.TrimSpace(string(text))
+	signer, err := note.NewSigner(secret)
+	if err != nil {
+		return nil, "", fmt.Errorf("read key %s: %w; bring the file back from a backup, or devices will refuse this centre's receipts", file, err)
+	}
+	verifier, err := verifierOf(secret)
+	if err != nil {
+		return nil, "", fmt.Errorf("read key %s: %w", file, err)
+	}
+	return signer, verifier, nil
+}
+
+// makeKey writes a new key, whole or not at all. When another process was
+// faster, its key stays.
+func makeKey(dir, file string) error {
+	secret, _, err := note.GenerateKey(rand.Reader, keyName)
+	if err != nil {
+		return err
+	}
+	tmp, err := os.CreateTemp(dir, ".centre.key-*") // mode 0600
+	if err != nil {
+		return err
+	}
+	defer os.Remove(tmp.Name()) //nolint:errcheck // what stays behind is a key that nobody uses
+	if _, err := tmp.WriteString(secret + "\n"); err != nil {
+		return errors.Join(err, tmp.Close())
+	}
+	if err := errors.Join(tmp.Sync(), tmp.Close()); err != nil {
+		return err
+	}
+	if err := os.Link(tmp.Name(), file); err != nil && !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	return syncDir(dir)
+}
+
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
+}
+
+// verifierOf derives the public form of a note key: PRIVATE+KEY+name+hash+data,
+// data in base64 with the algorithm (1 is Ed25519) in its first byte.
+func verifierOf(secret string) (string, error) {
+	_, data, _ := strings.Cut(strings.TrimPrefix(secret, "PRIVATE+KEY+"+keyName+"+"), "+")
+	raw, err := base64.StdEncoding.DecodeString(data)
+	if err != nil || len(raw) != 1+ed25519.SeedSize || raw[0] != 1 {
+		return "", fmt.Errorf("not an Ed25519 note key with the name %s", keyName)
+	}
+	public := ed25519.NewKeyFromSeed(raw[1:]).Public().(ed25519.PublicKey)
+	return note.NewEd25519VerifierKey(keyName, public)
+}

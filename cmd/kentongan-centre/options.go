@@ -1,0 +1,116 @@
+package main
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+)
+
+// options are the flags of run.
+type options struct {
+	data, listen, mqtt, broker  string
+	ca, cert, key               string
+	username, passwordFile      string
+	name, logLevel, allowedHost string
+}
+
+func (o *options) flags(stderr io.Writer) *flag.FlagSet {
+	fs := flag.NewFlagSet("kentongan-centre run", flag.ContinueOnError)
+	fs.SetOutput(stderr)
+	fs.StringVar(&o.data, "data", "", "`directory` of the database, the key and the embedded broker's store (required)")
+	fs.StringVar(&o.listen, "listen", "127.0.0.1:8080", "`address` of the page and the API; port 0 takes a free one")
+	fs.StringVar(&o.allowedHost, "host", "", "further host `name`s that the page answers to, separated by commas; IP addresses and localhost always are")
+	fs.StringVar(&o.mqtt, "mqtt", "127.0.0.1:1883", "`address` of the embedded broker; port 0 takes a free one")
+	fs.StringVar(&o.broker, "broker", "", "`url` of a broker to use instead of the embedded one: mqtt://HOST:PORT or mqtts://HOST:PORT")
+	fs.StringVar(&o.ca, "ca", "", "PEM `file` of the authority that signed the broker's certificate (default: the system's)")
+	fs.StringVar(&o.cert, "cert", "", "PEM `file` of the client certificate for the broker")
+	fs.StringVar(&o.key, "key", "", "PEM `file` of the client certificate's key")
+	fs.StringVar(&o.username, "username", "", "user `name` for the broker")
+	fs.StringVar(&o.passwordFile, "password-file", "", "`file` whose first line is the password for the broker")
+	fs.StringVar(&o.name, "name", "kentongan-centre", "MQTT client `id`; the broker keeps this centre's messages under it, so it must stay the same and be used once")
+	fs.StringVar(&o.logLevel, "log", "info", "least `level` of what is logged to standard error: debug, info, warn, error")
+	return fs
+}
+
+// parse reads and checks the flags.
+func (o *options) parse(args []string, stderr io.Writer) error {
+	fs := o.flags(stderr)
+	if err := fs.Parse(args); err != nil {
+		return err
+	}
+	given := map[string]bool{}
+	fs.Visit(func(f *flag.Flag) { given[f.Name] = true })
+	switch {
+	case fs.NArg() > 0:
+		return fmt.Errorf("unexpected argument %q", fs.Arg(0))
+	case o.data == "":
+		return errors.New("--data is missing: name the directory that the centre keeps its database in")
+	case given["broker"] && given["mqtt"]:
+		return errors.New("--broker and --mqtt exclude each other: the one uses another's broker, the other is the address of the embedded one")
+	case !given["broker"] && (o.ca != "" || o.cert != "" || o.username != "" || o.passwordFile != ""):
+		return errors.New("--ca, --cert, --username and --password-file are for --broker, which is missing")
+	case (o.cert == "") != (o.key == ""):
+		return errors.New("--cert and --key belong together: one of them is missing")
+	}
+	for name, addr := range map[string]string{"listen": o.listen, "mqtt": o.mqtt} {
+		if _, _, err := net.SplitHostPort(addr); err != nil {
+			return fmt.Errorf("--%s %q: write HOST:PORT", name, addr)
+		}
+	}
+	return nil
+}
+
+// brokerURL is the external broker's.
+func (o *options) brokerURL() (*url.URL, error) {
+	u, err := url.Parse(o.broker)
+	if err != nil || u.Host == "" || u.Scheme != "mqtt" && u.Scheme != "mqtts" {
+		return nil, fmt.Errorf("--broker %q: write mqtt://HOST:PORT or mqtts://HOST:PORT", o.broker)
+	}
+	if u.User != nil {
+		return nil, errors.New("--broker: no user or password in the URL, where other users of this machine can read them; use --username and --password-file")
+	}
+	return u, nil
+}
+
+// tls is the configuration for an mqtts broker.
+func (o *options) tls() (*tls.Config, error) {
+	c := &tls.Config{MinVersion: tls.VersionTLS12}
+	if o.ca != "" {
+		pem, err := os.ReadFile(o.ca)
+		if err != nil {
+			return nil, fmt.Errorf("--ca: %w", err)
+		}
+		c.RootCAs = x509.NewCertPool()
+		if !c.RootCAs.AppendCertsFromPEM(pem) {
+			return nil, fmt.Errorf("--ca %s: no certificate in PEM form in it", o.ca)
+		}
+	}
+	if o.cert != "" {
+		pair, err := tls.LoadX509KeyPair(o.cert, o.key)
+		if err != nil {
+			return nil, fmt.Errorf("--cert, --key: %w", err)
+		}
+		c.Certificates = []tls.Certificate{pair}
+	}
+	return c, nil
+}
+
+// password reads the first line of the password file.
+func (o *options) password() (string, error) {
+	if o.passwordFile == "" {
+		return "", nil
+	}
+	text, err := os.ReadFile(o.passwordFile)
+	if err != nil {
+		return "", fmt.Errorf("--password-file: %w", err)
+	}
+	line, _, _ := strings.Cut(string(text), "\n")
+	return strings.TrimSuffix(line, "\r"), nil
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
+
+	"kentongan/cmd/kentongan-centre/internal/broker"
+	"kentongan/cmd/kentongan-centre/internal/console"
+	"kentongan/cmd/kentongan-centre/internal/ingest"
+	"kentongan/cmd/kentongan-centre/internal/store"
+)
+
+func runCentre(ctx context.Context, e env, args []string) int {
+	var o options
+	if err := o.parse(args, e.stderr); err != nil {
+		if errors.Is(err, flag.ErrHelp) {
+			return exitGood
+		}
+		fmt.Fprintln(e.stderr, "kentongan-centre:", err)
+		return exitUsage
+	}
+	var level slog.Level
+	if err := level.UnmarshalText([]byte(o.logLevel)); err != nil {
+		fmt.Fprintf(e.stderr, "kentongan-centre: --log %q: write debug, info, warn or error\n", o.logLevel)
+		return exitUsage
+	}
+	log := slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: level}))
+	if err := o.run(ctx, e, log); err != nil {
+		fmt.Fprintln(e.stderr, "kentongan-centre:", err)
+		return exitFailed
+	}
+	return exitGood
+}
+
+// run opens everything, says where it is, and works until ctx ends. What was
+// opened first is closed last: the broker outlives the ingest, so that the last
+// receipts go out, and the database outlives both.
+func (o *options) run(ctx context.Context, e env, log *slog.Logger) (err error) {
+	signer, verifier, err := loadKey(o.data)
+	if err != nil {
+		return err
+	}
+	unlock, err := lockDir(o.data)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	st, err := store.Open(o.data, log.With("part", "store"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, st.Close()) }()
+	page, err := net.Listen("tcp", o.listen)
+	if err != nil {
+		return fmt.Errorf("listen for the page: %w; give another address with --listen", err)
+	}
+	defer page.Close() //nolint:errcheck // the console closes it first
+
+	cfg := ingest.Config{Name: o.name, Signer: signer}
+	clients := func() int { return -1 }
+	if o.broker == "" {
+		b, err := o.embedded(log)
+		if err != nil {
+			return err
+		}
+		defer b.Stop()
+		cfg.Broker, clients = b.URL(), b.Clients
+	} else if err := o.external(&cfg); err != nil {
+		return err
+	}
+	var con *console.Console
+	cfg.OnCommit = func(c store.Committed) { con.Notify(c) }
+	in, err := ingest.New(cfg, st, log.With("part", "ingest"))
+	if err != nil {
+		return err
+	}
+	con, err = console.New(console.Config{
+		Store: st, Ingest: in.Status, Broker: cfg.Broker.Redacted(), BrokerClients: clients,
+		Verifier: verifier, Hosts: hosts(o.allowedHost, o.listen), Log: log.With("part", "console"),
+	})
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(e.stdout, "page http://%s\nbroker %s\nkey %s\n", page.Addr(), announced(cfg.Broker), verifier)
+
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return in.Run(ctx) })
+	g.Go(func() error { return con.Run(ctx, page) })
+	return g.Wait()
+}
+
+// announced is the broker's URL without secrets.
+func announced(u *url.URL) string { return u.Redacted() }
+
+func (o *options) embedded(log *slog.Logger) (*broker.Broker, error) {
+	b, err := broker.Start(o.mqtt, filepath.Join(o.data, "nats"), log.With("part", "broker"))
+	if err != nil {
+		return nil, err
+	}
+	if ip := net.ParseIP(b.URL().Hostname()); ip == nil || !ip.IsLoopback() {
+		log.Warn("broker is open", "addr", b.URL().Host, "why", "the embedded broker asks for no password and no certificate; for a fleet use one out of broker-config with --broker")
+	}
+	return b, nil
+}
+
+func (o *options) external(cfg *ingest.Config) (err error) {
+	if cfg.Broker, err = o.brokerURL(); err != nil {
+		return err
+	}
+	if cfg.TLS, err = o.tls(); err != nil {
+		return err
+	}
+	cfg.Username = o.username
+	cfg.Password, err = o.password()
+	return err
+}
+
+// hosts is what a browser may call this page.
+func hosts(list, listen string) []string {
+	var out []string
+	for h := range strings.SplitSeq(list, ",") {
+		if h = strings.TrimSpace(h); h != "" {
+			out = append(out, h)
+		}
+	}
+	if h, _, err := net.SplitHostPort(listen); err == nil && h != "" {
+		out = append(out, h)
+	}
+	return out
+}
+
+// lockDir keeps a second centre away from the same data. The lock goes with the
+// process, however it ends.
+func lockDir(dir string) (unlock func(), err error) {
+	f, err := os.OpenFile(filepath.Join(dir, "centre.lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock data directory: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			err = fmt.Errorf("another kentongan-centre runs on %s; end it, or use another --data", dir)
+		}
+		return nil, errors.Join(err, f.Close())
+	}
+	return func() { _ = f.Close() }, nil
+}
