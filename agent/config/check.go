@@ -209,6 +209,11 @@ func (d *decoder) checkKiosk(k *Kiosk) {
 	d.once("kiosk.buttons[%d].name", len(k.Buttons), func(i int) string { return k.Buttons[i].Name })
 	var lines []wire
 	for i, b := range k.Buttons {
+		for _, l := range k.Lamps.all() {
+			if path := fmt.Sprintf("kiosk.buttons[%d].name", i); b.Name == l.name {
+				d.addf(d.at(path), path, "%s is what records call that lamp; write another name", b.Name)
+			}
+		}
 		lines = append(lines, wire{fmt.Sprintf("kiosk.buttons[%d].line", i), b.Chip, b.Line})
 	}
 	for _, l := range k.Lamps.all() {

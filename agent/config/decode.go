@@ -43,7 +43,7 @@ func (d *decoder) refuse(n *yaml.Node, path string) bool {
 
 // mapping reads a section. at is where to point when something is missing.
 func (d *decoder) mapping(n *yaml.Node, at mark, path string, fields []field) {
-	seen := map[string]mark{}
+	seen, meant := map[string]mark{}, map[string]bool{}
 	for i := 0; i+1 < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
 		if !d.key(key, path) {
@@ -56,14 +56,14 @@ func (d *decoder) mapping(n *yaml.Node, at mark, path string, fields []field) {
 		seen[key.Value] = place(key)
 		f := find(fields, key.Value)
 		if f == nil {
-			d.unknown(key, path, fields)
+			meant[d.unknown(key, path, fields)] = true
 			d.refuseAll(value, join(path, shownKey(key.Value)))
 			continue
 		}
 		d.value(value, place(key), join(path, f.key), *f)
 	}
 	for _, f := range fields {
-		if _, ok := seen[f.key]; f.required && !ok {
+		if _, ok := seen[f.key]; f.required && !ok && !meant[f.key] {
 			d.missing(at, join(path, f.key), f)
 		}
 	}
@@ -90,19 +90,25 @@ func (d *decoder) key(n *yaml.Node, path string) bool {
 	return true
 }
 
-func (d *decoder) unknown(key *yaml.Node, path string, fields []field) {
-	shown := shownKey(key.Value)
-	at := join(path, shown)
+// unknown returns the key of this section that was probably meant, or "". That
+// one is not called missing, too.
+func (d *decoder) unknown(key *yaml.Node, path string, fields []field) (meant string) {
+	at := join(path, shownKey(key.Value))
+	meant = Suggest(shownKey(key.Value), keys(fields))
+	if _, ok := d.marks[join(path, meant)]; meant != "" && !ok {
+		d.marks[join(path, meant)], d.bad[join(path, meant)] = place(key), true
+	}
 	switch right := elsewhere(d.all, key.Value, ""); {
 	case strings.ContainsAny(key.Value, ":="):
 		d.addf(place(key), at, "unknown key; write a space after the colon: KEY: VALUE")
-	case Suggest(key.Value, keys(fields)) != "":
-		d.addf(place(key), at, "unknown key; did you mean %s?", Suggest(key.Value, keys(fields)))
+	case meant != "":
+		d.addf(place(key), at, "unknown key; did you mean %s?", meant)
 	case right != "":
 		d.addf(place(key), at, "unknown key here; it belongs to %s", right)
 	default:
 		d.addf(place(key), at, "unknown key; the keys here are %s", strings.Join(keys(fields), ", "))
 	}
+	return meant
 }
 
 // shownKey is a key as a message may show it. A value that ran into its key

@@ -1,0 +1,156 @@
+package main
+
+import (
+	"context"
+	"embed"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+
+	"kentongan/agent/config"
+)
+
+//go:embed examples/*.yaml
+var examples embed.FS
+
+var configCommands = []command{
+	{"check", "FILE", "Name all that is wrong with a configuration.", runConfigCheck},
+	{"show", "FILE", "Print a configuration with its defaults, without passwords.", runConfigShow},
+	{"example", "NAME", "Print a commented example.", runConfigExample},
+}
+
+const configUsage = `kentongan config check FILE | show FILE | example NAME
+
+  check     Name all that is wrong with a configuration.
+  show      Print it with its defaults filled in, without passwords.
+  example   Print a commented example: camera-gateway or kiosk.
+
+Examples:
+  kentongan config example kiosk > kiosk.yaml
+  kentongan config check kiosk.yaml`
+
+func runConfig(ctx context.Context, e env, args []string) int {
+	o := newOptions("kentongan config", configUsage)
+	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
+		for _, c := range configCommands {
+			if c.name == args[0] {
+				return c.run(ctx, e, args[1:])
+			}
+		}
+		return unknown(e, o.Name(), args[0], names(configCommands)[1:])
+	}
+	_, status, _ := o.parse(e, args, "subcommand")
+	return status
+}
+
+const configCheckUsage = `kentongan config check FILE
+
+Reads FILE and looks at the files that it names. Everything that is wrong goes
+to standard error, one line each:
+
+  FILE:LINE:COLUMN: VALUE: what is wrong; what to do
+
+A good file is summed up in one line on standard output, and what is allowed
+but seldom meant goes to standard error as a warning. Nothing is connected to
+and nothing is changed.
+
+Examples:
+  kentongan config check /etc/kentongan/kentongan.yaml`
+
+func runConfigCheck(_ context.Context, e env, args []string) int {
+	o := newOptions("kentongan config check", configCheckUsage)
+	words, status, ok := o.parse(e, args, "FILE")
+	if !ok {
+		return status
+	}
+	cfg, ok := loadConfig(e, words[0])
+	if !ok {
+		return exitConfig
+	}
+	for _, w := range cfg.Warnings() {
+		w.Text = "warning: " + w.Text
+		fmt.Fprintln(e.stderr, w)
+	}
+	fmt.Fprintf(e.stdout, "%s: good: %s\n", words[0], cfg.Summary())
+	return exitGood
+}
+
+// loadConfig reads a configuration and looks at the files in it. It prints
+// what is wrong.
+func loadConfig(e env, file string) (*config.Config, bool) {
+	cfg, err := config.Load(file)
+	if err == nil {
+		err = cfg.CheckFiles()
+	}
+	if err != nil {
+		fmt.Fprintln(e.stderr, err)
+		return nil, false
+	}
+	return cfg, true
+}
+
+const configShowUsage = `kentongan config show FILE
+
+Prints the configuration as the agent understands it: with its defaults filled
+in and paths resolved. Passwords are shown as xxxxx.
+
+Examples:
+  kentongan config show /etc/kentongan/kentongan.yaml`
+
+func runConfigShow(_ context.Context, e env, args []string) int {
+	o := newOptions("kentongan config show", configShowUsage)
+	words, status, ok := o.parse(e, args, "FILE")
+	if !ok {
+		return status
+	}
+	cfg, err := config.Load(words[0])
+	if err != nil {
+		fmt.Fprintln(e.stderr, err)
+		return exitConfig
+	}
+	fmt.Fprint(e.stdout, cfg)
+	return exitGood
+}
+
+const configExampleUsage = `kentongan config example NAME
+
+Prints a commented configuration to begin with:
+
+  camera-gateway   two cameras, two links to the centre, no buttons
+  kiosk            three buttons, three lamps, one camera
+
+Examples:
+  kentongan config example kiosk > kiosk.yaml`
+
+func runConfigExample(_ context.Context, e env, args []string) int {
+	o := newOptions("kentongan config example", configExampleUsage)
+	words, status, ok := o.parse(e, args, "NAME")
+	if !ok {
+		return status
+	}
+	text, err := examples.ReadFile("examples/" + path.Base(words[0]) + ".yaml")
+	if err != nil {
+		what := "there is " + strings.Join(exampleNames(), ", ")
+		if s := config.Suggest(words[0], exampleNames()); s != "" {
+			what = "did you mean " + s + "?"
+		}
+		return o.wrong(e, "no example %q; %s", words[0], what)
+	}
+	if _, err := e.stdout.Write(text); err != nil {
+		fmt.Fprintf(e.stderr, "kentongan config example: %v\n", err)
+		return exitFailed
+	}
+	return exitGood
+}
+
+func exampleNames() []string {
+	files, err := fs.Glob(examples, "examples/*.yaml")
+	if err != nil {
+		panic(err) // the pattern is good
+	}
+	for i, f := range files {
+		files[i] = strings.TrimSuffix(path.Base(f), ".yaml")
+	}
+	return files
+}

@@ -1,0 +1,49 @@
+// Command kentongan is the program on the device: it watches cameras and
+// buttons, keeps what they say on the disk, and brings it to the command
+// centre.
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+)
+
+// Exit statuses.
+const (
+	exitGood   = 0
+	exitFailed = 1
+	exitUsage  = 2
+	exitConfig = 3
+)
+
+// env is what a command may touch of the process.
+type env struct {
+	stdin          io.Reader
+	stdout, stderr io.Writer
+}
+
+// command is one row of the table. run gets what follows the name, and returns
+// the exit status.
+type command struct {
+	name, args, short string
+	run               func(ctx context.Context, e env, args []string) int
+}
+
+var commands = []command{
+	{"run", "[--config FILE] [--log-format text|json]", "Run the agent until it is told to end.", runRun},
+	{"config", "check FILE | show FILE | example NAME", "Check a configuration, show it, print an example.", runConfig},
+	{"version", "[--json]", "Print the version.", runVersion},
+}
+
+func main() { os.Exit(program()) }
+
+// program ends in order at the first SIGINT or SIGTERM; the second one kills.
+func program() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	context.AfterFunc(ctx, stop)
+	return dispatch(ctx, env{os.Stdin, os.Stdout, os.Stderr}, commands, os.Args[1:])
+}

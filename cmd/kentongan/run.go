@@ -1,0 +1,56 @@
+package main
+
+import (
+	"context"
+	"slices"
+	"strings"
+
+	"kentongan/agent"
+)
+
+// configFile is where the packages put the configuration.
+const configFile = "/etc/kentongan/kentongan.yaml"
+
+const runUsage = `kentongan run [--config FILE] [--log-format text|json]
+
+Runs the agent until SIGINT or SIGTERM, and then ends in order; a second signal
+ends it at once. It logs to standard error, at the level that the configuration
+says.
+
+Options:
+  --config FILE        the configuration (default ` + configFile + `)
+  --log-format FORMAT  text, json, or auto: text on a terminal, JSON elsewhere
+
+Examples:
+  kentongan run --config kiosk.yaml
+  kentongan run --config kiosk.yaml --log-format text 2>agent.log`
+
+func runRun(ctx context.Context, e env, args []string) int {
+	o := newOptions("kentongan run", runUsage)
+	file := o.String("config", configFile, "")
+	format := o.String("log-format", "auto", "")
+	if _, status, ok := o.parse(e, args); !ok {
+		return status
+	}
+	if !slices.Contains(logFormats, *format) {
+		return o.wrong(e, "--log-format %q is not one of %s", *format, strings.Join(logFormats, ", "))
+	}
+	cfg, ok := loadConfig(e, *file)
+	if !ok {
+		return exitConfig
+	}
+	log := newLog(e.stderr, *format, cfg.Log.SlogLevel())
+	for _, w := range cfg.Warnings() {
+		log.Warn("configuration doubtful", "part", "config", "line", w.Line, "value", w.Path, "detail", w.Text)
+	}
+	a, err := agent.New(cfg, agent.Options{Version: thisBuild().Version, Log: log})
+	if err == nil {
+		err = a.Run(ctx)
+	}
+	if err != nil {
+		log.Error("agent ended", "part", "agent", "err", err)
+		return exitFailed
+	}
+	log.Info("agent ended", "part", "agent")
+	return exitGood
+}
