@@ -3,6 +3,7 @@ package uplink
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"time"
 )
 
@@ -52,6 +53,9 @@ func (b *brokerState) failed(err error, up, stable time.Duration, now time.Time)
 	case up > 0 && up < takeoverSoon && hungUp(le.err):
 		if b.quick++; b.quick >= takeoverCount {
 			le = &linkError{kind: failTakeover, err: le.err}
+			if _, ok := errors.AsType[unansweredError](le.err); ok {
+				le.kind = failDenied // Mosquitto 2.0 with max_queued_messages 0 does that
+			}
 		}
 	case up > 0:
 		b.quick = 0

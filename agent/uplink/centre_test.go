@@ -17,10 +17,11 @@ import (
 // testCentre subscribes as a command centre does, remembers what came, and
 // acknowledges it with signed notes. It reconnects by itself.
 type testCentre struct {
-	t    testing.TB
-	url  string
-	opts func(*mqtt.ClientOptions)
-	in   chan mqtt.Message
+	t     testing.TB
+	url   string
+	opts  func(*mqtt.ClientOptions)
+	in    chan mqtt.Message
+	again chan struct{} // the connection was closed in order
 
 	mu     sync.Mutex // guards all below
 	got    map[report.Lane]*gotLane
@@ -31,6 +32,7 @@ type testCentre struct {
 	onUp   func(report.Topic, report.Batch)
 	light  bool // telemetry is counted, not decoded
 	online chan struct{}
+	away   bool // stays disconnected
 }
 
 type gotLane struct {
@@ -51,6 +53,7 @@ func startCentre(t testing.TB, url string, opts func(*mqtt.ClientOptions)) *test
 		t: t, url: url, opts: opts, in: make(chan mqtt.Message, 4096),
 		got: map[report.Lane]*gotLane{}, states: map[string]string{},
 		online: make(chan struct{}),
+		again:  make(chan struct{}, 1),
 	}
 	for _, l := range report.Lanes() {
 		c.got[l] = &gotLane{hashes: map[uint64]report.Hash{}}
@@ -71,6 +74,13 @@ func startCentre(t testing.TB, url string, opts func(*mqtt.ClientOptions)) *test
 func (c *testCentre) stayConnected(ctx context.Context) {
 	first := sync.OnceFunc(func() { close(c.online) })
 	for ctx.Err() == nil {
+		if c.isAway() {
+			select {
+			case <-ctx.Done():
+			case <-time.After(10 * time.Millisecond):
+			}
+			continue
+		}
 		lost := make(chan struct{})
 		o := mqtt.NewClientOptions().AddBroker(c.url).SetClientID("centre").SetProtocolVersion(4)
 		o.SetAutoReconnect(false).SetCleanSession(true).SetOrderMatters(true).SetConnectTimeout(2 * time.Second)
@@ -96,6 +106,7 @@ func (c *testCentre) stayConnected(ctx context.Context) {
 				c.acknowledge(report.Event)
 				select {
 				case <-lost:
+				case <-c.again:
 				case <-ctx.Done():
 					cl.Disconnect(100)
 				}
@@ -105,6 +116,32 @@ func (c *testCentre) stayConnected(ctx context.Context) {
 		case <-ctx.Done():
 		case <-time.After(30 * time.Millisecond):
 		}
+	}
+}
+
+func (c *testCentre) isAway() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.away
+}
+
+// leave disconnects until comeBack.
+func (c *testCentre) leave() {
+	c.mu.Lock()
+	c.away = true
+	cl := c.client
+	c.mu.Unlock()
+	cl.Disconnect(200)
+	c.kick()
+}
+
+func (c *testCentre) comeBack() { c.set(func(c *testCentre) { c.away = false }) }
+
+// kick ends the wait of a connection that was closed in order.
+func (c *testCentre) kick() {
+	select {
+	case c.again <- struct{}{}:
+	default:
 	}
 }
 
@@ -257,7 +294,9 @@ func (c *testCentre) thru(lane report.Lane) uint64 {
 func (c *testCentre) lane(lane report.Lane) gotLane {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return *c.got[lane]
+	g := *c.got[lane]
+	g.seqs = append(ranges(nil), g.seqs...)
+	return g
 }
 
 func (c *testCentre) state(topic string) string {

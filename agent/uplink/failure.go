@@ -34,6 +34,7 @@ const (
 	failVersion             // CONNACK 1
 	failProtocol            // not MQTT, or a packet that we refuse
 	failTakeover            // closed again and again right after the CONNACK
+	failDenied              // closed again and again at the first record
 	failOrdered             // we ended it ourselves: fail-back, new certificate
 )
 
@@ -58,6 +59,7 @@ var failureTable = map[failure]struct {
 	failVersion:     {"version", "the broker does not speak MQTT 3.1.1", 30},
 	failProtocol:    {"protocol", "what answers is no MQTT broker that we understand", 10},
 	failTakeover:    {"takeover", "the broker closes the connection right after each connect: a second client seems to use this device's name", 20},
+	failDenied:      {"denied", "the broker closes the connection whenever a record is sent: its ACL seems to deny this device its own branch", 30},
 	failOrdered:     {"ordered", "ended by the device itself", 1},
 }
 
@@ -68,7 +70,7 @@ func (f failure) patience() time.Duration { return failureTable[f].patience }
 // refused tells whether the broker was reached and said no.
 func (f failure) refused() bool {
 	switch f {
-	case failCredentials, failNotAllowed, failIdentifier, failUnavailable, failVersion, failTakeover, failTLS, failProtocol:
+	case failCredentials, failNotAllowed, failIdentifier, failUnavailable, failVersion, failTakeover, failDenied, failTLS, failProtocol:
 		return true
 	}
 	return false
@@ -149,6 +151,12 @@ func isTLS(err error) bool {
 	_, ok := errors.AsType[x509.UnknownAuthorityError](err)
 	return ok
 }
+
+// unansweredError is the end of a session in which records were sent and not
+// one got its PUBACK.
+type unansweredError struct{ error }
+
+func (e unansweredError) Unwrap() error { return e.error }
 
 // hungUp tells whether the peer closed the connection, as a broker does with
 // the older of two clients that have the same id.

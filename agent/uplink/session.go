@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -41,6 +43,7 @@ type session struct {
 	lastRecords int  // in the last telemetry batch
 	skipped     bool // a hole was passed over: pick again
 	readAgain   time.Time
+	brokered    int   // publishes of records with a PUBACK
 	wireSeen    int64 // bytes that were charged to the budget
 }
 
@@ -316,6 +319,7 @@ func (s *session) completed(o outcome) error {
 		return nil
 	}
 	p.lane.stats.InFlight--
+	s.brokered++
 	p.lane.stats.Brokered += uint64(p.records)
 	if leave := p.lane.puback(p.from, p.to, o.at); leave > 0 {
 		return s.leave(p.lane, leave, o.at)
@@ -329,7 +333,11 @@ func (s *session) ended() error {
 	if errors.Is(cause, errPahoStopped) {
 		return &linkError{kind: failStuck, err: errors.New("no answer to a ping, or no publish taken")}
 	}
-	return classify(cause)
+	le := classify(cause)
+	if s.brokered == 0 && le.err != nil && slices.ContainsFunc(slices.Collect(maps.Keys(s.flying)), func(p *publish) bool { return p.lane != nil }) {
+		return &linkError{kind: le.kind, err: unansweredError{le.err}}
+	}
+	return le
 }
 
 // resendLeast is the first wait for an acknowledgement of the centre.
