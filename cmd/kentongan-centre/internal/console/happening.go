@@ -61,6 +61,10 @@ func bootText(lang string, b report.Boot) string {
 }
 
 func stepText(lang string, ms int64) string {
+	const year = 365 * 24 * 3600 * 1000
+	if ms < -year || ms > year {
+		return "" // from 1970: it was not set before
+	}
 	d := time.Duration(ms) * time.Millisecond
 	if d.Abs() < time.Second {
 		return ""

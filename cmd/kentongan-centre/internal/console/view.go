@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"kentongan/agent/report"
 	"kentongan/cmd/kentongan-centre/internal/store"
@@ -32,7 +34,9 @@ func (c *Console) functions(lang string) template.FuncMap {
 		"ago":     func(at, now time.Time) string { return agoText(lang, now.Sub(at)) },
 		"delay":   func(d time.Duration) string { return delayText(lang, d) },
 		"label":   func(x report.Text) string { return pick(lang, x) },
-		"bits":    bitText,
+		"bits":    func(n int64) string { return decimal(lang, bitText(n)) },
+		"many":    func(n uint64, key string) string { return many(lang, n, key) },
+		"upper":   capital,
 		"fps":     func(f float64) string { return decimal(lang, strconv.FormatFloat(f, 'f', 1, 64)) },
 		"frame":   func(ms int64) string { return frameText(lang, ms) },
 		"tone":    tone,
@@ -87,6 +91,20 @@ func pick(lang string, x report.Text) string {
 	return a
 }
 
+// many takes the singular of a text for one; Indonesian has none.
+func many(lang string, n uint64, key string) string {
+	if n == 1 {
+		key += "1"
+	}
+	return say(lang, key)
+}
+
+// capital begins a sentence.
+func capital(s string) string {
+	r, n := utf8.DecodeRuneInString(s)
+	return string(unicode.ToUpper(r)) + s[n:]
+}
+
 // tone is how a state looks: good, bad, warn or idle; the word beside it says
 // which, the colour never alone.
 func tone(state string) string {
@@ -136,6 +154,12 @@ func clockText(lang string, at time.Time) string {
 // and days, where a whole unit would hide much.
 func span(lang string, d time.Duration) string {
 	u := func(n time.Duration, unit string) string { return strconv.Itoa(int(n)) + " " + say(lang, "u."+unit) }
+	and := func(n time.Duration, unit string) string {
+		if n == 0 {
+			return ""
+		}
+		return " " + u(n, unit)
+	}
 	day := 24 * time.Hour
 	switch {
 	case d < time.Minute:
@@ -143,9 +167,9 @@ func span(lang string, d time.Duration) string {
 	case d < time.Hour:
 		return u(d/time.Minute, "m")
 	case d < day:
-		return u(d/time.Hour, "h") + " " + u(d%time.Hour/time.Minute, "m")
+		return u(d/time.Hour, "h") + and(d%time.Hour/time.Minute, "m")
 	default:
-		return u(d/day, "d") + " " + u(d%day/time.Hour, "h")
+		return u(d/day, "d") + and(d%day/time.Hour, "h")
 	}
 }
 

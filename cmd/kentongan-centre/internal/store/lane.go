@@ -64,10 +64,20 @@ func (l *lane) canTake(seq uint64) error {
 	if seq > maxSeq {
 		return fmt.Errorf("sequence number %d is larger than %d", seq, uint64(maxSeq))
 	}
-	if len(l.holes) >= maxHoles && seq != l.top+1 {
+	if len(l.holes) >= maxHoles && l.opensHole(seq) {
 		return errHoles
 	}
 	return nil
+}
+
+// opensHole tells whether taking seq makes one hole more: it lies beyond the
+// next number, or in the middle of a hole.
+func (l *lane) opensHole(seq uint64) bool {
+	if seq > l.top {
+		return seq > l.top+1
+	}
+	i := sort.Search(len(l.holes), func(i int) bool { return l.holes[i].To >= seq })
+	return i < len(l.holes) && l.holes[i].From < seq && seq < l.holes[i].To
 }
 
 // take notes that record seq is held now.
@@ -151,25 +161,4 @@ func (l *lane) want() []report.Range {
 		out = append(out, report.Range{From: max(h.From, l.first), To: h.To})
 	}
 	return out
-}
-
-// missing counts the numbers below First that are neither held nor explained.
-func (l *lane) missing() uint64 {
-	var n uint64
-	for _, h := range l.holes {
-		if h.From >= l.first {
-			break
-		}
-		n += min(h.To, l.first-1) - h.From + 1
-	}
-	return n
-}
-
-// holeCount counts all numbers in holes.
-func (l *lane) holeCount() uint64 {
-	var n uint64
-	for _, h := range l.holes {
-		n += h.Count()
-	}
-	return n
 }

@@ -130,17 +130,9 @@ func (s *Store) Devices(ctx context.Context, id string) ([]Device, error) {
 		if d.State == "" {
 			d.State = "unknown"
 		}
-		if birth != "" {
-			var b report.DeviceState
-			if err := json.Unmarshal([]byte(birth), &b); err != nil {
-				return d, err
-			}
-			d.Site, d.Lat, d.Lon, d.Version, d.Boot = b.Site, b.Lat, b.Lon, b.Version, b.Boot
-			if b.Epoch != 0 {
-				d.Epoch = b.Epoch.String()
-			}
-		}
-		return d, nil
+		b, err := readAbout(birth)
+		d.Site, d.Lat, d.Lon, d.Version, d.Boot, d.Epoch = b.Site, b.Lat, b.Lon, b.Version, b.Boot, b.Epoch
+		return d, err
 	}, `SELECT d.id, d.state, d.since_at, d.first_at, d.seen_at, d.birth,
 			(SELECT count(*) FROM stream s WHERE s.device = d.id),
 			(SELECT count(*) FROM stream s WHERE s.device = d.id AND s.state = 'playing'),

@@ -106,14 +106,46 @@ func splitSession(s string) (boot string, connection uint64, ok bool) {
 	return s[:i], n, err == nil
 }
 
+// about is what we keep of a birth. It is our own type and all of it is
+// bounded, because what a device may say (an epoch of 0, say) is more than can
+// be read back as the contract's type.
+type about struct {
+	Site    string   `json:"site,omitempty"`
+	Lat     float64  `json:"lat,omitempty"`
+	Lon     float64  `json:"lon,omitempty"`
+	Version string   `json:"version,omitempty"`
+	Boot    string   `json:"boot,omitempty"`
+	Epoch   string   `json:"epoch,omitempty"`
+	Streams []string `json:"streams,omitempty"`
+}
+
+func aboutOf(st *report.DeviceState) about {
+	a := about{Site: clip(st.Site, 120), Lat: st.Lat, Lon: st.Lon, Version: clip(st.Version, 64), Boot: clip(st.Boot, 64)}
+	if st.Epoch != 0 {
+		a.Epoch = st.Epoch.String()
+	}
+	for _, name := range st.Streams {
+		if report.ValidName(name) {
+			a.Streams = append(a.Streams, name)
+		}
+	}
+	return a
+}
+
+func readAbout(doc string) (a about, err error) {
+	if doc == "" {
+		return about{}, nil
+	}
+	err = json.Unmarshal([]byte(doc), &a)
+	return a, err
+}
+
 // birth keeps what the device says about itself. A stream that an earlier
 // birth named and this one doesn't has been taken out of its configuration.
 func (w *writer) birth(d *device, st *report.DeviceState) error {
-	var before report.DeviceState
-	if d.birth != "" {
-		if err := json.Unmarshal([]byte(d.birth), &before); err != nil {
-			return fmt.Errorf("read birth of %s: %w", d.id, err)
-		}
+	before, err := readAbout(d.birth)
+	if err != nil {
+		return fmt.Errorf("read birth of %s: %w", d.id, err)
 	}
 	for _, name := range before.Streams {
 		if slices.Contains(st.Streams, name) {
@@ -124,7 +156,7 @@ func (w *writer) birth(d *device, st *report.DeviceState) error {
 		}
 		w.out.State = true
 	}
-	doc, err := json.Marshal(st)
+	doc, err := json.Marshal(aboutOf(st))
 	if err != nil {
 		return fmt.Errorf("encode birth of %s: %w", d.id, err)
 	}
@@ -158,7 +190,10 @@ func (w *writer) heads(id string, heads []report.Head) error {
 }
 
 func (w *writer) streamState(dev string, st *report.StreamState) error {
-	doc, err := json.Marshal(st)
+	kept := *st
+	kept.Detail, kept.URL = clip(st.Detail, 400), clip(st.URL, 400)
+	kept.State, kept.Class, kept.Codec, kept.Proto = clip(st.State, 32), clip(st.Class, 32), clip(st.Codec, 32), clip(st.Proto, 32)
+	doc, err := json.Marshal(kept)
 	if err != nil {
 		return fmt.Errorf("encode state of stream: %w", err)
 	}

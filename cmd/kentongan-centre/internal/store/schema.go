@@ -19,7 +19,7 @@ CREATE TABLE device (
 	since_at    INTEGER NOT NULL DEFAULT 0, -- when we heard of that state
 	first_at    INTEGER NOT NULL,
 	seen_at     INTEGER NOT NULL,          -- last message of any kind
-	birth       TEXT NOT NULL DEFAULT ''   -- the newest report.DeviceState with state online
+	birth       TEXT NOT NULL DEFAULT ''   -- of the newest report.DeviceState with state online, what we keep of it
 ) WITHOUT ROWID;
 
 CREATE TABLE lane (

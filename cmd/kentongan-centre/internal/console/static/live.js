@@ -6,13 +6,15 @@
   var offset = Date.parse(words.now) - Date.now(); // the centre's clock, not ours
   var busy = false, again = false;
 
+  function and(n, unit) { return n ? " " + n + " " + unit : ""; }
+
   function ago(s) {
     if (s < 2) return words.justnow;
     var n = Math.floor, t;
     if (s < 60) t = n(s) + " " + words.uS;
     else if (s < 3600) t = n(s / 60) + " " + words.uM;
-    else if (s < 86400) t = n(s / 3600) + " " + words.uH + " " + n(s % 3600 / 60) + " " + words.uM;
-    else t = n(s / 86400) + " " + words.uD + " " + n(s % 86400 / 3600) + " " + words.uH;
+    else if (s < 86400) t = n(s / 3600) + " " + words.uH + and(n(s % 3600 / 60), words.uM);
+    else t = n(s / 86400) + " " + words.uD + and(n(s % 86400 / 3600), words.uH);
     return t + " " + words.ago;
   }
 

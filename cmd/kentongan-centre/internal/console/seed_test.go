@@ -1,0 +1,155 @@
+package console_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"testing"
+	"time"
+
+	"kentongan/agent/report"
+	"kentongan/cmd/kentongan-centre/internal/store"
+)
+
+const seedEpoch report.Epoch = 0x0f3a9c1d2e4b5a67
+
+// noon is the clock of the seeded pages: 23 Nov 2026 13.00.00 WIB.
+var noon = time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC)
+
+// seeder fills a store as a province would.
+type seeder struct {
+	t   *testing.T
+	st  *store.Store
+	now time.Time
+}
+
+func openStore(t *testing.T, dir string) *store.Store {
+	t.Helper()
+	st, err := store.Open(dir, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := st.Close(); err != nil {
+			t.Errorf("close store: %v", err)
+		}
+	})
+	return st
+}
+
+func (s *seeder) commit(a store.Arrival) store.Committed {
+	s.t.Helper()
+	if a.At.IsZero() {
+		a.At = s.now
+	}
+	done, err := s.st.Commit(context.Background(), []store.Arrival{a})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return done
+}
+
+func (s *seeder) state(dev, state, site string, at time.Time, streams ...string) {
+	s.commit(store.Arrival{Device: dev, At: at, State: &report.DeviceState{V: 1, State: state, Session: "5e551011.1", Since: at, Version: "0.1.0", Boot: "b001b001", Epoch: seedEpoch, Site: site, Lat: -6.12013, Lon: 106.15027, Streams: streams}})
+}
+
+func (s *seeder) stream(dev string, st report.StreamState, at time.Time) {
+	s.commit(store.Arrival{Device: dev, At: at, Stream: &st})
+}
+
+func (s *seeder) record(dev string, lane report.Lane, seq uint64, made time.Time, clock report.Clock, kind string, body any) report.Received {
+	s.t.Helper()
+	r, err := report.NewRecord(dev, lane, seedEpoch, seq, report.Hash{}, report.Stamp{Time: made, Clock: clock, Boot: "b001b001", Uptime: time.Duration(seq) * time.Minute}, kind, body)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	line, err := r.Encode()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return report.Received{Record: r, Line: line}
+}
+
+func (s *seeder) batch(dev string, lane report.Lane, first, next uint64, at time.Time, rs ...report.Received) {
+	s.commit(store.Arrival{Device: dev, At: at, Batch: &report.Batch{Head: report.Head{Lane: lane, Epoch: seedEpoch, First: first, Next: next}, Records: rs}})
+}
+
+var buttons = []report.Press{
+	{Category: "infrastruktur", ServiceCode: "jalan-rusak", Label: report.Text{ID: "Jalan rusak", EN: "Damaged road"}},
+	{Category: "kebersihan", ServiceCode: "sampah", Label: report.Text{ID: "Sampah menumpuk", EN: "Rubbish piling up"}},
+	{Category: "penerangan", ServiceCode: "lampu-mati", Label: report.Text{ID: "Lampu jalan mati", EN: "Street light out"}},
+	{Category: "bansos", ServiceCode: "bansos", Label: report.Text{ID: "Bantuan sosial belum diterima", EN: "Social aid not received"}},
+}
+
+func (s *seeder) press(dev string, kiosk uint32, seq uint64, made time.Time, clock report.Clock) report.Received {
+	p := buttons[seq%4]
+	p.Ticket, p.Line, p.Presses = report.NewTicket(kiosk, seq).String(), "GPIO17", 1+int(seq)%5/4
+	return s.record(dev, report.Complaint, seq, made, clock, report.KindPress, p)
+}
+
+// province is a day with nearly everything that can be shown.
+func (s *seeder) province() {
+	at := s.now
+	s.state("kiosk-7", report.Online, "Balai Kota Serang", at.Add(-3*time.Hour), "gate", "lobby")
+	s.state("kiosk-12", report.Online, "Pasar Rau", at.Add(-26*time.Hour))
+	s.state("cam-kp3b", report.Online, "KP3B gerbang timur", at.Add(-5*24*time.Hour), "north", "south", "parking")
+	s.state("cam-pandeglang", report.Online, "Alun-alun Pandeglang", at.Add(-2*time.Hour), "alun-alun")
+	s.state("cam-pandeglang", report.Offline, "", at.Add(-44*time.Minute))
+	playing := report.StreamState{State: "playing", Codec: "H264", Width: 1920, Height: 1080, Proto: "tcp"}
+	for _, x := range []struct{ dev, name string }{{"kiosk-7", "gate"}, {"cam-kp3b", "north"}, {"cam-pandeglang", "alun-alun"}} {
+		playing.Name = x.name
+		s.stream(x.dev, playing, at.Add(-3*time.Hour))
+	}
+	s.stream("kiosk-7", report.StreamState{Name: "lobby", State: "silent", Codec: "JPEG", Width: 640, Height: 480, Proto: "udp"}, at.Add(-95*time.Second))
+	s.stream("cam-kp3b", report.StreamState{Name: "south", State: "failed", Class: "auth", Attempts: 41}, at.Add(-7*time.Hour))
+	s.stream("cam-kp3b", report.StreamState{Name: "parking", State: "failed", Class: "timeout", Attempts: 3}, at.Add(-4*time.Minute))
+	for seq := uint64(1); seq <= 14; seq++ {
+		made := at.Add(-time.Duration(15-seq) * 11 * time.Minute)
+		s.batch("kiosk-7", report.Complaint, seq, seq+1, made.Add(300*time.Millisecond), s.press("kiosk-7", 7, seq, made, report.ClockSynced))
+	}
+	s.batch("kiosk-12", report.Complaint, 1, 4, at.Add(-20*time.Minute), s.press("kiosk-12", 12, 1, at.Add(-3*time.Hour), report.ClockSynced), s.press("kiosk-12", 12, 2, at.Add(-2*time.Hour), report.ClockEstimated), s.press("kiosk-12", 12, 3, time.Unix(60, 0), report.ClockUnset))
+	s.batch("kiosk-7", report.Event, 1, 5, at.Add(-90*time.Second),
+		s.record("kiosk-7", report.Event, 1, at.Add(-3*time.Hour), report.ClockUnset, report.KindBoot, report.Boot{Version: "0.1.0", Arch: "arm", Epoch: seedEpoch}),
+		s.record("kiosk-7", report.Event, 2, at.Add(-3*time.Hour), report.ClockSynced, report.KindClock, report.ClockSet{Boot: "b001b001", BootedAt: at.Add(-3 * time.Hour), StepMS: 1795000000000, Clock: report.ClockSynced}),
+		s.record("kiosk-7", report.Event, 3, at.Add(-95*time.Second), report.ClockSynced, report.KindStream, report.StreamState{Name: "lobby", State: "silent"}),
+		s.record("kiosk-7", report.Event, 4, at.Add(-time.Minute), report.ClockSynced, report.KindLine, report.LineState{Line: "GPIO24", State: "stuck", Detail: "low for 60 s"}))
+	s.batch("kiosk-12", report.Event, 1, 2, at.Add(-19*time.Minute), s.record("kiosk-12", report.Event, 1, at.Add(-20*time.Minute), report.ClockSynced, report.KindGap, report.Gap{Lane: report.Telemetry, Epoch: seedEpoch, From: 400, To: 899, Count: 500, Reason: report.GapFull}))
+	var stats []report.Received
+	for n, name := range []string{"gate", "lobby"} {
+		stats = append(stats, s.record("kiosk-7", report.Telemetry, uint64(n+1), at, report.ClockSynced, report.KindStreamStats, report.StreamStats{Name: name, WindowMS: 10000, FPS: 24.96, BitsPerS: 2_384_000, SinceFrameMS: 38}))
+	}
+	s.batch("kiosk-7", report.Telemetry, 1, 3, at.Add(-3*time.Second), stats...)
+	s.batch("cam-kp3b", report.Telemetry, 1, 2, at.Add(-4*time.Second), s.record("cam-kp3b", report.Telemetry, 1, at, report.ClockSynced, report.KindStreamStats, report.StreamStats{Name: "north", FPS: 15, BitsPerS: 812_000, SinceFrameMS: 61}))
+}
+
+// wound adds what must never happen: numbers gone, and a number with two contents.
+func (s *seeder) wound() {
+	at := s.now.Add(-10 * time.Minute)
+	s.batch("cam-kp3b", report.Event, 1, 3, at, s.record("cam-kp3b", report.Event, 1, at, report.ClockSynced, report.KindUplink, report.UplinkState{State: "connected"}), s.record("cam-kp3b", report.Event, 2, at, report.ClockSynced, report.KindUplink, report.UplinkState{State: "lost", Reason: "timeout"}))
+	s.batch("cam-kp3b", report.Event, 6, 9, at, s.record("cam-kp3b", report.Event, 6, at, report.ClockSynced, report.KindUplink, report.UplinkState{State: "connected"}))
+	s.batch("kiosk-7", report.Complaint, 15, 15, at, s.record("kiosk-7", report.Complaint, 3, at, report.ClockSynced, report.KindPress, buttons[0]))
+}
+
+// hostile adds names and texts that try to be markup.
+func (s *seeder) hostile() {
+	evil := `<script>alert(1)</script>"'>`
+	s.state("kiosk-9", report.Online, evil, s.now)
+	p := report.Press{Ticket: evil, Category: evil, Label: report.Text{ID: evil, EN: evil}, Line: evil}
+	s.batch("kiosk-9", report.Complaint, 1, 2, s.now, s.record("kiosk-9", report.Complaint, 1, s.now, report.ClockSynced, report.KindPress, p))
+	s.stream("kiosk-9", report.StreamState{Name: "cam", State: evil, Class: evil, Codec: evil, Detail: evil}, s.now)
+	s.batch("kiosk-9", report.Event, 1, 2, s.now, s.record("kiosk-9", report.Event, 1, s.now, report.ClockSynced, evil, map[string]string{"a": evil}))
+}
+
+func TestSeedDirectory(t *testing.T) {
+	dir := os.Getenv("KENTONGAN_SEED")
+	if dir == "" {
+		return
+	}
+	s := &seeder{t: t, st: openStore(t, dir), now: time.Now()}
+	s.province()
+	if os.Getenv("KENTONGAN_WOUND") != "" {
+		s.wound()
+	}
+	fmt.Println("seeded", dir)
+}
