@@ -211,7 +211,7 @@ func (d *decoder) checkKiosk(k *Kiosk) {
 	for i, b := range k.Buttons {
 		for _, l := range k.Lamps.all() {
 			if path := fmt.Sprintf("kiosk.buttons[%d].name", i); b.Name == l.name {
-				d.addf(d.at(path), path, "%s is what records call that lamp; write another name", b.Name)
+				d.addf(d.at(path), path, "%s is what records call that lamp; write another name", show(b.Name))
 			}
 		}
 		lines = append(lines, wire{fmt.Sprintf("kiosk.buttons[%d].line", i), b.Chip, b.Line})

@@ -52,7 +52,7 @@ func printFields(b *strings.Builder, indent string, fields []field) bool {
 		case f.kind == kindList:
 			printItems(b, indent, f)
 		default:
-			if v := redact(f.get()); v != "" && v != `""` {
+			if v := f.get(); v != "" && v != `""` {
 				fmt.Fprintf(b, "%s%s: %s\n", indent, f.key, v)
 			}
 		}

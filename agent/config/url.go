@@ -22,7 +22,9 @@ type userinfo struct {
 var (
 	// credentials are what stands between // and the last @: a password with a
 	// slash in it ends where no URL parser would look.
-	credentials = regexp.MustCompile(`//.*@`)
+	credentials = regexp.MustCompile(`(?s)//.*@`)
+	// bareCredentials is the same where the scheme was forgotten.
+	bareCredentials = regexp.MustCompile(`(?s)^[^/]*:.*@`)
 	// queryPassword is how some cameras take theirs: ?user=a&password=b.
 	queryPassword = regexp.MustCompile(`(?i)(pass(?:word|wd|wort)?|pwd|secret|token)=[^&\s]*`)
 )
@@ -31,6 +33,12 @@ var (
 // rather takes too much.
 func redact(s string) string {
 	s = credentials.ReplaceAllString(s, "//"+hidden+"@")
+	s = bareCredentials.ReplaceAllStringFunc(s, func(m string) string {
+		if strings.Contains(m, "//") {
+			return m
+		}
+		return hidden + "@"
+	})
 	return queryPassword.ReplaceAllString(s, "${1}="+hidden)
 }
 
@@ -56,7 +64,7 @@ func address(key string, to *string, in *userinfo, k urlKind) field {
 			*in = user
 		}
 		return clean, err
-	}, strconv.Quote)
+	}, func(s string) string { return strconv.Quote(redact(s)) })
 	return f.within("scheme " + strings.Join(k.schemes, " or ")).like(k.form)
 }
 

@@ -1,0 +1,189 @@
+package config
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/x509"
+	"crypto/x509/pkix"
+	"encoding/json"
+	"encoding/pem"
+	"fmt"
+	"math/big"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+)
+
+// writePair makes a certificate that signs itself, and its key.
+func writePair(t *testing.T, dir, name string) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tmpl := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: name}, NotAfter: time.Now().Add(time.Hour)}
+	cert, err := x509.CreateCertificate(rand.Reader, tmpl, tmpl, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	put(t, dir, name+".pem", string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert})))
+	put(t, dir, name+".key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})))
+}
+
+func put(t *testing.T, dir, name, text string) {
+	t.Helper()
+	if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestCheckFiles(t *testing.T) {
+	dir := t.TempDir()
+	writePair(t, dir, "a")
+	writePair(t, dir, "b")
+	put(t, dir, "good", "s3cret\n")
+	put(t, dir, "empty", "")
+	put(t, dir, "newline", "\n")
+	put(t, dir, "two", "a\ns3cret\n")
+	put(t, dir, "long", strings.Repeat("s3cret", 1000))
+	put(t, dir, "locked", "-----BEGIN ENCRYPTED PRIVATE KEY-----\naaaa\n-----END ENCRYPTED PRIVATE KEY-----\n")
+	if err := os.Mkdir(filepath.Join(dir, "folder"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	const header = "device: a\nuplink:\n  acknowledge: broker\n  brokers: [{url: 'mqtts://h',\n"
+	tests := map[string]struct{ keys, want string }{ // DIR stands for the directory
+		"all good":             {"ca: a.pem, cert: a.pem, key: a.key, username: u, password_file: good", ""},
+		"ca missing":           {"ca: none", `5:5: uplink.brokers[0].ca: "DIR/none": no such file`},
+		"ca empty":             {"ca: empty", `5:5: uplink.brokers[0].ca: "DIR/empty": empty`},
+		"ca a folder":          {"ca: folder", `5:5: uplink.brokers[0].ca: "DIR/folder": is a directory; name a file in it`},
+		"ca a key":             {"ca: a.key", `5:5: uplink.brokers[0].ca: "DIR/a.key": no certificate in it; it must be PEM, with lines BEGIN CERTIFICATE`},
+		"cert and key swapped": {"cert: a.key, key: a.pem", "5:7: uplink.brokers[0].cert: \"DIR/a.key\": no certificate in it; it must be PEM, with lines BEGIN CERTIFICATE\n" + `5:19: uplink.brokers[0].key: "DIR/a.pem": no private key in it; it must be PEM, with lines BEGIN PRIVATE KEY, not encrypted`},
+		"key encrypted":        {"cert: a.pem, key: locked", `5:19: uplink.brokers[0].key: "DIR/locked": no private key in it; it must be PEM, with lines BEGIN PRIVATE KEY, not encrypted`},
+		"key of another":       {"cert: a.pem, key: b.key", `5:19: uplink.brokers[0].key: "DIR/b.key": does not go with cert "DIR/a.pem" (tls: private key does not match public key)`},
+		"password missing":     {"username: u, password_file: none", `5:29: uplink.brokers[0].password_file: "DIR/none": no such file`},
+		"password empty":       {"username: u, password_file: empty", `5:29: uplink.brokers[0].password_file: "DIR/empty": empty; write the password into it`},
+		"password a line end":  {"username: u, password_file: newline", `5:29: uplink.brokers[0].password_file: "DIR/newline": empty; write the password into it`},
+		"password two lines":   {"username: u, password_file: two", `5:29: uplink.brokers[0].password_file: "DIR/two": more than one line; it must hold the password alone`},
+		"password long":        {"username: u, password_file: long", `5:29: uplink.brokers[0].password_file: "DIR/long": more than 4096 bytes; it must hold the password alone`},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			text := header + tt.keys + "}]\n"
+			file := filepath.Join(dir, "x.yaml")
+			c, err := Parse(file, []byte(text))
+			if err != nil {
+				t.Fatal(err)
+			}
+			got := ""
+			if err := c.CheckFiles(); err != nil {
+				got = err.Error()
+			}
+			got = strings.ReplaceAll(strings.ReplaceAll(got, file+":", ""), dir, "DIR")
+			if strings.Contains(got, "s3cret") {
+				t.Errorf("a password is in the message: %s", got)
+			}
+			if got != tt.want {
+				t.Errorf("got  %s\nwant %s", got, tt.want)
+			}
+		})
+	}
+}
+
+func TestSecretValue(t *testing.T) {
+	dir := t.TempDir()
+	put(t, dir, "file", "pa ss\r\n")
+	inline := "s3cret"
+	for _, tt := range []struct {
+		s    Secret
+		want string
+	}{
+		{Secret{}, ""}, {Secret{inline: &inline}, "s3cret"}, {Secret{file: filepath.Join(dir, "file")}, "pa ss"},
+	} {
+		if got, err := tt.s.Value(); got != tt.want || err != nil {
+			t.Errorf("%v: %q, %v, want %q", tt.s, got, err, tt.want)
+		}
+		if tt.s.IsSet() != (tt.want != "") {
+			t.Errorf("%v: IsSet is %t", tt.s, tt.s.IsSet())
+		}
+	}
+	if _, err := (Secret{file: filepath.Join(dir, "none")}).Value(); err == nil || !strings.HasSuffix(err.Error(), "none: no such file") {
+		t.Errorf("missing file: %v", err)
+	}
+}
+
+// TestNothingPrintsASecret prints a configuration in every way that a log, a
+// page or a careless line might.
+func TestNothingPrintsASecret(t *testing.T) {
+	c, err := Load("testdata/full.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if p, err := c.Uplink.Brokers[2].Password.Value(); p != "s3cret-2" || err != nil {
+		t.Fatalf("the password of the URL is %q, %v", p, err)
+	}
+	type holder struct{ c Config } // fmt calls no method on what it finds in here
+	asJSON, err := json.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	urls := fmt.Sprint(c.Streams[1].URL)
+	for _, text := range []string{
+		c.String(), string(asJSON), fmt.Sprintf("%v %+v %#v %s", c, c, c, c), fmt.Sprintf("%v %+v", *c, *c),
+		fmt.Sprintf("%+v %#v", holder{*c}, holder{*c}), fmt.Sprint(c.Warnings()),
+	} {
+		// A password in a URL's query is part of what the camera is asked for,
+		// and stays in the field.
+		text = strings.ReplaceAll(text, urls, "")
+		text = strings.ReplaceAll(text, strings.ReplaceAll(urls, "&", `\u0026`), "")
+		if i := strings.Index(text, "s3cret"); i >= 0 || strings.Contains(text, "67890") {
+			t.Errorf("a secret in %.200s", text[max(i-50, 0):])
+		}
+	}
+}
+
+func TestWarnings(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "x.yaml")
+	text := `device: kiosk-7
+uplink:
+  acknowledge: broker
+  megabytes_per_day: 5
+  brokers:
+  - url: mqtt://ops:s3cret@centre.example
+streams:
+- {name: a, url: "rtsp://10.0.0.5/main"}
+- {name: b, url: "rtsp://10.0.0.5:554/main"}
+board: {driver: gpio, socket: s}
+kiosk:
+  number: 7
+  buttons:
+  - {name: a, line: GPIO1, service_code: a, category: b, label: {id: a, en: a}, bias: down}
+`
+	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Chmod(file, 0o644); err != nil {
+		t.Fatal(err)
+	}
+	c, err := Load(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	golden(t, "testdata/warnings.golden", strings.ReplaceAll(c.Warnings().Error(), file, "x.yaml")+"\n")
+
+	c, err = Parse("x.yaml", []byte(least))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "x.yaml:1:9: device: no streams and no buttons: the device only says that it is alive"
+	if got := c.Warnings().Error(); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+}
