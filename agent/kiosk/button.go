@@ -51,8 +51,8 @@ type appendResult struct {
 
 func newButton(k *Kiosk, cfg Button) *button {
 	b := &button{k: k, cfg: cfg, done: make(chan appendResult, 1)}
-	b.st.Name, b.st.State = cfg.Name, stateOK
-	b.bad = troubles{line: cfg.Name, events: k.events, panel: k.panel}
+	b.st.Name = cfg.Name
+	b.bad = troubles{line: cfg.Name, events: k.events}
 	return b
 }
 
@@ -94,6 +94,7 @@ func (b *button) opened(in hal.Input, err error) {
 			b.clear(p, 0)
 		}
 	}
+	defer b.note()
 	if err != nil {
 		b.raise(problem, err.Error(), 0)
 		return
@@ -302,8 +303,9 @@ func (b *button) clear(state string, count uint64) {
 	b.note()
 }
 
-// note makes the troubles readable from everywhere.
+// note shows the troubles to the panel and to Status.
 func (b *button) note() {
+	b.k.panel.fault(b.cfg.Name, b.bad.untrusted())
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.st.State, b.st.Detail = b.bad.worst()

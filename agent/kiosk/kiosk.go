@@ -195,7 +195,7 @@ type Status struct {
 // ButtonStatus is what one button does; counts are since the start.
 type ButtonStatus struct {
 	Name    string
-	State   string // as report.LineState
+	State   string // as report.LineState; "" before its line was tried
 	Detail  string
 	Presses uint64 // after debouncing
 	Kept    uint64 // of these, in durable records

@@ -114,7 +114,10 @@ func TestFlood(t *testing.T) {
 	cfg := config()
 	cfg.Debounce = 10 * time.Microsecond // or it would take them for bounces
 	in(t, cfg, func(b *booth) {
-		const presses = 20 * 10_000
+		presses := 20 * 10_000
+		if testing.Short() {
+			presses = 5_000 // on an emulated processor
+		}
 		for range presses {
 			b.set("GPIO17", true)
 			time.Sleep(50 * time.Microsecond)
@@ -227,6 +230,57 @@ func TestBusyLineComesBack(t *testing.T) {
 		b.wantStates("road busy", "road ok")
 		b.press("GPIO17")
 		b.wantCounts(1)
+	})
+}
+
+// A chip on USB can be pulled out and put back.
+func TestLineGoneAndBack(t *testing.T) {
+	in(t, config(), func(b *booth) {
+		if err := b.input("road").Halt(); err != nil { // as the driver does when its chip is gone
+			t.Fatal(err)
+		}
+		b.wantStates("road missing")
+		b.wantLamps("F", "without its line")
+		time.Sleep(reopenEvery)
+		b.wantStates("road missing", "road ok")
+		b.press("GPIO17")
+		b.wantCounts(1)
+	})
+}
+
+func TestLostEdges(t *testing.T) {
+	in(t, config(), func(b *booth) {
+		b.input("road").lost.Store(12)
+		b.press("GPIO17")
+		time.Sleep(noiseWindow)
+		b.wantStates("road lost")
+		b.wantLamps("S", "a press is still a press")
+		b.input("road").lost.Store(20)
+		time.Sleep((calmWindows + 1) * noiseWindow)
+		b.wantStates("road lost", "road ok")
+		if n := b.store.lines[1].Count; n != 20 {
+			t.Errorf("the end tells of %d lost edges, want 20", n)
+		}
+		if n := b.kiosk.Status().Buttons[0].Lost; n != 20 {
+			t.Errorf("status tells of %d lost edges, want 20", n)
+		}
+	})
+}
+
+// A kiosk that can't show that it kept a press is out of order.
+func TestBrokenLamp(t *testing.T) {
+	in(t, config(), func(b *booth) {
+		b.output("saved").broken.Store(true)
+		b.press("GPIO17")
+		b.wantCounts(1)
+		b.wantStates("saved refused")
+		b.wantLamps("F", "the lamp does not obey")
+		b.output("saved").broken.Store(false)
+		time.Sleep(reopenEvery)
+		b.wantStates("saved refused", "saved ok")
+		b.wantLamps("", "repaired; the press was long ago")
+		b.press("GPIO18")
+		b.wantLamps("S", "repaired")
 	})
 }
 

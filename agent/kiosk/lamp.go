@@ -41,6 +41,7 @@ func (p *panel) openLamps() {
 		p.set(l, l.on)
 		if l.out != nil {
 			p.note(l, stateOK, "")
+			p.fault(l.cfg.Name, false)
 		}
 	}
 }
@@ -59,7 +60,11 @@ func (p *panel) set(l *lamp, on bool) {
 	}
 }
 
+// failed notes it. Without the lamp that confirms, the kiosk is out of order.
 func (p *panel) failed(l *lamp, err error) {
+	if l == &p.saved {
+		p.fault(l.cfg.Name, true)
+	}
 	p.note(l, problemOf(err), err.Error())
 	p.reopen.Reset(reopenEvery)
 }

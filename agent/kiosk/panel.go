@@ -49,6 +49,9 @@ func newPanel(cfg Config, board hal.Board, events *reporter, log *slog.Logger) *
 		s:        signals{faults: map[string]bool{}},
 		st:       map[string]string{},
 	}
+	for _, b := range cfg.Buttons {
+		p.s.faults[b.Name] = true // until its line is open
+	}
 	p.saved = newLamp(cfg.Lamps.Saved, "lamp-saved")
 	p.received = newLamp(cfg.Lamps.Received, "lamp-received")
 	p.broken = newLamp(cfg.Lamps.Fault, "lamp-fault")

@@ -6,9 +6,12 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"periph.io/x/conn/v3/gpio"
 
 	"kentongan/agent/report"
 	"kentongan/hal"
@@ -91,12 +94,75 @@ func (m *memory) states() []string {
 
 // booth is a kiosk on a simulated board, in a bubble of synctest.
 type booth struct {
-	t     *testing.T
-	board *sim.Board
-	store *memory
-	kiosk *Kiosk
-	end   context.CancelFunc
-	ended chan error
+	t       *testing.T
+	board   *sim.Board
+	store   *memory
+	kiosk   *Kiosk
+	end     context.CancelFunc
+	ended   chan error
+
+	mu      sync.Mutex               // guards what follows
+	inputs  map[string]*faultyInput  // the newest of each name
+	outputs map[string]*faultyOutput // the newest of each name
+}
+
+func (b *booth) input(name string) *faultyInput {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.inputs[name]
+}
+
+func (b *booth) output(name string) *faultyOutput {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.outputs[name]
+}
+
+// faulty is the booth's board, whose lines can be made to misbehave.
+type faulty struct {
+	*sim.Board
+	booth *booth
+}
+
+type faultyInput struct {
+	hal.Input
+	lost atomic.Uint64
+}
+
+func (i *faultyInput) Lost() uint64 { return i.lost.Load() }
+
+type faultyOutput struct {
+	hal.Output
+	broken atomic.Bool
+}
+
+func (o *faultyOutput) Out(l gpio.Level) error {
+	if o.broken.Load() {
+		return errors.New("no answer from the expander")
+	}
+	return o.Output.Out(l)
+}
+
+func (f faulty) OpenInput(c hal.LineConfig) (hal.Input, error) {
+	in, err := f.Board.OpenInput(c)
+	if err != nil {
+		return nil, err
+	}
+	f.booth.mu.Lock()
+	defer f.booth.mu.Unlock()
+	f.booth.inputs[c.Name] = &faultyInput{Input: in}
+	return f.booth.inputs[c.Name], nil
+}
+
+func (f faulty) OpenOutput(c hal.LineConfig) (hal.Output, error) {
+	out, err := f.Board.OpenOutput(c)
+	if err != nil {
+		return nil, err
+	}
+	f.booth.mu.Lock()
+	defer f.booth.mu.Unlock()
+	f.booth.outputs[c.Name] = &faultyOutput{Output: out}
+	return f.booth.outputs[c.Name], nil
 }
 
 func line(name, at string) *hal.LineConfig { return &hal.LineConfig{Name: name, Line: at} }
@@ -121,7 +187,7 @@ func in(t *testing.T, cfg Config, test func(*booth)) {
 			t.Fatal(err)
 		}
 		defer board.Close()
-		b := &booth{t: t, board: board, store: &memory{}}
+		b := &booth{t: t, board: board, store: &memory{}, inputs: map[string]*faultyInput{}, outputs: map[string]*faultyOutput{}}
 		b.start(cfg)
 		defer b.stop()
 		test(b)
@@ -130,7 +196,7 @@ func in(t *testing.T, cfg Config, test func(*booth)) {
 
 func (b *booth) start(cfg Config) {
 	b.t.Helper()
-	k, err := New(cfg, b.board, b.store, slog.New(slog.DiscardHandler))
+	k, err := New(cfg, faulty{b.board, b}, b.store, slog.New(slog.DiscardHandler))
 	if err != nil {
 		b.t.Fatal(err)
 	}

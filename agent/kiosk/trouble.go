@@ -23,7 +23,6 @@ var severity = []string{hal.Missing, hal.Busy, hal.Refused, stateUnkept, stateSt
 type troubles struct {
 	line   string
 	events *reporter
-	panel  *panel
 	now    map[string]string // state: detail
 }
 
@@ -37,7 +36,6 @@ func (t *troubles) raise(state, detail string, count uint64) {
 	}
 	t.now[state] = detail
 	t.events.say(report.LineState{Line: t.line, State: state, Detail: detail, Count: count})
-	t.panel.fault(t.line, t.untrusted())
 }
 
 // clear ends a fault, if it is there. The event's state is the worst fault
@@ -49,7 +47,6 @@ func (t *troubles) clear(state string, count uint64) {
 	delete(t.now, state)
 	worst, _ := t.worst()
 	t.events.say(report.LineState{Line: t.line, State: worst, Detail: state + " is over", Count: count})
-	t.panel.fault(t.line, t.untrusted())
 }
 
 func (t *troubles) worst() (state, detail string) {
