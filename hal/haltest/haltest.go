@@ -231,7 +231,9 @@ func output(t *testing.T, b Bench, board hal.Board) {
 }
 
 // noReader makes more edges than the driver keeps. What was delivered and what
-// was lost must add up, and the newest edge must not be among the lost.
+// was lost must add up, and the newest edge must not be among the lost: it says
+// how the line stands. (A real wire may be too fast for the chip, so the
+// driver's own numbers are the truth, and not how often the wire was moved.)
 func noReader(t *testing.T, b Bench, board hal.Board) {
 	in := open(t, b, board, hal.LineConfig{})
 	made := b.Buffer + 500
@@ -239,20 +241,26 @@ func noReader(t *testing.T, b Bench, board hal.Board) {
 		t.Fatal(err)
 	}
 	var got uint64
-	for {
-		e := next(t, in)
-		got++
-		if e.Seq == uint32(made) {
-			break
+	var last hal.Edge
+	for reading := true; reading; {
+		select {
+		case e := <-in.Edges():
+			got++
+			last = e
+		case <-time.After(500 * time.Millisecond): // what is in the buffer comes at once
+			reading = false
 		}
 	}
 	lost := in.Lost()
-	t.Logf("%d edges made, %d read, %d counted as lost", made, got, lost)
-	if got+lost != uint64(made) {
-		t.Errorf("%d read and %d lost are not the %d that were made", got, lost, made)
+	t.Logf("wire moved %d times: %d edges, of which %d read, %d lost", made, last.Seq, got, lost)
+	if got+lost != uint64(last.Seq) {
+		t.Errorf("%d read and %d lost are not the %d that there were", got, lost, last.Seq)
 	}
-	if lost == 0 || got < uint64(b.Buffer)/2 {
-		t.Errorf("%d read, %d lost: that is no buffer of %d", got, lost, b.Buffer)
+	if lost == 0 || got < uint64(b.Buffer) || last.Seq > uint32(made) {
+		t.Errorf("that is no buffer of %d", b.Buffer)
+	}
+	if active, err := in.Active(); err != nil || active != last.Active {
+		t.Errorf("the last edge says active %v, the line %v (%v)", last.Active, active, err)
 	}
 }
 
