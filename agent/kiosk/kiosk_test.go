@@ -1,6 +1,7 @@
 package kiosk
 
 import (
+	"context"
 	"log/slog"
 	"strings"
 	"testing"
@@ -248,6 +249,20 @@ func TestLineGoneAndBack(t *testing.T) {
 	})
 }
 
+func TestStuckEndsWithItsLine(t *testing.T) {
+	in(t, config(), func(b *booth) {
+		b.set("GPIO17", true)
+		time.Sleep(DefaultStuckAfter + ms)
+		if err := b.input("road").Halt(); err != nil {
+			t.Fatal(err)
+		}
+		b.set("GPIO17", false) // while nobody watches
+		time.Sleep(reopenEvery)
+		b.wantStates("road stuck", "road missing", "road stuck", "road ok")
+		b.wantLamps("", "all is well again")
+	})
+}
+
 func TestLostEdges(t *testing.T) {
 	in(t, config(), func(b *booth) {
 		b.input("road").lost.Store(12)
@@ -307,6 +322,9 @@ func TestReceived(t *testing.T) {
 		b.kiosk.Acked(2)
 		b.wantLamps("SR", "received too")
 		time.Sleep(receivedFor)
+		b.kiosk.panel.kept(1) // told late, by a button that shared the store's commit
+		b.wantLamps("SR", "an older press whose receipt is here too")
+		time.Sleep(receivedFor)
 		b.kiosk.Acked(2)
 		b.wantLamps("", "a receipt that comes again")
 		b.kiosk.Acked(5)
@@ -314,6 +332,50 @@ func TestReceived(t *testing.T) {
 		b.wantLamps("SR", "the receipt was faster than the lamp")
 	})
 }
+
+// The log line is what finds a ticket again after a cut: it must not come
+// after the lamp, nor before the record.
+func TestLogStandsBetweenRecordAndLamp(t *testing.T) {
+	in(t, config(), func(b *booth) {
+		seen := 0
+		b.kiosk.log = slog.New(handler(func(r slog.Record) {
+			if r.Message != "press kept" {
+				return
+			}
+			seen++
+			if n := len(b.store.counts()); n != seen {
+				t.Errorf("logged press %d with %d records", seen, n)
+			}
+			if lit, _ := b.board.Level("GPIO22"); lit {
+				t.Error("the lamp was lit before the log line")
+			}
+			attrs := map[string]any{}
+			r.Attrs(func(a slog.Attr) bool { attrs[a.Key] = a.Value.Any(); return true })
+			if attrs["line"] != "road" || attrs["ticket"] != report.NewTicket(7, uint64(seen)).String() || attrs["seq"] != uint64(seen) {
+				t.Errorf("log line with %v", attrs)
+			}
+		}))
+		for range 3 {
+			b.press("GPIO17")
+			b.wantLamps("S", "after a press")
+			time.Sleep(time.Minute)
+		}
+		if seen != 3 {
+			t.Errorf("%d presses logged, want 3", seen)
+		}
+	})
+}
+
+// handler is a log that calls a function.
+type handler func(slog.Record)
+
+func (h handler) Enabled(context.Context, slog.Level) bool { return true }
+func (h handler) Handle(_ context.Context, r slog.Record) error {
+	h(r)
+	return nil
+}
+func (h handler) WithAttrs([]slog.Attr) slog.Handler { return h }
+func (h handler) WithGroup(string) slog.Handler      { return h }
 
 func TestShutdown(t *testing.T) {
 	in(t, config(), func(b *booth) {

@@ -111,7 +111,7 @@ func (p *panel) run(ctx context.Context) {
 				p.set(&p.saved, true)
 				savedEnd.Reset(p.savedFor)
 			}
-			if now.kept > green.kept && now.acked >= now.kept {
+			if now.keeps != green.keeps && now.acked >= now.kept {
 				p.set(&p.received, true)
 				receivedEnd.Reset(receivedFor)
 				green = now

@@ -94,12 +94,12 @@ func (m *memory) states() []string {
 
 // booth is a kiosk on a simulated board, in a bubble of synctest.
 type booth struct {
-	t       *testing.T
-	board   *sim.Board
-	store   *memory
-	kiosk   *Kiosk
-	end     context.CancelFunc
-	ended   chan error
+	t     *testing.T
+	board *sim.Board
+	store *memory
+	kiosk *Kiosk
+	end   context.CancelFunc
+	ended chan error
 
 	mu      sync.Mutex               // guards what follows
 	inputs  map[string]*faultyInput  // the newest of each name
