@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,8 +39,19 @@ func golden(t *testing.T, file, got string) {
 		t.Fatalf("%v; make it with go test -update", err)
 	}
 	if got != string(want) {
-		t.Errorf("%s differs; look at it and run go test -update\n--- got\n%s--- want\n%s", file, got, want)
+		t.Errorf("%s differs from %s; if that is right, run go test -update", file, firstDifference(got, string(want)))
 	}
+}
+
+// firstDifference says where two texts part.
+func firstDifference(got, want string) string {
+	g, w := strings.Split(got, "\n"), strings.Split(want, "\n")
+	for i := range min(len(g), len(w)) {
+		if g[i] != w[i] {
+			return fmt.Sprintf("line %d on: got %q, want %q", i+1, g[i], w[i])
+		}
+	}
+	return fmt.Sprintf("its end on: got %d lines, want %d", len(g), len(w))
 }
 
 func TestLeastIsGoodAndHasDefaults(t *testing.T) {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"flag"
@@ -144,11 +143,4 @@ func doubleDash(err error) string {
 		s = strings.ReplaceAll(s, before+"-", before+"--")
 	}
 	return strings.Replace(s, "flag provided but not defined", "no such option", 1)
-}
-
-// helpOf is a command's help as it prints it.
-func helpOf(c command, args ...string) string {
-	var out bytes.Buffer
-	c.run(context.Background(), env{strings.NewReader(""), &out, &out}, append(args, "--help"))
-	return out.String()
 }
