@@ -1,0 +1,314 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"sync"
+
+	"kentongan/agent/report"
+)
+
+// segment is what memory holds of one segment that is in use: nothing in it
+// grows with the records.
+type segment struct {
+	header
+	slot uint32 // the number in the file's name
+	last uint64 // number of the newest durable record, first-1 for none
+	end  int64  // where the next frame goes; of the active segment
+	pins int    // readers; a pinned segment is not given a new life
+	bad  bool   // a write or sync failed: the file is made anew before its next life
+}
+
+// lane is one ordered log.
+//
+// The mutex guards what both the writer and others use. What stands below
+// "writer" belongs to the writer's goroutine alone (to Open, before it runs).
+type lane struct {
+	s     *Spool
+	name  report.Lane
+	dir   string
+	quota int64
+	size  int64 // of a segment
+
+	mu      sync.Mutex
+	segs    []*segment // in use, in the order of their ids
+	free    []*segment // ready for a new life, the oldest id first
+	first   uint64     // cursor
+	next    uint64     // number of the next record
+	durable uint64     // next number that is not yet on the disk
+	changed chan struct{}
+	hints   [4]hint
+	hintAt  int
+	known   []report.Range
+	buffer  buffer
+	stats   LaneStatus
+	gone    bool       // the spool is closed
+	refused error      // telemetry: why no numbers could be reserved
+	unpin   *sync.Cond // of mu
+
+	// writer
+	active  *segment
+	file    File // of the active segment
+	fresh   bool // its header is not on the disk yet
+	topID   uint64
+	topSlot uint32
+	prev    report.Hash
+	saved   uint64 // first, as the cursor on the disk has it
+	noted   uint64 // the reserved end that the newest segment says
+}
+
+func (l *lane) path(slot uint32) string { return filepath.Join(l.dir, slotName(slot)) }
+
+func slotName(slot uint32) string { return fmt.Sprintf("%06d.seg", slot) }
+
+// ensure makes an active segment with room for one frame of that size.
+func (l *lane) ensure(space int64) error {
+	if l.active != nil && l.active.end+space <= l.active.size {
+		return nil
+	}
+	l.retire()
+	return l.turn()
+}
+
+// retire leaves the active segment; it stays in use until it is acknowledged.
+func (l *lane) retire() {
+	if l.file != nil {
+		_ = l.file.Close()
+		l.file = nil
+	}
+	if l.active == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.active = nil
+	l.releaseLocked()
+}
+
+// turn gives a segment a new life. Its header goes out with the first commit,
+// in the same write.
+func (l *lane) turn() error {
+	l.saveFirst()
+	seg, f, err := l.take()
+	if err != nil {
+		return err
+	}
+	next := l.s.marks()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.topID++
+	seg.header = header{
+		lane: l.name, epoch: l.s.epoch, id: l.topID, size: seg.size,
+		first: l.nextWriteLocked(), before: l.lastWrittenLocked(), prev: l.prev,
+		reserved: l.s.reserved.Load(), next: next, device: l.s.o.Device,
+	}
+	seg.last, seg.end, seg.bad = seg.first-1, headerSize, false
+	l.segs = append(l.segs, seg)
+	l.active, l.file, l.fresh = seg, f, true
+	return nil
+}
+
+// nextWriteLocked is the number that the next frame begins with.
+func (l *lane) nextWriteLocked() uint64 {
+	if l.name == report.Telemetry {
+		return l.buffer.firstOr(l.next)
+	}
+	return l.next
+}
+
+// lastWrittenLocked is the last number that stands in any segment.
+func (l *lane) lastWrittenLocked() uint64 {
+	if n := len(l.segs); n > 0 {
+		return l.segs[n-1].last
+	}
+	return min(l.durable, l.nextWriteLocked()) - 1
+}
+
+// saveFirst saves the cursor when the next life of a segment would overwrite
+// records that the cursor on the disk still holds for needed: after a power
+// cut they would be missed. An error is no reason to stop: it costs a false
+// gap at worst.
+func (l *lane) saveFirst() {
+	l.mu.Lock()
+	need := len(l.free) > 0 && l.free[0].id != 0 && l.free[0].last >= l.saved
+	l.mu.Unlock()
+	if need {
+		l.s.saveCursor(false)
+	}
+}
+
+// take finds a file for a new segment: one that is free, a new one, or, where
+// the lane may drop, the oldest in use.
+func (l *lane) take() (*segment, File, error) {
+	var last error
+	for {
+		seg := l.takeFree()
+		if seg == nil {
+			break
+		}
+		f, err := l.openFree(seg)
+		if err == nil {
+			return seg, f, nil
+		}
+		last = err // gone or refused: forget this one, and try the next
+		l.s.fault(l, err)
+	}
+	if l.used()+l.size <= l.quota {
+		seg, f, err := l.create()
+		if err == nil {
+			return seg, f, nil
+		}
+		last = err
+		l.s.fault(l, err)
+	}
+	if l.name != report.Complaint {
+		if seg, f, ok := l.drop(); ok {
+			return seg, f, nil
+		}
+	}
+	if last != nil {
+		return nil, nil, fmt.Errorf("lane %s: new segment: %w", l.name, errors.Join(ErrFull, last))
+	}
+	return nil, nil, fmt.Errorf("lane %s: %w: %d of %d bytes wait for the centre", l.name, ErrFull, l.used(), l.quota)
+}
+
+// takeFree takes the oldest free segment that nobody reads any more.
+func (l *lane) takeFree() *segment {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for len(l.free) > 0 {
+		seg := l.free[0]
+		if seg.pins > 0 {
+			l.unpin.Wait()
+			continue
+		}
+		l.free = l.free[1:]
+		return seg
+	}
+	return nil
+}
+
+// openFree opens the file of a free segment, and makes it anew where it failed
+// before or has another size than the configuration says now.
+func (l *lane) openFree(seg *segment) (File, error) {
+	name := l.path(seg.slot)
+	if !seg.bad && seg.size == l.size {
+		f, err := l.s.fs.Open(name, true)
+		if err == nil {
+			return f, nil
+		}
+	}
+	if err := l.s.fs.Remove(name); err != nil {
+		l.s.log.Debug("free segment not removed", "lane", l.name, "segment", slotName(seg.slot), "err", err)
+	}
+	f, err := allocate(l.s.fs, l.dir, name, l.size, l.blank())
+	if err != nil {
+		return nil, err
+	}
+	l.s.wrote(l.size, 1)
+	seg.size, seg.bad = l.size, false
+	return f, nil
+}
+
+// create makes one more file.
+func (l *lane) create() (*segment, File, error) {
+	slot := l.topSlot + 1
+	f, err := allocate(l.s.fs, l.dir, l.path(slot), l.size, l.blank())
+	if err != nil {
+		return nil, nil, fmt.Errorf("make segment %s: %w", slotName(slot), err)
+	}
+	l.s.wrote(l.size, 1)
+	l.topSlot = slot
+	return &segment{slot: slot, header: header{size: l.size}}, f, nil
+}
+
+// blank is the header of a segment that was never used, so that opening need
+// not read the whole file to know.
+func (l *lane) blank() []byte {
+	return header{lane: l.name, epoch: l.s.epoch, size: l.size, device: l.s.o.Device}.encode()
+}
+
+// used is how many bytes the lane's files take.
+func (l *lane) used() (sum int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, seg := range l.segs {
+		sum += seg.size
+	}
+	for _, seg := range l.free {
+		sum += seg.size
+	}
+	return sum
+}
+
+// drop gives up the oldest segment in use. The cursor on the disk does not
+// pass the dropped numbers before their gap record is durable.
+func (l *lane) drop() (*segment, File, bool) {
+	l.mu.Lock()
+	for len(l.segs) > 0 && l.segs[0].pins > 0 && l.segs[0] != l.active {
+		l.unpin.Wait()
+	}
+	if len(l.segs) == 0 || l.segs[0] == l.active {
+		l.mu.Unlock()
+		return nil, nil, false
+	}
+	seg := l.segs[0]
+	from, to := max(seg.first, l.first), seg.last
+	l.segs = l.segs[1:]
+	after := l.durable
+	if len(l.segs) > 0 {
+		after = l.segs[0].first
+	}
+	l.first = max(l.first, min(after, l.next))
+	if from <= to {
+		l.stats.Dropped += to - from + 1
+	}
+	l.mu.Unlock()
+	if from <= to {
+		l.s.gap(l, from, to, report.GapFull)
+	}
+	f, err := l.openFree(seg)
+	if err != nil {
+		l.s.fault(l, err)
+		return nil, nil, false
+	}
+	return seg, f, true
+}
+
+// releaseLocked frees the segments that the cursor has passed.
+func (l *lane) releaseLocked() {
+	for len(l.segs) > 0 && l.segs[0] != l.active && l.segs[0].last < l.first {
+		l.free = append(l.free, l.segs[0])
+		l.segs = l.segs[1:]
+	}
+}
+
+// keepSpare is how many free segments a lane that drops keeps for reuse.
+const keepSpare = 4
+
+// shrink removes free files beyond the spare ones, so that a lane that was
+// full once gives its space back. The complaint lane keeps all of its quota.
+func (l *lane) shrink() {
+	for l.name != report.Complaint {
+		l.mu.Lock()
+		var seg *segment
+		if len(l.free) > keepSpare && l.free[0].pins == 0 && l.free[0].last < l.saved {
+			seg, l.free = l.free[0], l.free[1:]
+		}
+		l.mu.Unlock()
+		if seg == nil {
+			return
+		}
+		if err := l.s.fs.Remove(l.path(seg.slot)); err != nil {
+			l.s.fault(l, err)
+			return
+		}
+	}
+}
+
+// notifyLocked tells those who wait that something became readable.
+func (l *lane) notifyLocked() {
+	close(l.changed)
+	l.changed = make(chan struct{})
+}

@@ -1,0 +1,165 @@
+package spool
+
+import (
+	"math"
+	"slices"
+	"sync"
+	"time"
+
+	"kentongan/agent/report"
+)
+
+const (
+	maxKnown   = 32  // reported holes that the cursor remembers, so that it fits into its page
+	maxNotes   = 512 // that wait in memory while the event lane can't be written
+	lazyNotes  = 30 * time.Second
+	maxInRound = 64
+)
+
+// note is something that the spool itself has to say in the event lane.
+type note struct {
+	damage *report.Damage
+	gap    *report.Gap
+	lazy   time.Time // may wait until then
+	closed bool      // being written: numbers that follow make a note of their own
+}
+
+// notes are those that are not in the event lane yet. The mutex guards all.
+type notes struct {
+	mu      sync.Mutex
+	pending []*note
+	failed  bool // the last attempt did; wait for another event, or for the tick
+}
+
+// gap notes that numbers of a lane will never arrive. Numbers that follow
+// those of a waiting note join it.
+func (s *Spool) gap(l *lane, from, to uint64, reason string) {
+	s.log.Warn("records lost", "lane", l.name, "from", from, "to", to, "reason", reason)
+	n := &note{gap: &report.Gap{Lane: l.name, Epoch: s.epoch, From: from, To: to, Count: to - from + 1, Reason: reason}}
+	if l.name == report.Telemetry && reason == report.GapFull {
+		n.lazy = time.Now().Add(lazyNotes) // a full lane drops for hours: one record each half minute
+	}
+	s.notes.add(n)
+	if s.wake != nil {
+		s.poke()
+	}
+}
+
+// damage notes a fault of the store.
+func (s *Spool) damage(d report.Damage) {
+	s.log.Error("spool damaged", "lane", d.Lane, "segment", d.Segment, "offset", d.Offset, "bytes", d.Bytes, "detail", d.Detail, "saved", d.Saved)
+	s.notes.add(&note{damage: &d})
+	if s.wake != nil {
+		s.poke()
+	}
+}
+
+func (ns *notes) add(n *note) {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	if n.gap != nil {
+		for _, old := range ns.pending {
+			if g := old.gap; g != nil && !old.closed && g.Lane == n.gap.Lane && g.Reason == n.gap.Reason && g.To+1 == n.gap.From {
+				g.To, g.Count = n.gap.To, g.Count+n.gap.Count
+				return
+			}
+		}
+	}
+	if len(ns.pending) >= maxNotes && n.damage != nil {
+		return // the gap records are what counts
+	}
+	ns.pending = append(ns.pending, n)
+}
+
+// requests makes records of the notes that are due.
+func (ns *notes) requests(all, rides bool, stamp func() report.Stamp) (out []*request) {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	if ns.failed && !all && !rides {
+		return nil
+	}
+	now := time.Now()
+	for _, n := range ns.pending {
+		if !all && now.Before(n.lazy) || len(out) == maxInRound {
+			continue
+		}
+		r := &request{note: n, stamp: stamp()}
+		if n.gap != nil {
+			// The gap may grow until it is encoded, and must not after.
+			r.kind, r.body = report.KindGap, func(uint64) any { return ns.close(n) }
+		} else {
+			r.kind, r.body = report.KindDamage, func(uint64) any { return *n.damage }
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// close returns the gap as it will be written.
+func (ns *notes) close(n *note) report.Gap {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	n.closed = true
+	return *n.gap
+}
+
+// settle forgets a note that is durable.
+func (ns *notes) settle(n *note, err error) {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	if ns.failed = err != nil; ns.failed {
+		n.closed = false
+		return
+	}
+	ns.pending = slices.DeleteFunc(ns.pending, func(other *note) bool { return other == n })
+}
+
+// oldest is the lowest number of a lane that a waiting note explains.
+func (ns *notes) oldest(lane report.Lane) uint64 {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	low := uint64(math.MaxUint64)
+	for _, n := range ns.pending {
+		if n.gap != nil && n.gap.Lane == lane {
+			low = min(low, n.gap.From)
+		}
+	}
+	return low
+}
+
+// addRange adds a range to those known, joined where they touch.
+func addRange(known []report.Range, r report.Range) []report.Range {
+	out := known[:0:0]
+	for _, k := range known {
+		if k.To+1 < r.From || r.To+1 < k.From {
+			out = append(out, k)
+			continue
+		}
+		r.From, r.To = min(r.From, k.From), max(r.To, k.To)
+	}
+	out = append(out, r)
+	slices.SortFunc(out, func(a, b report.Range) int {
+		if a.From < b.From {
+			return -1
+		}
+		return 1
+	})
+	return out
+}
+
+// unknown returns the parts of r that no known range holds.
+func unknown(known []report.Range, r report.Range) (out []report.Range) {
+	for _, k := range known {
+		if k.To < r.From || r.To < k.From {
+			continue
+		}
+		if r.From < k.From {
+			out = append(out, report.Range{From: r.From, To: k.From - 1})
+		}
+		if k.To >= r.To {
+			return out
+		}
+		r.From = k.To + 1
+	}
+	return append(out, r)
+}

@@ -1,0 +1,298 @@
+package spool
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"kentongan/agent/report"
+)
+
+// stamp is the time of all test records: a board without a clock.
+func stamp() report.Stamp {
+	return report.Stamp{Time: time.Unix(12, 0), Clock: report.ClockUnset, Boot: "0a1b2c3d", Uptime: 12 * time.Second}
+}
+
+var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
+
+func options(fsys FS) Options {
+	return Options{Device: "kiosk-7", Stamp: stamp, Log: quiet, FS: fsys}
+}
+
+// small are options of a spool whose lanes turn after a few records.
+func small(fsys FS) Options {
+	o := options(fsys)
+	o.Quota = map[report.Lane]int64{report.Complaint: 6 * 16 << 10, report.Event: 5 * 16 << 10, report.Telemetry: 4 * 16 << 10}
+	o.Segment = map[report.Lane]int64{report.Complaint: 16 << 10, report.Event: 16 << 10, report.Telemetry: 16 << 10}
+	o.Epoch = func() (report.Epoch, error) { return 0x1122334455667788, nil }
+	return o
+}
+
+func mustOpen(t testing.TB, dir string, o Options) *Spool {
+	t.Helper()
+	s, err := Open(dir, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = s.Close() })
+	return s
+}
+
+func mustAppend(t testing.TB, s *Spool, lane report.Lane, body any) uint64 {
+	t.Helper()
+	seq, err := s.Append(context.Background(), lane, "test", body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return seq
+}
+
+func readAllOf(t testing.TB, s *Spool, lane report.Lane) []report.Entry {
+	t.Helper()
+	var all []report.Entry
+	from := s.Head(lane).First
+	for {
+		got, err := s.Read(lane, from, 7, 4096)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(got) == 0 {
+			return all
+		}
+		all = append(all, got...)
+		from = got[len(got)-1].Seq + 1
+	}
+}
+
+func TestAppendedRecordsAreReadBackAfterReopening(t *testing.T) {
+	dir := t.TempDir()
+	for round := range 3 {
+		s := mustOpen(t, dir, options(nil))
+		for _, lane := range report.Lanes() {
+			for i := range 50 {
+				mustAppend(t, s, lane, fmt.Sprint(round, i))
+			}
+			got := readAllOf(t, s, lane)
+			if len(got) != 50*(round+1) {
+				t.Fatalf("round %d, lane %s: %d records, want %d", round, lane, len(got), 50*(round+1))
+			}
+			checkLines(t, s, lane, got)
+		}
+		if err := s.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// checkLines looks at numbers, epoch and chain.
+func checkLines(t testing.TB, s *Spool, lane report.Lane, entries []report.Entry) {
+	t.Helper()
+	var prev []byte
+	for i, e := range entries {
+		r, err := report.DecodeRecord(e.Line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Seq != e.Seq || r.Lane != lane || r.Epoch != s.Epoch() {
+			t.Fatalf("record %s/%s/%d where %s/%s/%d was expected", r.Lane, r.Epoch, r.Seq, lane, s.Epoch(), e.Seq)
+		}
+		if i > 0 && e.Seq != entries[i-1].Seq+1 {
+			t.Fatalf("lane %s: %d after %d", lane, e.Seq, entries[i-1].Seq)
+		}
+		if prev != nil && r.Prev != nil && *r.Prev != report.HashLine(prev) {
+			t.Fatalf("lane %s: record %d is not chained to the one before", lane, e.Seq)
+		}
+		prev = e.Line
+	}
+}
+
+func TestCleanIsTrueOnlyAfterClose(t *testing.T) {
+	disk := newMemFS()
+	s := mustOpen(t, "/s", small(disk))
+	if !s.Status().Clean {
+		t.Error("a new spool is not clean")
+	}
+	mustAppend(t, s, report.Event, 1)
+	cut := disk.clone()
+	_ = s.Close()
+	if s := mustOpen(t, "/s", small(cut)); s.Status().Clean {
+		t.Error("clean after a power cut")
+	}
+	if s := mustOpen(t, "/s", small(disk.clone())); !s.Status().Clean {
+		t.Error("not clean after Close")
+	}
+}
+
+func TestAcknowledgedSegmentsAreUsedAgain(t *testing.T) {
+	disk := newMemFS()
+	s := mustOpen(t, "/s", small(disk))
+	for _, lane := range report.Lanes() {
+		for i := range 300 {
+			seq := mustAppend(t, s, lane, i)
+			got, err := s.Read(lane, seq, 1, 1)
+			if err != nil || len(got) != 1 || got[0].Seq != seq {
+				t.Fatalf("read %s/%d: %v, %v", lane, seq, got, err)
+			}
+			if err := s.Ack(lane, seq); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if st := s.Status().Lanes[lane]; st.Files > st.Quota || st.Dropped+st.Damaged != 0 || st.Records != 0 {
+			t.Errorf("lane %s: %+v", lane, st)
+		}
+	}
+	if got := readAllOf(t, s, report.Event); len(got) != 0 {
+		t.Errorf("%d events nobody made", len(got))
+	}
+	next := s.Head(report.Complaint).Next
+	if err := s.Ack(report.Complaint, next); err == nil {
+		t.Error("acknowledged a number that was not given")
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = mustOpen(t, "/s", small(disk))
+	for _, lane := range report.Lanes() {
+		if h := s.Head(lane); h.First != 301 || h.Next != 301 {
+			t.Errorf("lane %s after reopening: %+v", lane, h)
+		}
+	}
+	if got := readAllOf(t, s, report.Event); len(got) != 0 {
+		t.Errorf("%d events nobody made", len(got))
+	}
+}
+
+func TestFullComplaintLaneRefusesAndLosesNothing(t *testing.T) {
+	s := mustOpen(t, "/s", small(newMemFS()))
+	var n uint64
+	for {
+		seq, err := s.Append(context.Background(), report.Complaint, "test", n)
+		if err != nil {
+			if !errors.Is(err, ErrFull) {
+				t.Fatal(err)
+			}
+			break
+		}
+		n = seq
+	}
+	if n != 6*3 { // six segments of three pages behind their headers
+		t.Errorf("%d presses fitted, want 18", n)
+	}
+	if got := readAllOf(t, s, report.Complaint); len(got) != int(n) {
+		t.Errorf("%d of %d readable", len(got), n)
+	}
+	if err := s.Ack(report.Complaint, 3); err != nil {
+		t.Fatal(err)
+	}
+	if seq := mustAppend(t, s, report.Complaint, "after"); seq != n+1 {
+		t.Errorf("number %d after room was made, want %d", seq, n+1)
+	}
+}
+
+func TestFullEventLaneDropsTheOldestAndSaysWhich(t *testing.T) {
+	s := mustOpen(t, "/s", small(newMemFS()))
+	for i := range 600 {
+		mustAppend(t, s, report.Event, i)
+	}
+	h := s.Head(report.Event)
+	if h.First == 1 {
+		t.Fatal("nothing was dropped")
+	}
+	holes := gaps(t, readAllOf(t, s, report.Event))
+	for seq := range h.First - 1 {
+		if seq+1 > 300 && !explained(holes, report.Event, seq+1, report.GapFull) {
+			t.Fatalf("event %d is gone without a word; gaps %v", seq+1, holes)
+		}
+	}
+}
+
+func TestFullTelemetryLaneDropsTheOldest(t *testing.T) {
+	disk := newMemFS()
+	s := mustOpen(t, "/s", small(disk))
+	noise := bytes.Repeat([]byte("x"), 100)
+	for i := range 6000 {
+		mustAppend(t, s, report.Telemetry, fmt.Sprintf("%s%x", noise, report.HashLine(fmt.Append(nil, i))))
+	}
+	first := s.Head(report.Telemetry).First
+	if first == 1 {
+		t.Fatal("nothing was dropped")
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = mustOpen(t, "/s", small(disk))
+	got := readAllOf(t, s, report.Telemetry)
+	checkLines(t, s, report.Telemetry, got)
+	if last := got[len(got)-1].Seq; last != 6000 {
+		t.Errorf("newest is %d", last)
+	}
+	holes := gaps(t, readAllOf(t, s, report.Event))
+	for seq := uint64(1); seq < got[0].Seq; seq++ {
+		if !explained(holes, report.Telemetry, seq, report.GapFull) {
+			t.Fatalf("%d is gone without a word; gaps %v", seq, holes)
+		}
+	}
+}
+
+// gaps returns the gap records among the entries.
+func gaps(t testing.TB, entries []report.Entry) (out []report.Gap) {
+	t.Helper()
+	for _, e := range entries {
+		r, err := report.DecodeRecord(e.Line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if r.Kind == report.KindGap {
+			out = append(out, decode[report.Gap](t, r.Body))
+		}
+	}
+	return out
+}
+
+func explained(holes []report.Gap, lane report.Lane, seq uint64, reasons ...string) bool {
+	for _, g := range holes {
+		if g.Lane == lane && g.From <= seq && seq <= g.To {
+			for _, r := range reasons {
+				if g.Reason == r {
+					return true
+				}
+			}
+			if len(reasons) == 0 {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func TestSixteenWritersShareSyncs(t *testing.T) {
+	disk := newMemFS()
+	disk.syncTime = time.Millisecond
+	s := mustOpen(t, "/s", options(disk))
+	before := s.Status().Syncs
+	var wg sync.WaitGroup
+	for w := range 16 {
+		wg.Go(func() {
+			for i := range 20 {
+				if _, err := s.Append(context.Background(), report.Complaint, "test", fmt.Sprint(w, i)); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	if n := s.Status().Syncs - before; n > 320/4 {
+		t.Errorf("%d syncs for 320 records of 16 writers", n)
+	}
+	got := readAllOf(t, s, report.Complaint)
+	if len(got) != 320 {
+		t.Errorf("%d records", len(got))
+	}
+	checkLines(t, s, report.Complaint, got)
+}

@@ -1,0 +1,330 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"kentongan/agent/report"
+)
+
+// found is one file of a lane.
+type found struct {
+	header
+	slot uint32
+	info FileInfo
+	err  error // of the header
+}
+
+// survey is what the headers say.
+type survey struct {
+	lanes    [3][]*found
+	next     [3]uint64 // the highest number that any header gives as a lane's next
+	reserved uint64    // the same of the reserved telemetry numbers
+}
+
+// survey reads the headers of all files.
+func (s *Spool) survey() *survey {
+	sv := &survey{}
+	for i, l := range s.lanes {
+		if err := s.fs.MkdirAll(l.dir); err != nil {
+			s.fault(l, err)
+		}
+		files, err := s.fs.List(l.dir)
+		if err != nil {
+			s.fault(l, err)
+		}
+		for _, info := range files {
+			slot, ok := parseSlot(info.Name)
+			if !ok {
+				s.moveAside(l.name, l.dir, info, "not a file of the spool")
+				continue
+			}
+			l.topSlot = max(l.topSlot, slot)
+			f := &found{slot: slot, info: info}
+			f.header, f.err = readHeader(s.fs, filepath.Join(l.dir, info.Name))
+			f.size = info.Size
+			sv.lanes[i] = append(sv.lanes[i], f)
+		}
+	}
+	return sv
+}
+
+func parseSlot(name string) (slot uint32, ok bool) {
+	if _, err := fmt.Sscanf(name, "%06d.seg", &slot); err != nil || slot == 0 || slotName(slot) != name {
+		return 0, false
+	}
+	return slot, true
+}
+
+func readHeader(fsys FS, name string) (header, error) {
+	f, err := fsys.Open(name, false)
+	if err != nil {
+		return header{}, err
+	}
+	defer f.Close()
+	var b [headerUsed]byte
+	if _, err := f.ReadAt(b[:], 0); err != nil {
+		return header{}, errNoHeader
+	}
+	return decodeHeader(b[:])
+}
+
+// chooseEpoch decides which store this is: the epoch that most headers give,
+// with the cursor's as one more voice. So neither a foreign cursor nor some
+// foreign segments make the rest foreign.
+func (s *Spool) chooseEpoch(c *cursors, known bool, sv *survey) error {
+	votes := map[report.Epoch]int{}
+	for _, files := range sv.lanes {
+		for _, f := range files {
+			if f.err == nil {
+				votes[f.epoch] += 2
+			}
+		}
+	}
+	if known {
+		votes[c.Epoch]++
+	}
+	best := 0
+	for e, n := range votes {
+		if n > best || n == best && e < s.epoch {
+			s.epoch, best = e, n
+		}
+	}
+	if known && c.Epoch != s.epoch {
+		s.damage(report.Damage{Lane: report.Event, Segment: cursorName, Bytes: cursorSlots * pageSize, Detail: "the cursor is of another store"})
+		*c = cursors{}
+	}
+	if best > 0 {
+		return nil
+	}
+	if s.mirror != nil && s.adopt(c) {
+		return nil
+	}
+	var err error
+	s.epoch, err = s.o.Epoch()
+	return err
+}
+
+// adopt takes the epoch of the mirror: the first storage is new, and the
+// presses on the other one have not arrived. All numbers jump, since the
+// mirror's cursor is as old as its last writing.
+func (s *Spool) adopt(c *cursors) bool {
+	_, got, _, err := readCursors(s.fs, s.o.Mirror)
+	if err != nil {
+		return false
+	}
+	s.epoch = got.Epoch
+	for _, l := range got.Lanes {
+		l.Next += reserveStep
+		l.Reserved += reserveStep
+	}
+	got.Clean = false
+	*c = got
+	return true
+}
+
+// keepOurs sorts out what is not ours, brings what stands in another lane's
+// directory home, and fetches what only the mirror has.
+func (s *Spool) keepOurs(sv *survey) {
+	var homeless [3][]*found
+	for i, l := range s.lanes {
+		sv.lanes[i] = slices.DeleteFunc(sv.lanes[i], func(f *found) bool {
+			if errors.Is(f.err, errVersion) {
+				s.damage(report.Damage{Lane: l.name, Segment: f.info.Name, Bytes: f.size, Detail: f.err.Error() + "; it is left alone"})
+				return true
+			}
+			if f.err != nil {
+				return !s.rebuild(l, f)
+			}
+			if f.epoch != s.epoch {
+				s.moveAside(l.name, l.dir, f.info, fmt.Sprintf("segment of another store, epoch %s", f.epoch))
+				return true
+			}
+			if f.lane != l.name {
+				homeless[laneNumber(f.lane)] = append(homeless[laneNumber(f.lane)], f)
+				return !s.bringHome(l, f)
+			}
+			return false
+		})
+	}
+	for i := range homeless {
+		for _, f := range homeless[i] {
+			if f.info.Name == slotName(f.slot) {
+				sv.lanes[i] = append(sv.lanes[i], f)
+			}
+		}
+	}
+	if s.mirror != nil {
+		sv.lanes[0] = append(sv.lanes[0], s.fetch(sv.lanes[0])...)
+	}
+	for i, l := range s.lanes {
+		sv.lanes[i] = s.order(l, sv.lanes[i])
+		for _, f := range sv.lanes[i] {
+			for k := range sv.next {
+				sv.next[k] = max(sv.next[k], f.next[k])
+			}
+			sv.reserved = max(sv.reserved, f.reserved)
+		}
+	}
+}
+
+// bringHome moves a segment from the directory of lane l to its own. It always
+// returns false: the file is no longer one of l.
+func (s *Spool) bringHome(l *lane, f *found) bool {
+	home := s.lanes[laneNumber(f.lane)]
+	slot := home.topSlot + 1
+	if err := s.fs.Rename(l.path(f.slot), home.path(slot)); err != nil {
+		s.fault(l, err)
+		f.slot = 0 // it can't be used from where it is
+		return false
+	}
+	home.topSlot = slot
+	s.damage(report.Damage{
+		Lane: f.lane, Segment: f.info.Name, Bytes: f.size,
+		Detail: fmt.Sprintf("stood in the directory of lane %s; moved to %s, nothing is lost", l.name, slotName(slot)),
+	})
+	f.slot, f.info.Name = slot, slotName(slot)
+	_ = s.fs.SyncDir(home.dir)
+	return false
+}
+
+// order sorts segments by id. Of two with the same id one is a copy: the
+// later file is set aside.
+func (s *Spool) order(l *lane, files []*found) []*found {
+	slices.SortFunc(files, func(a, b *found) int {
+		if a.id != b.id {
+			return compare(a.id, b.id)
+		}
+		return compare(uint64(a.slot), uint64(b.slot))
+	})
+	out := files[:0]
+	for _, f := range files {
+		if n := len(out); n > 0 && f.id != 0 && out[n-1].id == f.id {
+			s.moveAside(l.name, l.dir, f.info, "a second copy of "+out[n-1].info.Name)
+			continue
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+func compare(a, b uint64) int {
+	switch {
+	case a < b:
+		return -1
+	case a > b:
+		return 1
+	}
+	return 0
+}
+
+// rebuild finds out from its frames what a segment without a header is. False
+// when it is of no use.
+func (s *Spool) rebuild(l *lane, f *found) bool {
+	name := l.path(f.slot)
+	if l.name == report.Complaint && s.mirror != nil {
+		if h, err := readHeader(s.fs, s.mirror.path(f.slot)); err == nil && h.epoch == s.epoch && h.lane == l.name && h.size == f.size {
+			f.header, f.err = h, nil
+			s.writeHeader(l, f)
+			return true
+		}
+	}
+	file, err := s.fs.Open(name, false)
+	if err != nil {
+		s.damage(report.Damage{Lane: l.name, Segment: f.info.Name, Bytes: f.size, Detail: err.Error()})
+		return false
+	}
+	data, _ := readAll(file, f.size)
+	_ = file.Close()
+	if h, ok := guessHeader(data, s.epoch); ok {
+		size := f.size
+		f.header, f.err = h, nil
+		f.size = size
+		if h.lane == l.name {
+			s.writeHeader(l, f)
+			return true
+		}
+		return false // in a foreign directory and without its header: rare enough to leave
+	}
+	if len(data) >= pageSize && !allZero(data[headerSize:]) || len(data) < pageSize && !allZero(data) {
+		s.moveAside(l.name, l.dir, f.info, "no segment: no header and no record")
+		return false
+	}
+	// Begun to be made when the power went, or zeroed: free, to be made anew.
+	f.header, f.err = header{lane: l.name, epoch: s.epoch}, nil
+	return true
+}
+
+// guessHeader makes a header out of the frames of the newest life.
+func guessHeader(data []byte, epoch report.Epoch) (header, bool) {
+	var h header
+	for at := int64(headerSize); at+frameSize <= int64(len(data)); at += align {
+		f, ok := peekFrame(data[at:])
+		if !ok || f.id == 0 || f.kind == frameReserve || f.id < h.id || f.id == h.id && f.seq >= h.first {
+			continue
+		}
+		for _, lane := range report.Lanes() {
+			got, payload, ok := parseFrame(data[at:], seed(epoch, lane, f.id))
+			if !ok {
+				continue
+			}
+			h = header{lane: lane, epoch: epoch, id: got.id, first: got.seq, before: got.seq - 1}
+			if rec, err := report.DecodeRecord(payload); err == nil && rec.Prev != nil {
+				h.prev, h.device = *rec.Prev, rec.Device
+			}
+		}
+	}
+	return h, h.id != 0
+}
+
+// writeHeader repairs the header on the disk, as far as it lets itself.
+func (s *Spool) writeHeader(l *lane, f *found) {
+	file, err := s.fs.Open(l.path(f.slot), true)
+	if err == nil {
+		if _, err = file.WriteAt(f.header.encode(), 0); err == nil {
+			err = file.Sync()
+		}
+		_ = file.Close()
+	}
+	detail := "the header was damaged; mended, nothing is lost"
+	if err != nil {
+		detail = "the header is damaged and can't be mended: " + err.Error()
+	}
+	s.damage(report.Damage{Lane: l.name, Segment: f.info.Name, Bytes: headerSize, Detail: detail})
+}
+
+// fetch copies complaint segments from the mirror that the first storage lost.
+func (s *Spool) fetch(have []*found) (got []*found) {
+	l := s.lanes[0]
+	ids := map[uint64]bool{0: true}
+	for _, f := range have {
+		ids[f.id] = true
+	}
+	files, _ := s.fs.List(s.mirror.dir)
+	for _, info := range files {
+		slot, ok := parseSlot(info.Name)
+		if !ok {
+			continue
+		}
+		h, err := readHeader(s.fs, s.mirror.path(slot))
+		if err != nil || h.epoch != s.epoch || h.lane != l.name || ids[h.id] {
+			continue
+		}
+		h.size = info.Size
+		seg := &segment{header: h, slot: slot}
+		data := s.mirror.image(seg)
+		l.topSlot++
+		f, err := allocate(s.fs, l.dir, l.path(l.topSlot), info.Size, data)
+		if err != nil {
+			s.fault(l, err)
+			continue
+		}
+		_ = f.Close()
+		s.damage(report.Damage{Lane: l.name, Segment: info.Name, Bytes: info.Size, Detail: "missing; fetched from the mirror as " + slotName(l.topSlot)})
+		got = append(got, &found{header: h, slot: l.topSlot, info: FileInfo{Name: slotName(l.topSlot), Size: info.Size}})
+		ids[h.id] = true
+	}
+	return got
+}

@@ -1,0 +1,181 @@
+package spool
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"kentongan/agent/report"
+)
+
+const (
+	// cursorEvery is how often a cursor that moved is written: at one page each
+	// time, some 12 MB a day at most.
+	cursorEvery = 30 * time.Second
+	// eventsPerRound bounds a burst of events, so that a press waits for one
+	// commit of them at most.
+	eventsPerRound = 128
+)
+
+// run is the writer: the only goroutine that changes files.
+func (s *Spool) run() {
+	defer close(s.done)
+	timer := time.NewTimer(cursorEvery)
+	defer timer.Stop()
+	for {
+		select {
+		case <-s.wake:
+		case <-timer.C:
+		case <-s.quit:
+			s.end = s.finish()
+			return
+		}
+		s.round(time.Now())
+		timer.Reset(max(time.Until(s.due()), time.Millisecond))
+	}
+}
+
+// due is when there is something to do even if nobody appends.
+func (s *Spool) due() time.Time {
+	if l := s.lanes[2]; !l.idle() && s.flushDue.Before(s.cursorDue) {
+		return s.flushDue
+	}
+	return s.cursorDue
+}
+
+// round writes what waits, complaints first.
+func (s *Spool) round(now time.Time) {
+	presses, events, more := s.waiting()
+	s.lanes[0].commit(presses)
+	tick := !now.Before(s.cursorDue)
+	s.events(events, tick)
+	s.telemetry(now, len(presses)+len(events) > 0)
+	if tick {
+		s.saveCursor(false)
+		for _, l := range s.lanes {
+			l.shrink()
+		}
+		if s.mirror != nil {
+			s.mirror.heal(s.lanes[0])
+		}
+		s.cursorDue = now.Add(cursorEvery)
+	}
+	if more {
+		s.poke()
+	}
+}
+
+// waiting takes the requests: all presses, and some events.
+func (s *Spool) waiting() (presses, events []*request, more bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	presses, s.queue[0] = s.queue[0], nil
+	n := min(len(s.queue[1]), eventsPerRound)
+	events, s.queue[1] = s.queue[1][:n:n], s.queue[1][n:]
+	return presses, events, len(s.queue[1]) > 0
+}
+
+// events commits events, and the spool's own notes with them. A commit may
+// itself leave a note (the oldest events were dropped for it), so it goes on
+// until there is none; three rounds are enough for any that succeeds.
+func (s *Spool) events(batch []*request, all bool) {
+	for range 3 {
+		batch = append(batch, s.notes.requests(all, len(batch) > 0, s.o.Stamp)...)
+		if len(batch) == 0 {
+			return
+		}
+		s.lanes[1].commit(batch)
+		for _, r := range batch {
+			if r.note != nil {
+				s.notes.settle(r.note, r.err)
+			}
+		}
+		batch = nil
+	}
+}
+
+// finish is the end of the writer: all that waits goes to the disk.
+func (s *Spool) finish() error {
+	for {
+		presses, events, more := s.waiting()
+		s.lanes[0].commit(presses)
+		s.events(events, true)
+		if !more {
+			break
+		}
+	}
+	var errs []error
+	if err := s.lanes[2].flush(true); err != nil {
+		errs = append(errs, err)
+	}
+	s.events(nil, true)
+	if err := s.saveCursor(true); err != nil {
+		errs = append(errs, err)
+	}
+	for _, l := range s.lanes {
+		l.retire()
+		l.mu.Lock()
+		l.gone = true
+		l.notifyLocked()
+		l.mu.Unlock()
+	}
+	if s.mirror != nil {
+		s.mirror.close()
+	}
+	s.cursor.close()
+	errs = append(errs, s.lock.Close())
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("close spool: %w", err)
+	}
+	return nil
+}
+
+// saveCursor writes the cursors of all lanes.
+func (s *Spool) saveCursor(closing bool) error {
+	c := cursors{Version: formatVersion, Epoch: s.epoch, Clean: closing, Lanes: map[report.Lane]*laneCursor{}}
+	for _, l := range s.lanes {
+		c.Lanes[l.name] = l.cursor(closing)
+	}
+	if s.mirror != nil {
+		c.Behind = s.mirror.behindNames()
+	}
+	n, err := s.cursor.save(c, closing)
+	s.wrote(n, n/pageSize)
+	if err != nil {
+		s.log.Warn("cursor not saved", "err", err)
+		return err
+	}
+	if s.mirror != nil {
+		s.mirror.saveCursor(c, closing)
+	}
+	for _, l := range s.lanes {
+		l.saved = c.Lanes[l.name].First
+	}
+	s.reserved.Store(c.Lanes[report.Telemetry].Reserved)
+	return nil
+}
+
+// cursor returns what the disk should know of the lane.
+func (l *lane) cursor(closing bool) *laneCursor {
+	pending := l.s.notes.oldest(l.name)
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	c := &laneCursor{First: min(l.first, pending), Next: l.next, ID: l.topID}
+	for _, r := range l.known {
+		if r.To >= l.first {
+			c.Known = append(c.Known, r)
+		}
+	}
+	if len(c.Known) > maxKnown {
+		c.Known = c.Known[len(c.Known)-maxKnown:]
+	}
+	if l.name == report.Telemetry {
+		c.Next = l.durable
+		c.Reserved = max(l.next+reserveStep, l.s.reserved.Load())
+		if closing && l.buffer.empty() {
+			c.Next, c.Reserved = l.next, l.next
+		}
+	}
+	c.Next = max(c.Next, c.First)
+	return c
+}
