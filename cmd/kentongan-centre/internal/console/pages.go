@@ -164,6 +164,14 @@ func (d deviceRow) Shown() string {
 	return d.State
 }
 
+// ShownSince is when that began.
+func (d deviceRow) ShownSince() *time.Time {
+	if d.Shown() == "quiet" {
+		return &d.LastSeen
+	}
+	return d.Since
+}
+
 func (c *Console) deviceRows(list []store.Device) []deviceRow {
 	out := make([]deviceRow, len(list))
 	for i, d := range list {

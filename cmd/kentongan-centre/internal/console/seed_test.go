@@ -2,9 +2,7 @@ package console_test
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"os"
 	"testing"
 	"time"
 
@@ -75,6 +73,11 @@ func (s *seeder) batch(dev string, lane report.Lane, first, next uint64, at time
 	s.commit(store.Arrival{Device: dev, At: at, Batch: &report.Batch{Head: report.Head{Lane: lane, Epoch: seedEpoch, First: first, Next: next}, Records: rs}})
 }
 
+// batchTold is batch, and tells the console of it.
+func (s *seeder) batchTold(tell func(store.Committed), dev string, lane report.Lane, first, next uint64, rs ...report.Received) {
+	tell(s.commit(store.Arrival{Device: dev, Batch: &report.Batch{Head: report.Head{Lane: lane, Epoch: seedEpoch, First: first, Next: next}, Records: rs}}))
+}
+
 var buttons = []report.Press{
 	{Category: "infrastruktur", ServiceCode: "jalan-rusak", Label: report.Text{ID: "Jalan rusak", EN: "Damaged road"}},
 	{Category: "kebersihan", ServiceCode: "sampah", Label: report.Text{ID: "Sampah menumpuk", EN: "Rubbish piling up"}},
@@ -139,17 +142,4 @@ func (s *seeder) hostile() {
 	s.batch("kiosk-9", report.Complaint, 1, 2, s.now, s.record("kiosk-9", report.Complaint, 1, s.now, report.ClockSynced, report.KindPress, p))
 	s.stream("kiosk-9", report.StreamState{Name: "cam", State: evil, Class: evil, Codec: evil, Detail: evil}, s.now)
 	s.batch("kiosk-9", report.Event, 1, 2, s.now, s.record("kiosk-9", report.Event, 1, s.now, report.ClockSynced, evil, map[string]string{"a": evil}))
-}
-
-func TestSeedDirectory(t *testing.T) {
-	dir := os.Getenv("KENTONGAN_SEED")
-	if dir == "" {
-		return
-	}
-	s := &seeder{t: t, st: openStore(t, dir), now: time.Now()}
-	s.province()
-	if os.Getenv("KENTONGAN_WOUND") != "" {
-		s.wound()
-	}
-	fmt.Println("seeded", dir)
 }

@@ -24,8 +24,8 @@ type Device struct {
 	Boot      string     `json:"boot,omitempty"`
 	Epoch     string     `json:"epoch,omitempty"`
 	Streams   int        `json:"streams"`
-	Playing   int        `json:"streams_playing"`
-	Bad       int        `json:"streams_bad"` // silent or failed
+	Playing   int        `json:"streams_playing"` // 0 while it is offline, as is bad
+	Bad       int        `json:"streams_bad"`     // silent or failed
 	Complain  int        `json:"complaints"`
 	Missing   uint64     `json:"missing"`
 }
@@ -113,7 +113,7 @@ func collect[T any](ctx context.Context, db *sql.DB, what string, scan func(*sql
 	return out, nil
 }
 
-// Devices lists the devices by name; id "" means all.
+// Devices lists the devices, the offline first, then by name; id "" means all.
 func (s *Store) Devices(ctx context.Context, id string) ([]Device, error) {
 	missing, err := s.missingByDevice(ctx)
 	if err != nil {
@@ -135,10 +135,10 @@ func (s *Store) Devices(ctx context.Context, id string) ([]Device, error) {
 		return d, err
 	}, `SELECT d.id, d.state, d.since_at, d.first_at, d.seen_at, d.birth,
 			(SELECT count(*) FROM stream s WHERE s.device = d.id),
-			(SELECT count(*) FROM stream s WHERE s.device = d.id AND s.state = 'playing'),
-			(SELECT count(*) FROM stream s WHERE s.device = d.id AND s.state IN ('silent', 'failed')),
+			(SELECT count(*) FROM stream s WHERE s.device = d.id AND s.state = 'playing' AND d.state = 'online'),
+			(SELECT count(*) FROM stream s WHERE s.device = d.id AND s.state IN ('silent', 'failed') AND d.state = 'online'),
 			(SELECT count(*) FROM complaint c WHERE c.device = d.id)
-		FROM device d WHERE ? = '' OR d.id = ? ORDER BY d.id`, id, id)
+		FROM device d WHERE ? = '' OR d.id = ? ORDER BY d.state = 'offline' DESC, d.id`, id, id)
 }
 
 // Streams lists the streams of a device, or of all when it is "".
