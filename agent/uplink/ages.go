@@ -24,7 +24,7 @@ func (a *ages) seen(next uint64, now time.Time) {
 	if n > 0 && a.marks[n-1].next >= next {
 		return
 	}
-	if n > 1 && now.Sub(a.marks[n-2].at) < markStep {
+	if n > 0 && now.Sub(a.marks[n-1].at) < markStep {
 		a.marks[n-1].next = next // keeps the earlier time: a record counts as older, not younger
 		return
 	}

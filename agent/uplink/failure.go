@@ -122,6 +122,8 @@ func classify(err error) *linkError {
 	switch {
 	case isTLS(err):
 		kind = failTLS
+	case errors.Is(err, errPacket):
+		kind = failProtocol
 	case isDNS(err):
 		kind = failDNS
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded), errors.Is(err, syscall.ETIMEDOUT):

@@ -1,0 +1,116 @@
+package uplink
+
+import (
+	"os"
+	"testing"
+	"time"
+
+	"kentongan/agent/report"
+)
+
+// pressTimes measures presses, one after the other, from the append to the
+// centre.
+func pressTimes(t *testing.T, c *testCentre, store *memoryStore, n int) (worst, mean time.Duration) {
+	t.Helper()
+	for range n {
+		began := time.Now()
+		seq := store.append(t, report.Complaint, 1)
+		waitFor(t, 20*time.Second, "press at the centre", func() bool { return c.thru(report.Complaint) >= seq })
+		took := time.Since(began)
+		worst, mean = max(worst, took), mean+took/time.Duration(n)
+	}
+	return worst, mean
+}
+
+// A press passes a million measurements: it reaches the centre in less than two
+// round trips more than on an idle link.
+func TestPressOvertakesAMillionRecords(t *testing.T) {
+	links := map[string]struct {
+		delay time.Duration
+		rate  int
+	}{
+		"100 ms":             {50 * time.Millisecond, 0},
+		"100 ms, 512 kbit/s": {50 * time.Millisecond, 64 << 10},
+		"300 ms, 64 kbit/s":  {150 * time.Millisecond, 8 << 10},
+	}
+	for name, link := range links {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m := startMosquitto(t)
+			c := startCentre(t, m.url(), nil)
+			c.set(func(c *testCentre) { c.light = true })
+			p := startProxy(t, m.addr())
+			p.set(func(p *proxy) { p.delay, p.rate = link.delay, link.rate })
+			store := newMemoryStore()
+			u := startUplink(t, testConfig(p.url()), store)
+			waitFor(t, 10*time.Second, "connected", func() bool { return u.Status().Connected })
+			_, idle := pressTimes(t, c, store, 4)
+			store.backlog(report.Telemetry, 1000000)
+			store.append(t, report.Telemetry, 1)
+			waitFor(t, 20*time.Second, "the link is full", func() bool { return u.Status().Lanes[report.Telemetry].Brokered > 700 })
+			worst, mean := pressTimes(t, c, store, 8)
+			st := u.Status()
+			t.Logf("idle %v; beside the backlog mean %v, worst %v; window %d bytes, RTT %v, %d records sent",
+				idle.Round(time.Millisecond), mean.Round(time.Millisecond), worst.Round(time.Millisecond), st.Window, st.RTT.Round(time.Millisecond), st.Lanes[report.Telemetry].SentRecords)
+			if st.Lanes[report.Telemetry].Brokered >= 1000000 {
+				t.Error("the backlog was gone: the test tests nothing")
+			}
+			if extra := worst - idle; extra >= 2*2*link.delay {
+				t.Errorf("a press took %v more than on an idle link, want under two round trips, %v", extra, 4*link.delay)
+			}
+		})
+	}
+}
+
+// A backlog drains over 300 ms at a rate of 1,000,000 in 10 minutes and better,
+// and the newest telemetry is never 5 s old meanwhile. KENTONGAN_SOAK makes it
+// the whole million.
+func TestBacklogDrainsBesideLiveTelemetry(t *testing.T) {
+	t.Parallel()
+	n, limit := uint64(100000), time.Minute
+	if os.Getenv("KENTONGAN_SOAK") != "" {
+		n, limit = 1000000, 10*time.Minute
+	}
+	m := startMosquitto(t)
+	c := startCentre(t, m.url(), nil)
+	c.set(func(c *testCentre) { c.light = true })
+	p := startProxy(t, m.addr())
+	p.set(func(p *proxy) { p.delay = 150 * time.Millisecond })
+	store := newMemoryStore()
+	store.backlog(report.Telemetry, n)
+	cfg := testConfig(p.url())
+	cfg.Tuning.Linger = 0 // the default
+	u := startUplink(t, cfg, store)
+	began := time.Now()
+	made := map[uint64]time.Time{}
+	var oldest time.Duration
+	tick := time.NewTicker(100 * time.Millisecond)
+	defer tick.Stop()
+	for store.waiting(report.Telemetry) > 20 {
+		<-tick.C
+		if u.Status().Connected {
+			made[store.append(t, report.Telemetry, 1)] = time.Now()
+		}
+		live := c.lane(report.Telemetry).lastLive
+		for seq, at := range made {
+			if seq <= live {
+				delete(made, seq)
+			} else {
+				oldest = max(oldest, time.Since(at))
+			}
+		}
+		if time.Since(began) > limit {
+			t.Fatalf("after %v %d of %d still wait", limit, store.waiting(report.Telemetry), n)
+		}
+	}
+	took := time.Since(began)
+	st := u.Status()
+	t.Logf("%d records in %v: %.0f records/s, %.1f bytes each on the wire; newest at the centre at most %v old; window %d, RTT %v",
+		n, took.Round(time.Millisecond), float64(n)/took.Seconds(), float64(st.SentBytes)/float64(n), oldest.Round(time.Millisecond), st.Window, st.RTT)
+	if oldest > 5*time.Second {
+		t.Errorf("live telemetry was %v old", oldest)
+	}
+	if rate := float64(n) / took.Seconds(); rate < 1000000/600.0 {
+		t.Errorf("%.0f records/s: a million takes longer than 10 minutes", rate)
+	}
+}
