@@ -14,6 +14,14 @@ import (
 // is done in a tenth of it.
 const bound = 4 * time.Minute
 
+// builds are the programs that the machine's kernel runs. The 32-bit one crosses
+// the kernel's boundary between 32 and 64 bits, where a structure of another
+// size would show.
+var builds = map[string][]string{
+	"arm64": {"GOARCH=arm64"},
+	"armv6": {"GOARCH=arm", "GOARM=6"},
+}
+
 // onARMv6 are the packages whose tests run as the armv6 build of this program
 // would, on an emulated processor.
 var onARMv6 = []string{"hal/gpio", "hal/sim", "agent/kiosk"}
@@ -35,11 +43,17 @@ func TestEmulatedMachine(t *testing.T) {
 	if _, err := os.Stat(kernel); err != nil {
 		t.Fatalf("no kernel for the emulated machine (%v): %s", err, toInstall)
 	}
+	for name, env := range builds {
+		t.Run(name, func(t *testing.T) { boot(t, kernel, env) })
+	}
+}
+
+// boot runs the tests of package guest in a machine.
+func boot(t *testing.T, kernel string, env []string) {
 	ctx, cancel := context.WithTimeout(t.Context(), bound)
 	defer cancel()
-
 	began := time.Now()
-	initrd := buildGuest(ctx, t)
+	initrd := buildGuest(ctx, t, env)
 	t.Logf("built the guest in %v", time.Since(began).Round(time.Millisecond))
 
 	began = time.Now()
@@ -104,11 +118,11 @@ func compile(ctx context.Context, t *testing.T, program string, env []string, ar
 }
 
 // buildGuest compiles the tests that run in the machine and packs them.
-func buildGuest(ctx context.Context, t *testing.T) string {
+func buildGuest(ctx context.Context, t *testing.T, env []string) string {
 	t.Helper()
 	dir := t.TempDir()
 	program := filepath.Join(dir, "init")
-	compile(ctx, t, program, []string{"GOARCH=arm64"}, "-tags", "rigguest", "kentongan/hal/rig/guest")
+	compile(ctx, t, program, env, "-tags", "rigguest", "kentongan/hal/rig/guest")
 	initrd := filepath.Join(dir, "initrd")
 	f, err := os.Create(initrd)
 	if err != nil {
