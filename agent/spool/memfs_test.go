@@ -200,7 +200,9 @@ func (m *memFS) Create(name string) (File, error) {
 	case m.inodes == 0:
 		return nil, &fs.PathError{Op: "create", Path: name, Err: syscall.ENOSPC}
 	}
-	m.inodes--
+	if m.inodes > 0 {
+		m.inodes--
+	}
 	f := &inode{}
 	m.dirs[dir][base] = f
 	m.tell(op{kind: "create", dir: dir, name: base, file: f})
@@ -236,7 +238,9 @@ func (m *memFS) Remove(name string) error {
 	if m.free >= 0 {
 		m.free += int64(len(f.pages)) * pageSize
 	}
-	m.inodes++
+	if m.inodes >= 0 {
+		m.inodes++
+	}
 	delete(m.dirs[filepath.Dir(name)], filepath.Base(name))
 	m.tell(op{kind: "remove", dir: filepath.Dir(name), name: filepath.Base(name), file: f})
 	return nil

@@ -1,7 +1,6 @@
 package spool
 
 import (
-	"math"
 	"slices"
 	"sync"
 	"time"
@@ -114,17 +113,16 @@ func (ns *notes) settle(n *note, err error) {
 	ns.pending = slices.DeleteFunc(ns.pending, func(other *note) bool { return other == n })
 }
 
-// oldest is the lowest number of a lane that a waiting note explains.
-func (ns *notes) oldest(lane report.Lane) uint64 {
+// ranges are the numbers of a lane that waiting notes explain, in order.
+func (ns *notes) ranges(lane report.Lane) (out []report.Range) {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
-	low := uint64(math.MaxUint64)
 	for _, n := range ns.pending {
 		if n.gap != nil && n.gap.Lane == lane {
-			low = min(low, n.gap.From)
+			out = addRange(out, report.Range{From: n.gap.From, To: n.gap.To})
 		}
 	}
-	return low
+	return out
 }
 
 // addRange adds a range to those known, joined where they touch.

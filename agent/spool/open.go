@@ -116,7 +116,11 @@ func (s *Spool) recover() error {
 	if err := s.chooseEpoch(&c, cursorErr == nil, sv); err != nil {
 		return err
 	}
-	s.keepOurs(sv)
+	first := uint64(0)
+	if lc := c.Lanes[report.Complaint]; lc != nil {
+		first = lc.First
+	}
+	s.keepOurs(sv, first)
 	history := false
 	for _, files := range sv.lanes {
 		for _, f := range files {

@@ -98,7 +98,6 @@ type Spool struct {
 	cursor    cursorFile
 	cursorDue time.Time
 	flushDue  time.Time
-	lastSaved cursors
 }
 
 // request is one record that waits for the writer.

@@ -126,8 +126,9 @@ func (s *Spool) adopt(c *cursors) bool {
 }
 
 // keepOurs sorts out what is not ours, brings what stands in another lane's
-// directory home, and fetches what only the mirror has.
-func (s *Spool) keepOurs(sv *survey) {
+// directory home, and fetches what only the mirror has of the complaints from
+// number first on.
+func (s *Spool) keepOurs(sv *survey, first uint64) {
 	var homeless [3][]*found
 	for i, l := range s.lanes {
 		sv.lanes[i] = slices.DeleteFunc(sv.lanes[i], func(f *found) bool {
@@ -157,7 +158,7 @@ func (s *Spool) keepOurs(sv *survey) {
 		}
 	}
 	if s.mirror != nil {
-		sv.lanes[0] = append(sv.lanes[0], s.fetch(sv.lanes[0])...)
+		sv.lanes[0] = append(sv.lanes[0], s.fetch(sv.lanes[0], first)...)
 	}
 	for i, l := range s.lanes {
 		sv.lanes[i] = s.order(l, sv.lanes[i])
@@ -296,7 +297,8 @@ func (s *Spool) writeHeader(l *lane, f *found) {
 }
 
 // fetch copies complaint segments from the mirror that the first storage lost.
-func (s *Spool) fetch(have []*found) (got []*found) {
+// One whose records are all below first is what is left of an earlier life.
+func (s *Spool) fetch(have []*found, first uint64) (got []*found) {
 	l := s.lanes[0]
 	ids := map[uint64]bool{0: true}
 	for _, f := range have {
@@ -315,6 +317,10 @@ func (s *Spool) fetch(have []*found) (got []*found) {
 		h.size = info.Size
 		seg := &segment{header: h, slot: slot}
 		data := s.mirror.image(seg)
+		im := image{data: data, epoch: h.epoch, lane: h.lane, id: h.id}
+		if im.walk(h.first, ^uint64(0)).last(h.first-1) < max(first, h.first) {
+			continue
+		}
 		l.topSlot++
 		f, err := allocate(s.fs, l.dir, l.path(l.topSlot), info.Size, data)
 		if err != nil {

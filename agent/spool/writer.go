@@ -157,14 +157,19 @@ func (s *Spool) saveCursor(closing bool) error {
 
 // cursor returns what the disk should know of the lane.
 func (l *lane) cursor(closing bool) *laneCursor {
-	pending := l.s.notes.oldest(l.name)
+	pending := l.s.notes.ranges(l.name)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	c := &laneCursor{First: min(l.first, pending), Next: l.next, ID: l.topID}
+	c := &laneCursor{First: l.first, Next: l.next, ID: l.topID}
+	for _, r := range pending {
+		c.First = min(c.First, r.From)
+	}
 	for _, r := range l.known {
-		if r.To >= l.first {
-			c.Known = append(c.Known, r)
+		if r.To < c.First {
+			continue
 		}
+		// What no durable gap record explains yet must be found again.
+		c.Known = append(c.Known, unknown(pending, r)...)
 	}
 	if len(c.Known) > maxKnown {
 		c.Known = c.Known[len(c.Known)-maxKnown:]
