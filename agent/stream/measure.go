@@ -1,0 +1,115 @@
+package stream
+
+import (
+	"time"
+
+	"kentongan/agent/report"
+)
+
+// Measure is what is known of a session at a moment.
+type Measure struct {
+	Size         Size
+	Profile      int           // profile_idc of the parameter set; 0 is not known
+	DeclaredFPS  float64       // by the parameter set; 0 is not known
+	Frames       uint64        // since the session began
+	SinceFrame   time.Duration // since the newest frame began to come in; -1 when there was none
+	KeyframeTime time.Duration // between the two newest keyframes; 0 is not known
+	KeyframeGOP  uint64        // frames from one to the other
+	Jitter       time.Duration
+	Packets      uint64
+	Lost         uint64
+	Reordered    uint64
+	Duplicates   uint64
+	SeqJumps     uint64 // the camera counted anew
+	TimeJumps    uint64 // its time stamps jumped
+	SizeChanges  uint64 // of the parameter set
+	BadSPS       uint64 // parameter sets that could not be read
+	Reports      uint64 // RTCP sender reports
+	ClockOffset  time.Duration
+	ClockDrift   float64 // parts per million; see DriftKnown
+	DriftKnown   bool
+	ClockSteps   uint64
+	Short, Long  Rates // over 10 s and over 5 min
+}
+
+// Size of a picture in pixels; 0 is not known.
+type Size struct{ Width, Height int }
+
+// Rates is what was measured over a window.
+type Rates struct {
+	Covered   time.Duration
+	FPS       float64
+	BitsPerS  int64
+	LossRatio float64 // 0 to 1
+	Keyframes uint64
+	Largest   uint64 // bytes of the largest frame
+}
+
+// measure reads the meter.
+func (m *meter) measure(now time.Time) Measure {
+	at := now.Sub(m.began)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	out := Measure{
+		Size: m.params.size, Profile: m.params.profile, DeclaredFPS: m.params.fps,
+		Frames: m.frames, SinceFrame: -1,
+		KeyframeTime: m.keyEvery, KeyframeGOP: m.keyCount,
+		Jitter:  time.Duration(m.jit.seconds * float64(time.Second)),
+		Packets: m.seq.packets, Lost: m.seq.lost, Reordered: m.seq.reordered, Duplicates: m.seq.duplicates, SeqJumps: m.seq.jumps,
+		TimeJumps: m.tsJumps, SizeChanges: m.params.changes, BadSPS: m.badSPS,
+		Reports: m.clock.reports, ClockOffset: m.clock.offset, ClockSteps: m.clock.steps,
+		Short: m.short.rates(at, m.clockRate), Long: m.long.rates(at, m.clockRate),
+	}
+	if m.codec == MJPEG {
+		out.Size = m.jpeg
+	}
+	if m.started {
+		out.SinceFrame = at - m.at
+	}
+	out.ClockDrift, out.DriftKnown = m.clock.drift()
+	return out
+}
+
+func (w *window) rates(now time.Duration, clockRate int) Rates {
+	t, covered := w.sum(now)
+	r := Rates{
+		Covered: covered, FPS: t.fps(now, covered, clockRate), Keyframes: t.keyframes, Largest: t.largest,
+		BitsPerS: int64(rate(float64(t.bytes)*8, covered)),
+	}
+	if lost := max(t.lost, 0); lost > 0 {
+		r.LossRatio = float64(lost) / float64(uint64(lost)+t.packets)
+	}
+	return r
+}
+
+// stats is a measure as it is reported.
+func (m Measure) stats(name string) report.StreamStats {
+	s := report.StreamStats{
+		Name: name, WindowMS: m.Short.Covered.Milliseconds(),
+		FPS: round(m.Short.FPS), BitsPerS: m.Short.BitsPerS,
+		Packets: m.Packets, PacketsLost: m.Lost, SinceFrameMS: -1,
+	}
+	if m.SinceFrame >= 0 {
+		s.SinceFrameMS = m.SinceFrame.Milliseconds()
+	}
+	return s
+}
+
+// round keeps two digits: more would be noise on the wire.
+func round(f float64) float64 { return float64(int64(f*100+0.5)) / 100 }
+
+// age is how long ago the newest frame began, and what came at all.
+func (m *meter) age(now time.Time) (frames, packets uint64, age time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.frames, m.seq.packets, now.Sub(m.began) - m.at
+}
+
+func (m *meter) pictureSize() Size {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.codec == MJPEG {
+		return m.jpeg
+	}
+	return m.params.size
+}

@@ -1,0 +1,376 @@
+// Package stream watches whether a camera's picture is alive, from the headers
+// of its packets alone: nothing is decoded and no picture is kept.
+//
+// A Watcher keeps one RTSP session with one camera. It says what the stream
+// does (resolving, connecting, authenticating, negotiating, playing, silent,
+// failed), why it fails (the classes of class.go), and measures frame rate,
+// bit rate, loss, jitter, keyframes and the camera's clock over 10 s and 5
+// min, in constant memory.
+//
+//	Watcher.Run ──► session (a client of its own) ──► line (mends what the camera says)
+//	     │                  │ packets
+//	   board ◄── watchdog ──┴──► meter (sequence, jitter, window, payload, camclock)
+//	     └──► Output
+//
+// # What is ours, and why
+//
+// gortsplib v4.16.2 speaks RTSP for us. Its timeout, loss, jitter, sender
+// report times, transport switching, redirects and statistics are not used:
+// they are wrong or race in ways that make a dead camera look alive (see the
+// comments at sequence, jitter, camclock, line and session).
+//
+// # Concurrency
+//
+// A Watcher shares nothing with another: a camera that hangs or floods costs
+// the others nothing but the processor. Callbacks of the library only count; a
+// panic in them fails the one stream.
+package stream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/bluenviron/gortsplib/v4"
+
+	"kentongan/agent/report"
+)
+
+// Output takes what a Watcher finds. It is called by one goroutine at a time
+// and must not block it.
+type Output interface {
+	// StreamChanged gets each change of state, fewer when the stream flaps.
+	StreamChanged(report.StreamState)
+	// StreamMeasured gets a measurement every StatsEvery while connected.
+	StreamMeasured(report.StreamStats)
+}
+
+// Times of the watchdog.
+const (
+	lookEvery     = 250 * time.Millisecond
+	udpPatience   = 3 * time.Second // for the first packet over UDP, before TCP is tried
+	silentPercent = 90              // of SilentAfter: the rest is for noticing and reporting it
+)
+
+// maxHops is how many redirects in a row are followed.
+const maxHops = 3
+
+// Status is what is known of a stream now.
+type Status struct {
+	State   report.StreamState
+	Step    string // how far the present try is, while State stays failed or silent
+	Measure Measure
+	Audio   string   // codec of the camera's sound; "" is none
+	Quirks  []string // what the camera does in its own way; sorted
+	NextTry time.Time
+}
+
+// Watcher watches one camera.
+type Watcher struct {
+	cfg   Config
+	log   *slog.Logger
+	out   Output
+	board *board
+
+	// Used by Run's goroutine only.
+	home       target
+	target     target // home, or where it redirected to
+	hops       int
+	transports []gortsplib.Transport // in order of preference
+	transport  int                   // index of the one in use
+	switched   bool                  // since it last played
+	retry      retry
+	lastLog    string
+	sameLog    int
+
+	mu      sync.Mutex // guards what follows, for Status
+	session *session   // the present one that plays
+	last    Measure    // of the newest session that ended
+	audio   string
+	quirks  []string
+	nextTry time.Time
+}
+
+// New checks the configuration. It starts nothing.
+func New(cfg Config, log *slog.Logger, out Output) (*Watcher, error) {
+	t, err := cfg.check()
+	if err != nil {
+		return nil, fmt.Errorf("stream %s: %w", cfg.Name, err)
+	}
+	tcp, udp := gortsplib.TransportTCP, gortsplib.TransportUDP
+	w := &Watcher{
+		cfg: cfg, out: out, home: t, target: t,
+		log:   log.With("part", "stream", "stream", cfg.Name),
+		board: newBoard(cfg.Name, Redact(cfg.URL), out, cfg.Now),
+		retry: retry{rand: rand.Float64},
+	}
+	switch {
+	case cfg.Transport == TransportTCP || t.tls != nil: // SRTP is not ours yet
+		w.transports = []gortsplib.Transport{tcp}
+	case cfg.Transport == TransportUDP:
+		w.transports = []gortsplib.Transport{udp, tcp}
+	default:
+		w.transports = []gortsplib.Transport{tcp, udp}
+	}
+	return w, nil
+}
+
+// Status may be called from any goroutine.
+func (w *Watcher) Status() Status {
+	var st Status
+	st.State, st.Step = w.board.read()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	st.Measure, st.Audio, st.Quirks, st.NextTry = w.last, w.audio, slices.Clone(w.quirks), w.nextTry
+	if w.session != nil {
+		st.Measure = w.session.meter.measure(time.Now())
+	}
+	return st
+}
+
+// Run keeps a session with the camera until ctx ends. When it returns, its
+// connections are closed. It returns nil.
+func (w *Watcher) Run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		err := w.once(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		w.pause(ctx, w.ended(err))
+	}
+	return nil
+}
+
+// once is one session, from the dial to its end.
+func (w *Watcher) once(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	s := newSession(w.target, w.transports[w.transport], w.cfg.Now)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer s.close()
+	defer w.keep(s)
+	opened := make(chan error, 1)
+	wg.Go(func() { opened <- s.open(ctx) })
+	for {
+		select {
+		case step := <-s.steps:
+			w.board.trying(step)
+		case err := <-opened:
+			if err != nil {
+				return err
+			}
+			w.use(s)
+			over := make(chan error, 1)
+			wg.Go(func() { over <- s.client.Wait() })
+			return w.watch(ctx, s, over)
+		}
+	}
+}
+
+// use shows a session that plays to Status.
+func (w *Watcher) use(s *session) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.session, w.audio, w.nextTry = s, s.found.audio, time.Time{}
+}
+
+// keep saves what Status wants to know of a session that ends.
+func (w *Watcher) keep(s *session) {
+	s.mu.Lock()
+	quirks := slices.Sorted(maps.Keys(s.quirks))
+	s.mu.Unlock()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.session != nil {
+		w.last = w.session.meter.measure(time.Now())
+	}
+	w.session = nil
+	if len(quirks) > 0 {
+		w.quirks = quirks
+	}
+}
+
+// watch is the watchdog over a session that was told to play. over gets the
+// client's end.
+func (w *Watcher) watch(ctx context.Context, s *session, over <-chan error) error {
+	look := time.NewTicker(min(lookEvery, w.cfg.SilentAfter/10))
+	defer look.Stop()
+	stats := time.NewTicker(w.cfg.StatsEvery)
+	defer stats.Stop()
+	began := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-over:
+			return fmt.Errorf("session ended: %w", err)
+		case err := <-s.faults:
+			return err
+		case <-stats.C:
+			w.out.StreamMeasured(s.meter.measure(time.Now()).stats(w.cfg.Name))
+		case <-look.C:
+			if err := w.look(s, began); err != nil {
+				return err
+			}
+			w.board.flush()
+		}
+	}
+}
+
+// look compares the age of the newest picture with what is allowed.
+//
+// Silent is told at silentPercent of SilentAfter. The session is ended at one
+// and a half times that: a short silence heals by itself, and a new session
+// would cost more pictures.
+func (w *Watcher) look(s *session, began time.Time) error {
+	frames, packets, age := s.meter.age(time.Now())
+	if frames == 0 {
+		age = time.Since(began)
+	}
+	limit := w.cfg.SilentAfter * silentPercent / 100
+	switch {
+	case packets == 0 && s.transport == gortsplib.TransportUDP && age > min(udpPatience, limit):
+		return fmt.Errorf("%w: no packet over UDP within %v", errTransport, udpPatience)
+	case age > limit*3/2:
+		w.silent(s, age)
+		return fmt.Errorf("%w for %v", errSilent, age.Round(100*time.Millisecond))
+	case age > limit:
+		w.silent(s, age)
+	case frames > 0:
+		w.playing(s)
+		if time.Since(began) > goodVideo {
+			w.retry.good()
+		}
+	}
+	return nil
+}
+
+func (w *Watcher) playing(s *session) {
+	size := s.meter.pictureSize()
+	proto := protoName(s)
+	st, _ := w.board.read()
+	if st.State == StatePlaying && st.Width == size.Width && st.Height == size.Height && st.Proto == proto && st.Codec == string(s.found.codec) {
+		return
+	}
+	if st.State != StatePlaying {
+		w.log.Info("stream plays", "codec", s.found.codec, "width", size.Width, "height", size.Height, "transport", proto, "failures", st.Attempts)
+	}
+	w.lastLog, w.sameLog, w.switched, w.hops = "", 0, false, 0
+	w.board.set(func(st *report.StreamState) {
+		st.State, st.Class, st.Detail, st.Attempts = StatePlaying, "", "", 0
+		st.Codec, st.Width, st.Height, st.Proto = string(s.found.codec), size.Width, size.Height, proto
+	})
+}
+
+func (w *Watcher) silent(s *session, age time.Duration) {
+	st, _ := w.board.read()
+	if st.State == StateSilent {
+		return
+	}
+	w.log.Warn("stream silent", "age", age, "transport", protoName(s))
+	w.board.set(func(st *report.StreamState) {
+		st.State, st.Class = StateSilent, ClassNoMedia
+		st.Detail = fmt.Sprintf("connected, but no picture came for %v", age.Round(100*time.Millisecond))
+		st.Codec, st.Proto = string(s.found.codec), protoName(s)
+	})
+}
+
+func protoName(s *session) string {
+	switch {
+	case s.target.tls != nil:
+		return "tls"
+	case s.transport == gortsplib.TransportUDP:
+		return "udp"
+	}
+	return "tcp"
+}
+
+// ended says what a session's end means, and how long to wait.
+func (w *Watcher) ended(err error) time.Duration {
+	if r, ok := errors.AsType[*redirect](err); ok {
+		if err = w.follow(r); err == nil {
+			return leastPause
+		}
+	}
+	if wantsOtherTransport(err) && len(w.transports) > 1 {
+		w.transport = (w.transport + 1) % len(w.transports)
+		if !w.switched {
+			w.switched = true
+			w.log.Info("transport changed", "err", err)
+			return leastPause
+		}
+	}
+	w.target, w.hops = w.home, 0
+	w.failed(err)
+	pause := w.retry.after(err)
+	w.logFailure(err, pause)
+	return pause
+}
+
+// follow takes a redirect that stays with the camera's own host.
+func (w *Watcher) follow(r *redirect) error {
+	to, err := w.cfg.target(r.to)
+	switch w.hops++; {
+	case err != nil:
+		return failf(ClassProtocol, "the camera redirects to an impossible address: %w", err)
+	case w.hops > maxHops:
+		return failf(ClassProtocol, "the camera redirects more than %d times", maxHops)
+	case !sameHost(w.target, to):
+		return failf(ClassProtocol, "%w: another host never gets this camera's password; write that address into the configuration if it is right", r)
+	}
+	w.target = to
+	return nil
+}
+
+// failed shows the failure. A stream that was silent and is silent again after
+// a new session stays so.
+func (w *Watcher) failed(err error) {
+	class := classify(err)
+	w.board.set(func(st *report.StreamState) {
+		st.Attempts++
+		if errors.Is(err, errSilent) {
+			return
+		}
+		st.State, st.Class, st.Detail = StateFailed, class, clip([]byte(err.Error()), 300)
+	})
+}
+
+// logFailure logs a failure when it begins and when it changes.
+func (w *Watcher) logFailure(err error, pause time.Duration) {
+	text := classify(err)
+	if text == w.lastLog {
+		w.sameLog++
+		w.log.Debug("session over", "err", err, "retry_in", pause)
+		return
+	}
+	w.log.Warn("session over", "class", text, "err", err, "retry_in", pause, "same_before", w.sameLog)
+	w.lastLog, w.sameLog = text, 0
+}
+
+// pause waits before the next session.
+func (w *Watcher) pause(ctx context.Context, d time.Duration) {
+	w.mu.Lock()
+	w.nextTry = w.cfg.Now().Add(d)
+	w.mu.Unlock()
+	end := time.NewTimer(d)
+	defer end.Stop()
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-end.C:
+			return
+		case <-look.C:
+			w.board.flush()
+		}
+	}
+}
