@@ -1,0 +1,236 @@
+// Package agent is the device's program: it builds the parts out of the
+// configuration, joins them, and runs them until it is told to end.
+//
+//	streams ─┐
+//	clock   ─┼─► journal ─┐
+//	stats   ─┘            ├─► spool ─► uplink ─► broker ─► centre
+//	kiosk   ──────────────┘              │
+//	   ▲──────────── receipts ───────────┘
+//
+// The parts do not know each other; what one needs of another is an interface
+// of its own, handed in here.
+package agent
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"path/filepath"
+	"runtime"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"kentongan/agent/config"
+	"kentongan/agent/kiosk"
+	"kentongan/agent/report"
+	"kentongan/agent/spool"
+	"kentongan/agent/stream"
+	"kentongan/agent/uplink"
+	"kentongan/hal"
+)
+
+// Options are what the program knows and the configuration does not.
+type Options struct {
+	Version string
+	Log     *slog.Logger
+}
+
+// Agent is one device. Run may be called once.
+type Agent struct {
+	cfg   *config.Config
+	o     Options
+	clock *clock
+	since time.Time
+
+	spool   *spool.Spool
+	uplink  *uplink.Uplink
+	board   hal.Board
+	kiosk   *kiosk.Kiosk // nil when the configuration has none
+	journal *journal
+	parts   []part
+}
+
+// part is one loop. It ends with its context, and never by itself.
+type part struct {
+	name string
+	run  func(ctx context.Context) error
+}
+
+// New makes an agent. It starts nothing and opens nothing.
+func New(cfg *config.Config, o Options) (*Agent, error) {
+	c, err := newClock()
+	if err != nil {
+		return nil, err
+	}
+	return &Agent{cfg: cfg, o: o, clock: c}, nil
+}
+
+// Run opens the spool and the board, runs every part until ctx ends, and closes
+// what it opened. A part that heals itself (a camera, a broker, a line) does not
+// end it; an error means that the agent can't do its work.
+func (a *Agent) Run(ctx context.Context) (err error) {
+	a.since = time.Now()
+	a.spool, err = spool.Open(filepath.Join(a.cfg.Data, "spool"), a.spoolOptions())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, a.spool.Close()) }()
+	if err := a.build(); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, a.board.Close()) }()
+	a.sayBoot(ctx)
+
+	kept := make(chan struct{})
+	go func() {
+		defer close(kept)
+		a.journal.run()
+	}()
+	defer func() {
+		a.journal.close()
+		<-kept
+	}()
+	a.o.Log.Info("agent started", "part", "agent", "device", a.cfg.Device, "version", a.o.Version,
+		"epoch", a.spool.Epoch().String(), "streams", len(a.cfg.Streams), "board", a.board.Name())
+	return a.runParts(ctx)
+}
+
+// runParts runs every part. The first that fails ends the others.
+func (a *Agent) runParts(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	for _, p := range a.parts {
+		g.Go(func() error {
+			err := p.run(ctx)
+			if err == nil && ctx.Err() == nil {
+				return fmt.Errorf("%s: ended by itself", p.name)
+			}
+			if err != nil {
+				return fmt.Errorf("%s: %w", p.name, err)
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// build makes the parts, each with what it needs of the others.
+func (a *Agent) build() (err error) {
+	up, err := a.uplinkConfig()
+	if err != nil {
+		return err
+	}
+	if a.uplink, err = uplink.New(up, a.spool, a.o.Log); err != nil {
+		return err
+	}
+	a.journal = newJournal(a.cfg.Device, a.spool, a.uplink, a.o.Log.With("part", "journal"))
+	if a.board, err = openBoard(a.cfg.Board); err != nil {
+		return err
+	}
+	a.parts = []part{
+		{"uplink", a.uplink.Run},
+		{"clock", a.watchClock},
+		{"stats", a.measure},
+	}
+	if len(a.cfg.Kiosk.Buttons) > 0 {
+		if a.kiosk, err = kiosk.New(kioskConfig(a.cfg.Kiosk), a.board, a.spool, a.o.Log); err != nil {
+			return errors.Join(err, a.board.Close())
+		}
+		a.parts = append(a.parts, part{"kiosk", a.kiosk.Run})
+	}
+	for _, s := range a.cfg.Streams {
+		cfg, err := a.streamConfig(s)
+		if err != nil {
+			return errors.Join(err, a.board.Close())
+		}
+		w, err := stream.New(cfg, a.o.Log, a.journal)
+		if err != nil {
+			return errors.Join(err, a.board.Close())
+		}
+		a.parts = append(a.parts, part{"stream " + s.Name, w.Run})
+	}
+	return nil
+}
+
+// sayBoot keeps that the agent started. A store that can't take it is no reason
+// not to run: the parts say what they can't do.
+func (a *Agent) sayBoot(ctx context.Context) {
+	_, err := a.spool.Append(ctx, report.Event, report.KindBoot, report.Boot{
+		Version: a.o.Version, Go: runtime.Version(), Arch: runtime.GOARCH, Board: a.board.Name(),
+		Epoch: a.spool.Epoch(), Clean: a.spool.Status().Clean,
+	})
+	if err != nil {
+		a.o.Log.Error("boot not kept", "part", "agent", "err", err)
+	}
+}
+
+func (a *Agent) watchClock(ctx context.Context) error {
+	a.clock.watch(ctx, func(s report.ClockSet) {
+		a.o.Log.Info("clock set", "part", "clock", "step", time.Duration(s.StepMS)*time.Millisecond, "clock", s.Clock)
+		a.journal.add(report.Event, report.KindClock, s)
+	})
+	return nil
+}
+
+// measure keeps the device's own figures, each Config.StatsEvery.
+func (a *Agent) measure(ctx context.Context) error {
+	tick := time.NewTicker(a.cfg.StatsEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+			a.journal.add(report.Telemetry, report.KindDeviceStats, a.deviceStats())
+		}
+	}
+}
+
+func (a *Agent) deviceStats() report.DeviceStats {
+	up := a.uplink.Status()
+	s := report.DeviceStats{
+		RSSBytes:     residentBytes(),
+		Goroutines:   runtime.NumGoroutine(),
+		DiskFree:     diskFree(a.cfg.Data),
+		Backlog:      map[report.Lane]int64{},
+		LoadAvg1:     load1(),
+		TempMilliC:   hottest(),
+		UplinkUp:     up.Connected,
+		UplinkSentB:  up.SentBytes,
+		UplinkRecvB:  up.ReceivedBytes,
+		UplinkEpochs: up.Connections,
+	}
+	for _, lane := range report.Lanes() {
+		s.Backlog[lane] = int64(a.spool.Head(lane).Backlog())
+	}
+	for _, l := range a.spool.Status().Lanes {
+		s.SpoolBytes += l.Files
+	}
+	return s
+}
+
+// birth is what the device says of itself at each connection.
+func (a *Agent) birth(session string) report.DeviceState {
+	s := report.DeviceState{
+		V: report.Version, State: report.Online, Session: session, Since: a.since.UTC().Truncate(time.Millisecond),
+		Version: a.o.Version, Boot: a.clock.boot, Epoch: a.spool.Epoch(),
+		Site: a.cfg.Site.Name, Lat: a.cfg.Site.Lat, Lon: a.cfg.Site.Lon,
+	}
+	for _, c := range a.cfg.Streams {
+		s.Streams = append(s.Streams, c.Name)
+	}
+	if len(a.cfg.Kiosk.Buttons) > 0 {
+		s.Capabilities = append(s.Capabilities, "kiosk")
+		for _, b := range a.cfg.Kiosk.Buttons {
+			s.Lines = append(s.Lines, b.Name)
+		}
+	}
+	if len(a.cfg.Streams) > 0 {
+		s.Capabilities = append(s.Capabilities, "streams")
+	}
+	for _, lane := range report.Lanes() {
+		s.Heads = append(s.Heads, a.spool.Head(lane))
+	}
+	return s
+}

@@ -1,0 +1,192 @@
+package agent
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"periph.io/x/conn/v3/gpio"
+
+	"kentongan/agent/config"
+	"kentongan/agent/kiosk"
+	"kentongan/agent/report"
+	"kentongan/agent/spool"
+	"kentongan/agent/stream"
+	"kentongan/agent/uplink"
+	"kentongan/hal"
+	hgpio "kentongan/hal/gpio"
+	"kentongan/hal/sim"
+)
+
+// What the configuration says, as each part wants it.
+
+func (a *Agent) spoolOptions() spool.Options {
+	c := a.cfg.Spool
+	return spool.Options{
+		Device: a.cfg.Device,
+		Stamp:  a.clock.stamp,
+		Mirror: c.Mirror,
+		Quota: map[report.Lane]int64{
+			report.Complaint: c.Complaint,
+			report.Event:     c.Event,
+			report.Telemetry: c.Telemetry,
+		},
+		TelemetryDelay: c.TelemetryDelay,
+		Log:            a.o.Log.With("part", "spool"),
+	}
+}
+
+func (a *Agent) uplinkConfig() (uplink.Config, error) {
+	c := a.cfg.Uplink
+	up := uplink.Config{
+		Device:         a.cfg.Device,
+		Boot:           a.clock.boot,
+		Acknowledge:    c.Acknowledge,
+		CentreKeys:     c.CentreKeys(),
+		KeepAlive:      c.KeepAlive,
+		BytesPerSecond: c.BytesPerSecond,
+		BytesPerDay:    c.MegabytesPerDay * 1_000_000,
+		Usage:          a.loadUsage(),
+		OnUsage:        a.saveUsage,
+		Birth:          a.birth,
+		OnAck:          a.acked,
+		OnChange:       func(s report.UplinkState) { a.journal.add(report.Event, report.KindUplink, s) },
+		OnAckRefused:   a.ackRefused,
+	}
+	for _, b := range c.Brokers {
+		broker := uplink.Broker{
+			URL: b.URL, CA: b.CA, Cert: b.Cert, Key: b.Key, ServerName: b.ServerName,
+			Username: b.Username, PasswordFile: b.Password.File(),
+			Interface: b.Interface, Metered: b.Metered,
+		}
+		if broker.PasswordFile == "" {
+			var err error
+			if broker.Password, err = b.Password.Value(); err != nil {
+				return uplink.Config{}, fmt.Errorf("broker %s: %w", b.URL, err)
+			}
+		}
+		up.Brokers = append(up.Brokers, broker)
+	}
+	return up, nil
+}
+
+// acked passes the centre's receipt on to the kiosk's lamps.
+func (a *Agent) acked(lane report.Lane, seq uint64) {
+	if lane == report.Complaint && a.kiosk != nil {
+		a.kiosk.Acked(seq)
+	}
+}
+
+// ackRefused keeps that a receipt was signed and does not fit: a restored
+// database at the centre, or somebody with its key.
+func (a *Agent) ackRefused(r uplink.AckRefused) {
+	a.journal.add(report.Event, report.KindReceipt, report.ReceiptRefused{
+		Lane: r.Lane, Reason: r.Reason, Epoch: r.Ack.Epoch, Seq: r.Ack.Seq, Detail: r.Detail,
+	})
+}
+
+// usageFile holds what metered links carried today. It is a hint: losing it
+// costs at most one more day's budget.
+func (a *Agent) usageFile() string { return filepath.Join(a.cfg.Data, "usage.json") }
+
+func (a *Agent) loadUsage() (u uplink.Usage) {
+	text, err := os.ReadFile(a.usageFile())
+	if err == nil {
+		err = json.Unmarshal(text, &u)
+	}
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		a.o.Log.Warn("usage not read", "part", "agent", "err", err)
+		return uplink.Usage{}
+	}
+	return u
+}
+
+func (a *Agent) saveUsage(u uplink.Usage) {
+	text, err := json.Marshal(u)
+	if err == nil {
+		err = os.WriteFile(a.usageFile()+".new", text, 0o600)
+	}
+	if err == nil {
+		err = os.Rename(a.usageFile()+".new", a.usageFile())
+	}
+	if err != nil {
+		a.o.Log.Warn("usage not saved", "part", "agent", "err", err)
+	}
+}
+
+func openBoard(c config.Board) (hal.Board, error) {
+	switch c.Driver {
+	case config.DriverGPIO:
+		return hgpio.New(hgpio.Options{}), nil
+	case config.DriverSim:
+		return sim.Open(sim.Options{Socket: c.Socket})
+	default:
+		return noBoard{}, nil
+	}
+}
+
+// noBoard is a machine whose lines nobody uses, such as a camera gateway.
+type noBoard struct{}
+
+func (noBoard) Name() string { return "none" }
+func (noBoard) Close() error { return nil }
+
+func (noBoard) OpenInput(c hal.LineConfig) (hal.Input, error) {
+	return nil, &hal.LineError{Line: c, Problem: hal.Missing, Detail: "board.driver is none"}
+}
+
+func (noBoard) OpenOutput(c hal.LineConfig) (hal.Output, error) {
+	return nil, &hal.LineError{Line: c, Problem: hal.Missing, Detail: "board.driver is none"}
+}
+
+// bias is the configuration's word in periph's.
+var bias = map[string]gpio.Pull{
+	"up": gpio.PullUp, "down": gpio.PullDown, "off": gpio.Float, "as_is": gpio.PullNoChange,
+}
+
+func kioskConfig(c config.Kiosk) kiosk.Config {
+	k := kiosk.Config{
+		Number:   c.Number,
+		Cooldown: c.Cooldown,
+		Lamps: kiosk.Lamps{
+			Saved:    lamp("saved", c.Lamps.Saved),
+			Received: lamp("received", c.Lamps.Received),
+			Fault:    lamp("fault", c.Lamps.Fault),
+		},
+	}
+	for _, b := range c.Buttons {
+		k.Buttons = append(k.Buttons, kiosk.Button{
+			Name: b.Name,
+			Line: hal.LineConfig{
+				Name: b.Name, Chip: b.Chip, Line: b.Line, ActiveLow: b.ActiveLow,
+				Bias: bias[b.Bias], Debounce: b.Debounce,
+			},
+			ServiceCode: b.ServiceCode,
+			Category:    b.Category,
+			Label:       report.Text{ID: b.Label.ID, EN: b.Label.EN},
+		})
+	}
+	return k
+}
+
+func lamp(name string, l config.Lamp) *hal.LineConfig {
+	if l.Line == "" {
+		return nil
+	}
+	return &hal.LineConfig{Name: name, Chip: l.Chip, Line: l.Line, ActiveLow: l.ActiveLow, Bias: gpio.PullNoChange}
+}
+
+func (a *Agent) streamConfig(c config.Stream) (stream.Config, error) {
+	password, err := c.Password.Value()
+	if err != nil {
+		return stream.Config{}, fmt.Errorf("stream %s: %w", c.Name, err)
+	}
+	return stream.Config{
+		Name: c.Name, URL: c.URL, Username: c.Username, Password: password,
+		Transport: c.Transport, CAFile: c.CA, Fingerprint: c.Fingerprint,
+		SilentAfter: c.SilentAfter, StatsEvery: a.cfg.StatsEvery,
+	}, nil
+}

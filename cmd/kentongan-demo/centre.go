@@ -1,0 +1,92 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+)
+
+// centre is the command centre as another program.
+type centre struct {
+	*process
+	page   string // URL
+	broker string // URL, of the broker that it runs itself
+	key    string // its verifier
+}
+
+// startCentre runs the centre and waits for what it says of itself.
+func startCentre(ctx context.Context, program string, args ...string) (*centre, error) {
+	c := &centre{process: newProcess("centre", program, args...)}
+	return c, c.restart(ctx)
+}
+
+// restart runs the centre if it does not run, and waits until it is ready.
+func (c *centre) restart(ctx context.Context) error {
+	if err := c.start(); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	defer cancel()
+	return c.waitLine(ctx, func(line string) bool {
+		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
+		switch key {
+		case "page":
+			c.page = value
+		case "broker":
+			c.broker = value
+		case "key":
+			c.key = value
+		}
+		return c.page != "" && c.broker != "" && c.key != ""
+	})
+}
+
+// The parts of the centre's JSON API that are used here.
+type (
+	complaint struct {
+		Ticket string `json:"ticket"`
+		Seq    uint64 `json:"seq"`
+	}
+	laneCount struct {
+		Device     string `json:"device"`
+		Lane       string `json:"lane"`
+		Epoch      string `json:"epoch"`
+		Received   uint64 `json:"received"`
+		Missing    uint64 `json:"missing"`
+		Explained  uint64 `json:"explained"`
+		Duplicates uint64 `json:"duplicates"`
+		Conflicts  uint64 `json:"conflicts"`
+	}
+	streamState struct {
+		Device string  `json:"device"`
+		Name   string  `json:"name"`
+		State  string  `json:"state"`
+		Codec  string  `json:"codec"`
+		FPS    float64 `json:"fps"`
+	}
+)
+
+// get asks the centre's API.
+func (c *centre) get(ctx context.Context, path string, into any) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.page+path, nil)
+	if err != nil {
+		return err
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return fmt.Errorf("ask the centre for %s: %w", path, err)
+	}
+	defer res.Body.Close()
+	if res.StatusCode != http.StatusOK {
+		return fmt.Errorf("ask the centre for %s: %s", path, res.Status)
+	}
+	if err := json.NewDecoder(res.Body).Decode(into); err != nil {
+		return fmt.Errorf("ask the centre for %s: %w", path, err)
+	}
+	return nil
+}
