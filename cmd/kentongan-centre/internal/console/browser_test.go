@@ -84,6 +84,9 @@ func TestBrowserPagesFitAndRead(t *testing.T) {
 				if got := b.eval("document.documentElement.scrollWidth").(float64); int(got) > width {
 					t.Errorf("%s in %s is %v pixels wide on a screen of %d: %v", path, lang, got, width, b.eval(widest))
 				}
+				if cut := b.eval("[...document.querySelectorAll('.panel')].filter(e => e.scrollWidth > e.clientWidth).length"); cut != 0.0 {
+					t.Errorf("%s in %s on a screen of %d: %v panels are wider than they show", path, lang, width, cut)
+				}
 				if *screens != "" {
 					keep(t, b, path, lang, width, "light")
 				}
