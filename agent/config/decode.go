@@ -7,6 +7,10 @@ import (
 	"gopkg.in/yaml.v3"
 )
 
+// maxItems bounds a list. A board serves some tens of cameras; a file with more
+// items than this is a mistake that would only cost time.
+const maxItems = 1000
+
 // decoder walks the nodes along the table and collects what is wrong.
 type decoder struct {
 	file     string
@@ -94,6 +98,10 @@ func (d *decoder) key(n *yaml.Node, path string) bool {
 // one is not called missing, too.
 func (d *decoder) unknown(key *yaml.Node, path string, fields []field) (meant string) {
 	at := join(path, shownKey(key.Value))
+	if len(d.problems) > maxProblems {
+		d.addf(place(key), at, "unknown key") // only counted; not worth a guess
+		return ""
+	}
 	meant = Suggest(shownKey(key.Value), keys(fields))
 	if _, ok := d.marks[join(path, meant)]; meant != "" && !ok {
 		d.marks[join(path, meant)], d.bad[join(path, meant)] = place(key), true
@@ -194,6 +202,10 @@ func (d *decoder) list(n *yaml.Node, key mark, path string, f field) {
 	case n.Kind != yaml.SequenceNode:
 		d.addf(place(n), path, "a %s where a list is expected; begin each item with a hyphen: - %s: ...", called(n), f.item()[0].key)
 		d.refuseAll(n, path)
+		return
+	}
+	if len(n.Content) > maxItems {
+		d.addf(place(n), path, "%d items; at most %d", len(n.Content), maxItems)
 		return
 	}
 	for i, item := range n.Content {

@@ -120,9 +120,25 @@ func (d *decoder) text(data []byte) bool {
 			d.addf(markOf(data, i), "", "byte 0x%02X is not UTF-8; save the file as UTF-8", data[i])
 			return false
 		}
+		if loneBreak(r, data[i:]) {
+			d.addf(markOf(data, i), "", "%U ends a line for YAML and for no editor; end lines with a line feed", r)
+			return false
+		}
 		i += n
 	}
 	return true
+}
+
+// loneBreak tells whether r, at the begin of rest, is one of YAML's line ends
+// that would make its line numbers others than an editor's.
+func loneBreak(r rune, rest []byte) bool {
+	switch r {
+	case '\r':
+		return len(rest) == 1 || rest[1] != '\n'
+	case '\u0085', '\u2028', '\u2029':
+		return true
+	}
+	return false
 }
 
 // markOf is the place of a byte.

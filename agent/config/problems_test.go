@@ -188,6 +188,8 @@ func TestProblemsOfTheWhole(t *testing.T) {
 		"at sign":              {"device: @a\n", "1:1: not YAML: found character that cannot start any token; put a text that begins with @ ` or % into quotes"},
 		"alias of nothing":     {"a: b\ndevice: *kiosk\n", `2:9: *kiosk stands for a value elsewhere (a YAML alias), which is not allowed; write the value out, or put a text that begins with * into quotes`},
 		"Latin-1":              {"device: a\nsite: {name: Caf\xe9}\n", `2:17: byte 0xE9 is not UTF-8; save the file as UTF-8`},
+		"carriage return":      {"device: a\r0", `1:10: U+000D ends a line for YAML and for no editor; end lines with a line feed`},
+		"line separator":       {"device: a\u2028b: c", `1:10: U+2028 ends a line for YAML and for no editor; end lines with a line feed`},
 		"column in characters": {"site: {name: é, lon: x}\ndevice: a\nuplink: {acknowledge: broker, brokers: [{url: 'mqtts://h'}]}\n", `1:22: site.lon: "x" is not a number; write -180 to 180`},
 	}
 	for name, tt := range tests {

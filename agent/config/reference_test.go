@@ -19,7 +19,8 @@ This page is made from the table that the program itself reads the file by
 - A duration is a number with its unit: ` + "`30ms`, `10s`, `1m30s`, `1h`" + `. A size is a whole number
   with its unit: ` + "`KiB`, `MiB`, `GiB`" + ` (1024), or ` + "`kB`, `MB`, `GB`" + ` (1000). Booleans are ` + "`true` and `false`" + `.
 - A relative path counts from the directory of the file.
-- YAML's anchors, aliases, tags and second documents are refused; the file is UTF-8, at most 1 MiB.
+- YAML's anchors, aliases, tags and second documents are refused; the file is UTF-8, at most 1 MiB,
+  a list has at most 1,000 items.
 - A user name and password may stand in a URL, or better beside it, the password in a file
   of its own (` + "`password_file`" + `).
 `

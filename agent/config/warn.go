@@ -11,16 +11,7 @@ import (
 func (c *Config) Warnings() Problems {
 	w := warner{c: c}
 	w.uplink()
-	for i, s := range c.Streams {
-		path := fmt.Sprintf("streams[%d]", i)
-		w.credentials(path, s.inURL, s.Password)
-		for j, other := range c.Streams[:i] {
-			if rtspURL.same(s.URL) == rtspURL.same(other.URL) {
-				w.addf(path+".url", "the same camera as streams[%d]; it is asked for its stream twice", j)
-				break
-			}
-		}
-	}
+	w.streams()
 	w.kiosk()
 	if c.Board.Socket != "" && c.Board.Driver != DriverSim {
 		w.addf("board.socket", "means nothing with driver %s", c.Board.Driver)
@@ -59,6 +50,20 @@ func (w *warner) uplink() {
 	}
 	if u.MegabytesPerDay > 0 && !metered {
 		w.addf("uplink.megabytes_per_day", "no broker is metered, so it limits nothing; write metered: true at the broker that it is for")
+	}
+}
+
+func (w *warner) streams() {
+	first := map[string]int{}
+	for i, s := range w.c.Streams {
+		path := fmt.Sprintf("streams[%d]", i)
+		w.credentials(path, s.inURL, s.Password)
+		same := rtspURL.same(s.URL)
+		if before, ok := first[same]; ok {
+			w.addf(path+".url", "the same camera as streams[%d]; it is asked for its stream twice", before)
+			continue
+		}
+		first[same] = i
 	}
 }
 

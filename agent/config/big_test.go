@@ -1,0 +1,51 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+)
+
+// TestLargestFilesAreReadInTime: a device must say what is wrong, not hang,
+// whatever a megabyte holds. The limit has room for a busy machine under -race.
+func TestLargestFilesAreReadInTime(t *testing.T) {
+	const limit = 20 * time.Second
+	many := func(head, form string) string {
+		var b strings.Builder
+		b.WriteString(head)
+		for i := 0; b.Len() < MaxBytes-200; i++ {
+			fmt.Fprintf(&b, form, i)
+		}
+		return b.String()
+	}
+	tests := map[string]struct {
+		text string
+		good bool
+	}{
+		"cameras":       {many(least+"streams:\n", "- {name: c%[1]d, url: 'rtsp://h/%[1]d'}\n"), false},
+		"buttons":       {many(least+"board: {driver: gpio}\nkiosk:\n  number: 1\n  buttons:\n", "  - {name: b%[1]d, line: L%[1]d, service_code: a, category: b, label: {id: a, en: a}}\n"), false},
+		"1,000 cameras": {least + "streams:\n" + strings.Repeat("- {name: a, url: 'rtsp://h/'}\n", maxItems), false},
+		"unknown keys":  {many(least, "k%d:\n"), false},
+		"one key":       {many(least, "data: %d\n"), false},
+		"brackets":      {many(least, "[%.0d"), false},
+		"nesting":       {many("", "{a%d: "), false},
+		"aliases":       {many("a: &a [x]\nb: [", "*a,%.0d"), false},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			began := time.Now()
+			c, err := Parse("x.yaml", []byte(tt.text))
+			if (err == nil) != tt.good {
+				t.Errorf("error: %.300v", err)
+			}
+			if c != nil {
+				c.Warnings()
+			}
+			if took := time.Since(began); took > limit {
+				t.Errorf("took %v, want less than %v", took, limit)
+			}
+		})
+	}
+}
