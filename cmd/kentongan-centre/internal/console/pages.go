@@ -2,8 +2,10 @@ package console
 
 import (
 	"bytes"
+	"cmp"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"time"
 
@@ -30,6 +32,7 @@ const (
 	maxFeed     = 12 // complaints on the first page
 	perPage     = 50
 	maxEvents   = 15
+	maxRows     = 300 // devices or lanes on one page; the API has them all
 	// quietAfter is when a device that says it is online and sends nothing is
 	// called quiet: stats come every 10 s, and a broker gives the will after
 	// one and a half keepalives.
@@ -180,13 +183,20 @@ func (c *Console) deviceRows(list []store.Device) []deviceRow {
 	return out
 }
 
+type devicesPage struct {
+	Rows []deviceRow
+	All  int
+}
+
 func (c *Console) devices(w http.ResponseWriter, r *http.Request) {
 	list, err := c.cfg.Store.Devices(r.Context(), "")
 	if err != nil {
 		c.fail(w, r, err)
 		return
 	}
-	c.show(w, r, http.StatusOK, "devices.html", "devices", "devices", c.deviceRows(list))
+	p := devicesPage{All: len(list)}
+	p.Rows = c.deviceRows(list[:min(maxRows, len(list))])
+	c.show(w, r, http.StatusOK, "devices.html", "devices", "devices", p)
 }
 
 type devicePage struct {
@@ -283,6 +293,7 @@ func (c *Console) complaints(w http.ResponseWriter, r *http.Request) {
 
 type gapsPage struct {
 	Lanes []store.Lane
+	All   int
 	store.Overview
 }
 
@@ -302,5 +313,19 @@ func (c *Console) gaps(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, err)
 		return
 	}
-	c.show(w, r, http.StatusOK, "gaps.html", "gaps", "gaps", gapsPage{lanes, o})
+	slices.SortStableFunc(lanes, func(a, b store.Lane) int { return cmp.Compare(severity(a), severity(b)) })
+	p := gapsPage{Lanes: lanes[:min(maxRows, len(lanes))], All: len(lanes), Overview: o}
+	c.show(w, r, http.StatusOK, "gaps.html", "gaps", "gaps", p)
+}
+
+// severity puts the lanes that break the proof first, then those with an
+// explanation or something to come.
+func severity(l store.Lane) int {
+	switch {
+	case l.Missing > 0 || l.Conflicts > 0:
+		return 0
+	case l.Waiting > 0 || l.Explained > 0:
+		return 1
+	}
+	return 2
 }

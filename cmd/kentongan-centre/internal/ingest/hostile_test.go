@@ -14,12 +14,12 @@ import (
 	"kentongan/cmd/kentongan-centre/internal/store"
 )
 
-// bomb is 64 MiB of nothing, compressed to some 64 KiB.
+// bomb is 8 MiB of nothing, compressed to some 8 KiB.
 func bomb(t *testing.T) []byte {
 	t.Helper()
 	var buf bytes.Buffer
 	w := gzip.NewWriter(&buf)
-	if _, err := io.CopyN(w, zeros{}, 64<<20); err != nil {
+	if _, err := io.CopyN(w, zeros{}, 8<<20); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Close(); err != nil {

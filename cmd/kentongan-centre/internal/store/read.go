@@ -180,12 +180,14 @@ func (s *Store) Lanes(ctx context.Context, device string) ([]Lane, error) {
 	if err != nil {
 		return nil, err
 	}
+	at := make(map[int64]*Lane, len(lanes))
 	for i := range lanes {
-		if err := s.ranges(ctx, &lanes[i]); err != nil {
-			return nil, err
-		}
+		at[lanes[i].id] = &lanes[i]
 	}
-	return lanes, nil
+	if err := s.holesOf(ctx, device, at); err != nil {
+		return nil, err
+	}
+	return lanes, s.gapsOf(ctx, device, at)
 }
 
 // laneQuery counts, of each lane, all numbers in holes, those below First, and
@@ -209,24 +211,43 @@ func scanLane(r *sql.Rows) (Lane, error) {
 	return l, err
 }
 
-func (s *Store) ranges(ctx context.Context, l *Lane) (err error) {
-	l.Holes, err = collect(ctx, s.read, "holes", func(r *sql.Rows) (Hole, error) {
+// holesOf puts the newest holes into their lanes.
+func (s *Store) holesOf(ctx context.Context, device string, lanes map[int64]*Lane) error {
+	_, err := collect(ctx, s.read, "holes", func(r *sql.Rows) (Hole, error) {
 		var h Hole
-		var since int64
-		err := r.Scan(&h.From, &h.To, &since)
-		h.Since, h.Missing = when(since), h.From < l.First
-		return h, err
-	}, `SELECT from_seq, to_seq, since_at FROM hole WHERE lane_id = ? ORDER BY from_seq DESC LIMIT ?`, l.id, maxRanges)
-	if err != nil {
-		return err
-	}
-	l.Gaps, err = collect(ctx, s.read, "gaps", func(r *sql.Rows) (Gap, error) {
+		var id, since int64
+		if err := r.Scan(&id, &h.From, &h.To, &since); err != nil {
+			return h, err
+		}
+		if l := lanes[id]; l != nil { // nil when it came up between the queries
+			h.Since, h.Missing = when(since), h.From < l.First
+			l.Holes = append(l.Holes, h)
+		}
+		return h, nil
+	}, `SELECT lane_id, from_seq, to_seq, h.since_at FROM (
+			SELECT *, row_number() OVER (PARTITION BY lane_id ORDER BY from_seq DESC) AS n FROM hole) h
+		JOIN lane l ON l.id = h.lane_id
+		WHERE h.n <= ? AND (? = '' OR l.device = ?) ORDER BY lane_id, from_seq DESC`, maxRanges, device, device)
+	return err
+}
+
+// gapsOf puts the newest explanations into their lanes.
+func (s *Store) gapsOf(ctx context.Context, device string, lanes map[int64]*Lane) error {
+	_, err := collect(ctx, s.read, "gaps", func(r *sql.Rows) (Gap, error) {
 		var g Gap
-		var told int64
-		err := r.Scan(&g.From, &g.To, &g.Count, &g.Reason, &told)
+		var id, told int64
+		if err := r.Scan(&id, &g.From, &g.To, &g.Count, &g.Reason, &told); err != nil {
+			return g, err
+		}
 		g.Told = when(told)
-		return g, err
-	}, `SELECT from_seq, to_seq, count, reason, told_at FROM gap WHERE lane_id = ? ORDER BY from_seq DESC LIMIT ?`, l.id, maxRanges)
+		if l := lanes[id]; l != nil {
+			l.Gaps = append(l.Gaps, g)
+		}
+		return g, nil
+	}, `SELECT lane_id, from_seq, to_seq, g.count, g.reason, g.told_at FROM (
+			SELECT *, row_number() OVER (PARTITION BY lane_id ORDER BY from_seq DESC) AS n FROM gap) g
+		JOIN lane l ON l.id = g.lane_id
+		WHERE g.n <= ? AND (? = '' OR l.device = ?) ORDER BY lane_id, from_seq DESC`, maxRanges, device, device)
 	return err
 }
 

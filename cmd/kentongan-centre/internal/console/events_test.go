@@ -1,0 +1,99 @@
+package console_test
+
+import (
+	"bufio"
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"kentongan/cmd/kentongan-centre/internal/console"
+	"kentongan/cmd/kentongan-centre/internal/ingest"
+	"kentongan/cmd/kentongan-centre/internal/store"
+)
+
+func listen(t *testing.T, url string) (*http.Response, *bufio.Scanner) {
+	t.Helper()
+	res, err := http.Get(url + "/events")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = res.Body.Close() })
+	return res, bufio.NewScanner(res.Body)
+}
+
+func untilLine(t *testing.T, in *bufio.Scanner, want string) {
+	t.Helper()
+	for in.Scan() {
+		if in.Text() == want {
+			return
+		}
+	}
+	t.Fatalf("the stream ended before %q: %v", want, in.Err())
+}
+
+func TestEventsTellOfChanges(t *testing.T) {
+	srv, _, c := serve(t)
+	res, in := listen(t, srv.URL)
+	if got := res.Header.Get("Content-Type"); !strings.HasPrefix(got, "text/event-stream") {
+		t.Errorf("content type %q", got)
+	}
+	untilLine(t, in, "event: hello")
+	c.Notify(store.Committed{Records: 1})
+	untilLine(t, in, "data: soon")
+	// A complaint doesn't wait for the second in which measurements are held back.
+	began := time.Now()
+	c.Notify(store.Committed{Complaints: []int64{1}, Records: 1})
+	untilLine(t, in, "data: now")
+	if took := time.Since(began); took > 900*time.Millisecond {
+		t.Errorf("a complaint was told after %s", took)
+	}
+}
+
+func TestEventStreamsAreBounded(t *testing.T) {
+	srv, _, _ := serve(t)
+	for range 200 {
+		res, in := listen(t, srv.URL)
+		if res.StatusCode != http.StatusOK {
+			t.Fatalf("status %s", res.Status)
+		}
+		untilLine(t, in, "event: hello")
+	}
+	if res, _ := listen(t, srv.URL); res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" {
+		t.Errorf("one more: %s, want 503 and when to come back", res.Status)
+	}
+}
+
+// The end of the program does not wait for open pages.
+func TestRunEndsWithOpenPages(t *testing.T) {
+	st := openStore(t, t.TempDir())
+	c, err := console.New(console.Config{Store: st, Ingest: func() ingest.Status { return ingest.Status{} }, BrokerClients: func() int { return -1 }, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan error, 1)
+	go func() { done <- c.Run(ctx, l) }()
+	res, in := listen(t, "http://"+l.Addr().String())
+	untilLine(t, in, "event: hello")
+	cancel()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Errorf("run: %v", err)
+		}
+	case <-time.After(patience):
+		t.Fatal("run does not end")
+	}
+	if _, err := io.Copy(io.Discard, res.Body); err != nil {
+		t.Errorf("the stream did not end in order: %v", err)
+	}
+}
