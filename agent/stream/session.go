@@ -5,7 +5,9 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -242,6 +244,12 @@ func (s *session) quirk(text string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.quirks[text]++
+}
+
+func (s *session) quirkNames() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return slices.Sorted(maps.Keys(s.quirks))
 }
 
 // close ends the session: TEARDOWN, so that the camera does not keep a dead

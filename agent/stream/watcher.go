@@ -31,7 +31,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -130,6 +129,7 @@ func (w *Watcher) Status() Status {
 	st.Measure, st.Audio, st.Quirks, st.NextTry = w.last, w.audio, slices.Clone(w.quirks), w.nextTry
 	if w.session != nil {
 		st.Measure = w.session.meter.measure(time.Now())
+		st.Quirks = w.session.quirkNames()
 	}
 	return st
 }
@@ -183,9 +183,7 @@ func (w *Watcher) use(s *session) {
 
 // keep saves what Status wants to know of a session that ends.
 func (w *Watcher) keep(s *session) {
-	s.mu.Lock()
-	quirks := slices.Sorted(maps.Keys(s.quirks))
-	s.mu.Unlock()
+	quirks := s.quirkNames()
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.session != nil {

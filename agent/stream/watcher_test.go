@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"os/exec"
+	"slices"
 	"strconv"
 	"sync"
 	"testing"
@@ -43,6 +44,12 @@ func (r *record) note(f func()) {
 	f()
 	close(r.changed)
 	r.changed = make(chan struct{})
+}
+
+func (r *record) all() []report.StreamState {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Clone(r.states)
 }
 
 // wait returns the first state from index on that ok likes, and the index

@@ -242,3 +242,6 @@ func (s *Server) Close() {
 	}
 	s.rtsp.Close()
 }
+
+// Medias are what the server was started with.
+func (s *Server) Medias() []*description.Media { return s.o.Medias }
