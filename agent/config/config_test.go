@@ -108,6 +108,17 @@ func TestFullFileHasEveryKey(t *testing.T) {
 	look("", new(Config).fields(""))
 }
 
+// TestEmptyTextIsNone: who leaves a value out behind its key has none.
+func TestEmptyTextIsNone(t *testing.T) {
+	c, err := Parse("x.yaml", []byte(least+`streams: [{name: a, url: "rtsp://h/", username: , password: , password_file: "", ca: , fingerprint: ""}]`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s := c.Streams[0]; s.Username != "" || s.Password.IsSet() || s.CA != "" || s.Fingerprint != "" {
+		t.Errorf("something is set: %+v", s)
+	}
+}
+
 func TestRelativePathsCountFromTheFile(t *testing.T) {
 	text := strings.Replace(least, `"mqtts://centre.example"`, `"mqtts://centre.example", ca: tls/ca.pem`, 1) + "data: ../data\n"
 	c, err := Parse("/etc/kentongan/kentongan.yaml", []byte(text))

@@ -231,6 +231,10 @@ func (d *decoder) scalar(n *yaml.Node, key mark, path string, f field) {
 		d.refuseAll(n, path)
 		return
 	}
+	if isNull(n) && f.mayBeEmpty() {
+		d.empty[path] = true // username: with nothing behind it is none
+		return
+	}
 	if isNull(n) {
 		d.addf(key, path, "no value; write one or remove the line")
 		return
@@ -243,10 +247,20 @@ func (d *decoder) scalar(n *yaml.Node, key mark, path string, f field) {
 		d.addf(place(n), path, "empty; write %s, as %s: %s", f.key, f.key, f.example)
 		return
 	}
+	if n.Value == "" && !f.mayBeEmpty() {
+		d.addf(place(n), path, "empty; write a value or remove the line")
+		return
+	}
 	d.empty[path] = n.Value == ""
 	if err := f.set(n.Value); err != nil {
 		d.addf(place(n), path, "%v", err)
 	}
+}
+
+// mayBeEmpty tells whether the empty text stands for no value.
+func (f field) mayBeEmpty() bool {
+	textual := f.kind == kindText || f.kind == kindPath || f.kind == kindURL
+	return textual && !f.required && f.def == ""
 }
 
 // wrongType says what is wrong with a value that YAML took for another type.

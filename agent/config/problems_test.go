@@ -30,6 +30,9 @@ var problemRows = []struct{ name, text, want string }{
 	{"section where a list is expected", "streams: {name: gate}\n", `5:10: streams: a section where a list is expected; begin each item with a hyphen: - name: ...`},
 	{"text where an item is expected", "streams: [gate]\n", `5:11: streams[0]: a single value where an item is expected; write - name: ... and its other keys below`},
 	{"no value", "data:\n", `5:1: data: no value; write one or remove the line`},
+	{"no text where it has a default", "data: ''\n", `5:7: data: empty; write a value or remove the line`},
+	{"empty duration", "stats_every: ''\n", `5:14: stats_every: empty; write a value or remove the line`},
+	{"password without user, both empty", "streams: [{name: , url: 'rtsp://h/', username: , password: }]\n", `5:12: streams[0].name: no value; write one or remove the line`},
 	{"boolean where text is expected", "site: {name: true}\n", `5:14: site.name: "true" is a boolean where text is expected; put it into quotes`},
 	{"text where an integer is expected", "kiosk: {number: '7'}\n", `5:17: kiosk.number: "7" is text where an integer is expected; remove the quotes`},
 
