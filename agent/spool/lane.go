@@ -101,7 +101,7 @@ func (l *lane) turn() error {
 	seg.header = header{
 		lane: l.name, epoch: l.s.epoch, id: l.topID, size: seg.size,
 		first: l.nextWriteLocked(), before: l.lastWrittenLocked(), prev: l.prev,
-		reserved: l.s.reserved.Load(), next: next, device: l.s.o.Device,
+		reserved: l.s.reserved.Load(), next: next, cursor: l.first, device: l.s.o.Device,
 	}
 	seg.last, seg.end, seg.bad = seg.first-1, headerSize, false
 	l.segs = append(l.segs, seg)

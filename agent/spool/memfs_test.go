@@ -79,7 +79,7 @@ func (f *inode) page(i int) *[pageSize]byte {
 	for len(f.pages) <= i {
 		f.pages = append(f.pages, nil)
 	}
-	if !f.owned[i] {
+	if f.pages[i] == nil || !f.owned[i] {
 		fresh := new([pageSize]byte)
 		if f.pages[i] != nil {
 			*fresh = *f.pages[i]

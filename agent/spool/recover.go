@@ -22,10 +22,11 @@ func (l *lane) restore(files []*found, c *laneCursor, lost, clean bool, mark, re
 	l.known = slices.Clone(c.Known)
 	l.topID = c.ID
 	for _, f := range files {
-		seg := &segment{header: f.header, slot: f.slot}
+		// A file that was cut short is read as if the rest were zeros.
+		seg := &segment{header: f.header, slot: f.slot, bad: f.info.Size != f.size}
 		l.topID = max(l.topID, f.id)
 		if f.id == 0 || f.size < 2*pageSize {
-			seg.bad = f.header.size == 0 || f.epoch == 0
+			seg.bad = seg.bad || f.size == 0
 			l.free = append(l.free, seg)
 			continue
 		}
@@ -36,6 +37,11 @@ func (l *lane) restore(files []*found, c *laneCursor, lost, clean bool, mark, re
 		l.first = 1
 		if len(l.segs) > 0 {
 			l.first = l.segs[0].first
+		}
+		// Segments that were free keep their records until their next life. The
+		// newest header tells which those are, or the lane would seem full.
+		for _, seg := range l.segs {
+			l.first = max(l.first, seg.cursor)
 		}
 	}
 	tail := l.tail()

@@ -15,9 +15,13 @@ const (
 	pageSize   = 4096
 	headerSize = pageSize // the header has the first page to itself
 	headerUsed = 256      // bytes of it that say something
+	cursorAt   = 168      // where the header says the cursor
 	frameSize  = 32       // before each payload
 	align      = 8        // frames start at multiples of this
 )
+
+// sizeMax is the largest segment that a header may speak of, in bytes.
+const sizeMax = 64 << 20
 
 // formatVersion is the version in each segment's header.
 const formatVersion = 1
@@ -46,6 +50,7 @@ type header struct {
 	prev     report.Hash
 	reserved uint64    // telemetry: numbers below this one may be in use
 	next     [3]uint64 // the next number of each lane when the segment began
+	cursor   uint64    // the lane's first number not acknowledged when the segment began
 	device   string
 }
 
@@ -77,6 +82,7 @@ func (h header) encode() []byte {
 	device := h.device[:min(len(h.device), 40)]
 	b = append(b, byte(len(device)))
 	b = append(b, device...)
+	b = le.AppendUint64(b[:cursorAt], h.cursor)
 	b = b[:headerUsed-4]
 	b = le.AppendUint32(b, crc32.Checksum(b, castagnoli))
 	return b[:headerSize]
@@ -102,10 +108,13 @@ func decodeHeader(b []byte) (header, error) {
 		epoch: report.Epoch(le.Uint64(b[16:])), id: le.Uint64(b[24:]),
 		first: le.Uint64(b[32:]), before: le.Uint64(b[40:]),
 		prev: report.Hash(b[48:80]), reserved: le.Uint64(b[80:]),
-		device: string(b[121 : 121+device]),
+		device: string(b[121 : 121+device]), cursor: le.Uint64(b[cursorAt:]),
 	}
 	for i := range h.next {
 		h.next[i] = le.Uint64(b[88+8*i:])
+	}
+	if h.size < 2*pageSize || h.size > sizeMax || h.size%pageSize != 0 {
+		return header{}, errNoHeader
 	}
 	if h.first == 0 && h.id != 0 || h.before > h.first {
 		return header{}, errNoHeader

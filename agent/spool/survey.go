@@ -44,7 +44,9 @@ func (s *Spool) survey() *survey {
 			l.topSlot = max(l.topSlot, slot)
 			f := &found{slot: slot, info: info}
 			f.header, f.err = readHeader(s.fs, filepath.Join(l.dir, info.Name))
-			f.size = info.Size
+			if f.err != nil {
+				f.size = info.Size
+			}
 			sv.lanes[i] = append(sv.lanes[i], f)
 		}
 	}
@@ -226,7 +228,7 @@ func compare(a, b uint64) int {
 func (s *Spool) rebuild(l *lane, f *found) bool {
 	name := l.path(f.slot)
 	if l.name == report.Complaint && s.mirror != nil {
-		if h, err := readHeader(s.fs, s.mirror.path(f.slot)); err == nil && h.epoch == s.epoch && h.lane == l.name && h.size == f.size {
+		if h, err := readHeader(s.fs, s.mirror.path(f.slot)); err == nil && h.epoch == s.epoch && h.lane == l.name {
 			f.header, f.err = h, nil
 			s.writeHeader(l, f)
 			return true
@@ -314,7 +316,6 @@ func (s *Spool) fetch(have []*found, first uint64) (got []*found) {
 		if err != nil || h.epoch != s.epoch || h.lane != l.name || ids[h.id] {
 			continue
 		}
-		h.size = info.Size
 		seg := &segment{header: h, slot: slot}
 		data := s.mirror.image(seg)
 		im := image{data: data, epoch: h.epoch, lane: h.lane, id: h.id}
@@ -322,7 +323,7 @@ func (s *Spool) fetch(have []*found, first uint64) (got []*found) {
 			continue
 		}
 		l.topSlot++
-		f, err := allocate(s.fs, l.dir, l.path(l.topSlot), info.Size, data)
+		f, err := allocate(s.fs, l.dir, l.path(l.topSlot), h.size, data)
 		if err != nil {
 			s.fault(l, err)
 			continue
