@@ -189,13 +189,16 @@ type devicesPage struct {
 }
 
 func (c *Console) devices(w http.ResponseWriter, r *http.Request) {
-	list, err := c.cfg.Store.Devices(r.Context(), "")
+	list, err := c.cfg.Store.FirstDevices(r.Context(), "", maxRows)
+	var o store.Overview
+	if err == nil {
+		o, err = c.cfg.Store.Overview(r.Context(), time.Time{})
+	}
 	if err != nil {
 		c.fail(w, r, err)
 		return
 	}
-	p := devicesPage{All: len(list)}
-	p.Rows = c.deviceRows(list[:min(maxRows, len(list))])
+	p := devicesPage{All: o.Devices, Rows: c.deviceRows(list)}
 	c.show(w, r, http.StatusOK, "devices.html", "devices", "devices", p)
 }
 

@@ -23,7 +23,7 @@ import (
 const patience = 30 * time.Second
 
 // keys signs the receipts of all tests.
-func keys(t *testing.T) (note.Signer, note.Verifiers) {
+func keys(t testing.TB) (note.Signer, note.Verifiers) {
 	t.Helper()
 	secret, public, err := note.GenerateKey(rand.Reader, "kentongan-centre")
 	if err != nil {
@@ -41,7 +41,7 @@ func keys(t *testing.T) (note.Signer, note.Verifiers) {
 }
 
 // embedded starts the broker of the centre.
-func embedded(t *testing.T) *url.URL {
+func embedded(t testing.TB) *url.URL {
 	t.Helper()
 	b, err := broker.Start("127.0.0.1:0", t.TempDir(), slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -59,7 +59,7 @@ type centre struct {
 	stop func()
 }
 
-func startCentre(t *testing.T, dir string, u *url.URL, s note.Signer) *centre {
+func startCentre(t testing.TB, dir string, u *url.URL, s note.Signer) *centre {
 	t.Helper()
 	st, err := store.Open(dir, slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -91,7 +91,7 @@ func startCentre(t *testing.T, dir string, u *url.URL, s note.Signer) *centre {
 }
 
 // until waits for a condition.
-func until(t *testing.T, what string, ok func() bool) {
+func until(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	deadline := time.After(patience)
 	tick := time.NewTicker(10 * time.Millisecond)
@@ -107,13 +107,13 @@ func until(t *testing.T, what string, ok func() bool) {
 
 // phone is a device as a plain MQTT client.
 type phone struct {
-	t    *testing.T
+	t    testing.TB
 	id   string
 	c    mqtt.Client
 	acks chan report.Ack
 }
 
-func dial(t *testing.T, u *url.URL, id string, v note.Verifiers) *phone {
+func dial(t testing.TB, u *url.URL, id string, v note.Verifiers) *phone {
 	t.Helper()
 	p := &phone{t: t, id: id, acks: make(chan report.Ack, 1000)}
 	o := mqtt.NewClientOptions().AddBroker("tcp://" + u.Host).SetClientID(id).
@@ -169,7 +169,7 @@ func (p *phone) acked(what string, fits func(report.Ack) bool) report.Ack {
 const epoch report.Epoch = 0xabc
 
 // entry makes record seq of a lane.
-func entry(t *testing.T, dev string, lane report.Lane, seq uint64, kind string, body any) report.Entry {
+func entry(t testing.TB, dev string, lane report.Lane, seq uint64, kind string, body any) report.Entry {
 	t.Helper()
 	at := report.Stamp{Time: time.Date(2026, 11, 23, 3, 0, int(seq), 0, time.UTC), Clock: report.ClockSynced, Boot: "b001b001", Uptime: time.Duration(seq) * time.Second}
 	r, err := report.NewRecord(dev, lane, epoch, seq, report.Hash{byte(seq - 1)}, at, kind, body)
@@ -183,7 +183,7 @@ func entry(t *testing.T, dev string, lane report.Lane, seq uint64, kind string, 
 	return report.Entry{Seq: seq, Line: line}
 }
 
-func presses(t *testing.T, dev string, seqs ...uint64) []report.Entry {
+func presses(t testing.TB, dev string, seqs ...uint64) []report.Entry {
 	t.Helper()
 	var out []report.Entry
 	for _, seq := range seqs {
@@ -196,7 +196,7 @@ func head(lane report.Lane, first, next uint64) report.Head {
 	return report.Head{Lane: lane, Epoch: epoch, First: first, Next: next}
 }
 
-func (c *centre) lane(t *testing.T, dev string, lane report.Lane) store.Lane {
+func (c *centre) lane(t testing.TB, dev string, lane report.Lane) store.Lane {
 	t.Helper()
 	list, err := c.Lanes(context.Background(), dev)
 	if err != nil {
@@ -249,8 +249,12 @@ func TestReceiptsFollowTheCommit(t *testing.T) {
 		p.send(up(report.Complaint, false, false), report.EncodeBatch(head(report.Complaint, 6, 11), presses(t, p.id, 6)))
 		gap := entry(t, p.id, report.Event, 1, report.KindGap, report.Gap{Lane: report.Complaint, Epoch: epoch, From: 7, To: 8, Count: 2, Reason: report.GapTorn})
 		p.send(up(report.Event, false, false), report.EncodeBatch(head(report.Event, 1, 2), []report.Entry{gap}))
-		p.acked("up to 10", func(a report.Ack) bool { return a.Lane == report.Complaint && a.Seq == 10 })
-		p.acked("event 1", func(a report.Ack) bool { return a.Lane == report.Event && a.Seq == 1 })
+		var complaints, events bool // in either order
+		p.acked("complaints up to 10 and event 1", func(a report.Ack) bool {
+			complaints = complaints || a.Lane == report.Complaint && a.Seq == 10
+			events = events || a.Lane == report.Event && a.Seq == 1
+			return complaints && events
+		})
 		l := c.lane(t, p.id, report.Complaint)
 		if l.Received != 8 || l.Explained != 2 || l.Missing != 0 || l.Waiting != 0 || l.Thru != 10 {
 			t.Errorf("account %+v, want 8 received, 2 explained, none missing or waiting, thru 10", l)

@@ -19,7 +19,7 @@ type mosquitto struct {
 // startMosquitto runs the real broker on a free loopback port. It keeps what
 // waits for the centre in memory: that the centre is sure of nothing it has
 // not committed is what these tests are about.
-func startMosquitto(t *testing.T) *mosquitto {
+func startMosquitto(t testing.TB) *mosquitto {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -39,7 +39,7 @@ func startMosquitto(t *testing.T) *mosquitto {
 	return m
 }
 
-func (m *mosquitto) start(t *testing.T) {
+func (m *mosquitto) start(t testing.TB) {
 	t.Helper()
 	program, err := exec.LookPath("mosquitto")
 	if err != nil {
@@ -60,7 +60,7 @@ func (m *mosquitto) start(t *testing.T) {
 }
 
 // kill is SIGKILL: it forgets everything.
-func (m *mosquitto) kill(t *testing.T) {
+func (m *mosquitto) kill(t testing.TB) {
 	t.Helper()
 	if err := m.cmd.Process.Kill(); err != nil {
 		t.Logf("kill mosquitto: %v", err)

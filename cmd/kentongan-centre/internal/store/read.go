@@ -115,7 +115,12 @@ func collect[T any](ctx context.Context, db *sql.DB, what string, scan func(*sql
 
 // Devices lists the devices, the offline first, then by name; id "" means all.
 func (s *Store) Devices(ctx context.Context, id string) ([]Device, error) {
-	missing, err := s.missingByDevice(ctx)
+	return s.FirstDevices(ctx, id, -1)
+}
+
+// FirstDevices is Devices with at most limit of them; -1 is no limit.
+func (s *Store) FirstDevices(ctx context.Context, id string, limit int) ([]Device, error) {
+	missing, err := s.missingByDevice(ctx, id)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +143,7 @@ func (s *Store) Devices(ctx context.Context, id string) ([]Device, error) {
 			(SELECT count(*) FROM stream s WHERE s.device = d.id AND s.state = 'playing' AND d.state = 'online'),
 			(SELECT count(*) FROM stream s WHERE s.device = d.id AND s.state IN ('silent', 'failed') AND d.state = 'online'),
 			(SELECT count(*) FROM complaint c WHERE c.device = d.id)
-		FROM device d WHERE ? = '' OR d.id = ? ORDER BY d.state = 'offline' DESC, d.id`, id, id)
+		FROM device d WHERE ? = '' OR d.id = ? ORDER BY d.state = 'offline' DESC, d.id LIMIT ?`, id, id, limit)
 }
 
 // Streams lists the streams of a device, or of all when it is "".
@@ -251,7 +256,7 @@ func (s *Store) gapsOf(ctx context.Context, device string, lanes map[int64]*Lane
 	return err
 }
 
-func (s *Store) missingByDevice(ctx context.Context) (map[string]uint64, error) {
+func (s *Store) missingByDevice(ctx context.Context, id string) (map[string]uint64, error) {
 	type row struct {
 		id string
 		n  uint64
@@ -259,7 +264,7 @@ func (s *Store) missingByDevice(ctx context.Context) (map[string]uint64, error) 
 	rows, err := collect(ctx, s.read, "missing numbers", func(r *sql.Rows) (v row, err error) {
 		return v, r.Scan(&v.id, &v.n)
 	}, `SELECT l.device, sum(min(h.to_seq, l.first - 1) - h.from_seq + 1)
-		FROM hole h JOIN lane l ON l.id = h.lane_id WHERE h.from_seq < l.first GROUP BY l.device`)
+		FROM hole h JOIN lane l ON l.id = h.lane_id WHERE h.from_seq < l.first AND (? = '' OR l.device = ?) GROUP BY l.device`, id, id)
 	out := make(map[string]uint64, len(rows))
 	for _, r := range rows {
 		out[r.id] = r.n

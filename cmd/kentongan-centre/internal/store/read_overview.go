@@ -26,29 +26,24 @@ type Overview struct {
 func (s *Store) Overview(ctx context.Context, today time.Time) (Overview, error) {
 	var o Overview
 	var newest, seen sql.NullInt64
+	var top, unsent, holes int64
 	row := s.read.QueryRowContext(ctx, `SELECT
-		(SELECT count(*) FROM device), (SELECT count(*) FROM device WHERE state = 'online'), (SELECT count(*) FROM device WHERE state = 'offline'),
-		(SELECT count(*) FROM stream), (SELECT count(*) FROM stream s JOIN device d ON d.id = s.device WHERE s.state = 'playing' AND d.state = 'online'),
-		(SELECT count(*) FROM stream s JOIN device d ON d.id = s.device WHERE s.state = 'silent' AND d.state = 'online'),
-		(SELECT count(*) FROM stream s JOIN device d ON d.id = s.device WHERE s.state = 'failed' AND d.state = 'online'),
 		(SELECT count(*) FROM complaint), (SELECT count(*) FROM complaint WHERE received_at >= ?),
-		(SELECT received_at FROM complaint ORDER BY id DESC LIMIT 1), (SELECT max(seen_at) FROM device)`, today.UnixMilli())
-	if err := row.Scan(&o.Devices, &o.Online, &o.Offline, &o.Streams, &o.Playing, &o.Silent, &o.Failed, &o.Complaints, &o.ComplaintsToday, &newest, &seen); err != nil {
+		(SELECT received_at FROM complaint ORDER BY id DESC LIMIT 1),
+		d.n, d.online, d.offline, d.seen, s.n, s.playing, s.silent, s.failed, l.*, h.*
+	FROM (SELECT count(*) AS n, coalesce(sum(state = 'online'), 0) AS online, coalesce(sum(state = 'offline'), 0) AS offline, max(seen_at) AS seen FROM device) d,
+		(SELECT count(*) AS n, coalesce(sum(s.state = 'playing' AND d.state = 'online'), 0) AS playing, coalesce(sum(s.state = 'silent' AND d.state = 'online'), 0) AS silent,
+			coalesce(sum(s.state = 'failed' AND d.state = 'online'), 0) AS failed FROM stream s LEFT JOIN device d ON d.id = s.device) s,
+		(SELECT coalesce(sum(received), 0), coalesce(sum(duplicates), 0), coalesce(sum(conflicts), 0), coalesce(sum(top), 0), coalesce(sum(next - 1 - top), 0) FROM lane) l,
+		(SELECT coalesce(sum(h.to_seq - h.from_seq + 1), 0), coalesce(sum(CASE WHEN h.from_seq < l.first THEN min(h.to_seq, l.first - 1) - h.from_seq + 1 END), 0)
+			FROM hole h JOIN lane l ON l.id = h.lane_id) h`, today.UnixMilli())
+	if err := row.Scan(&o.Complaints, &o.ComplaintsToday, &newest, &o.Devices, &o.Online, &o.Offline, &seen, &o.Streams, &o.Playing, &o.Silent, &o.Failed,
+		&o.Records, &o.Duplicates, &o.Conflicts, &top, &unsent, &holes, &o.Missing); err != nil {
 		return o, fmt.Errorf("read overview: %w", err)
 	}
 	o.NewestComplaint, o.LastSeen = whenSet(newest.Int64), whenSet(seen.Int64)
-	lanes, err := collect(ctx, s.read, "lanes", scanLane, laneQuery, "", "")
-	if err != nil {
-		return o, err
-	}
-	for _, l := range lanes {
-		o.Records += l.Received
-		o.Missing += l.Missing
-		o.Waiting += l.Waiting
-		o.Explained += l.Explained
-		o.Duplicates += l.Duplicates
-		o.Conflicts += l.Conflicts
-	}
+	o.Explained = uint64(top - holes - int64(o.Records))
+	o.Waiting = uint64(unsent + holes - int64(o.Missing))
 	return o, nil
 }
 
