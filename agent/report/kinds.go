@@ -88,7 +88,7 @@ type ClockSet struct {
 type StreamState struct {
 	Name     string    `json:"name"`
 	State    string    `json:"state"`           // resolving, connecting, authenticating, negotiating, playing, silent, failed
-	Class    string    `json:"class,omitempty"` // of the failure: dns, refused, timeout, tls, auth, not_found, codec, no_media, protocol, closed
+	Class    string    `json:"class,omitempty"` // of the failure: dns, refused, timeout, tls, auth, not_found, codec, no_media, protocol, closed, unreachable
 	Detail   string    `json:"detail,omitempty"`
 	Since    time.Time `json:"since"`
 	URL      string    `json:"url"` // without the password
@@ -97,6 +97,8 @@ type StreamState struct {
 	Height   int       `json:"height,omitempty"` // pixels
 	Proto    string    `json:"transport,omitempty"`
 	Attempts int       `json:"attempts,omitempty"` // failed connections since it last played
+	Audio    string    `json:"audio,omitempty"`    // codec of the sound that the camera offers
+	Quirks   string    `json:"quirks,omitempty"`   // what the camera does in its own way, for the technician; joined by "; "
 }
 
 // StreamStats is what was measured of a stream over a window.
@@ -108,6 +110,24 @@ type StreamStats struct {
 	Packets      uint64  `json:"packets"`        // since the session began
 	PacketsLost  uint64  `json:"packets_lost"`   // since the session began
 	SinceFrameMS int64   `json:"since_frame_ms"` // -1 when there was none
+
+	// Over the window, unless it says otherwise; left out when it is 0 or not
+	// known.
+	LossRatio  float64 `json:"loss_ratio,omitempty"`  // 0 to 1
+	JitterMS   float64 `json:"jitter_ms,omitempty"`   // RFC 3550, of frames
+	KeyframeMS int64   `json:"keyframe_ms,omitempty"` // between the two newest keyframes
+	GOP        uint64  `json:"gop,omitempty"`         // frames between them
+	LargestB   uint64  `json:"largest_frame_bytes,omitempty"`
+
+	// Since the session began.
+	Reordered  uint64 `json:"reordered,omitempty"`
+	Duplicates uint64 `json:"duplicates,omitempty"`
+	Jumps      uint64 `json:"jumps,omitempty"` // of sequence numbers or time stamps
+
+	// The camera's clock minus ours, by its sender reports; nil when it sends
+	// none. The drift needs ten minutes.
+	ClockOffsetMS *int64   `json:"clock_offset_ms,omitempty"`
+	ClockDriftPPM *float64 `json:"clock_drift_ppm,omitempty"`
 }
 
 // DeviceStats is how the device itself does.
@@ -128,9 +148,9 @@ type DeviceStats struct {
 // LineState is a fault of an input or output line, or its end.
 type LineState struct {
 	Line   string `json:"line"`
-	State  string `json:"state"` // ok, missing, busy, stuck, chatter, lost
+	State  string `json:"state"` // ok, missing, busy, refused, stuck, chatter, lost, unkept
 	Detail string `json:"detail,omitempty"`
-	Count  uint64 `json:"count,omitempty"` // edges lost, for state lost
+	Count  uint64 `json:"count,omitempty"` // lost: edges; chatter: bounces; unkept: presses that wait for the store
 }
 
 // UplinkState is a change of the connection to the broker.
