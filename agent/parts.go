@@ -35,7 +35,7 @@ func (a *Agent) spoolOptions() spool.Options {
 			report.Telemetry: c.Telemetry,
 		},
 		TelemetryDelay: c.TelemetryDelay,
-		Log:            a.o.Log.With("part", "spool"),
+		Log:            a.o.Log,
 	}
 }
 

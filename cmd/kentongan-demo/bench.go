@@ -81,7 +81,9 @@ func (s *site) benchState(ctx context.Context) benchState {
 	}
 	if t, err := s.tally(ctx); err == nil {
 		b.Tally = &t
-		_ = s.centre.get(ctx, "/api/v1/streams", &b.Streams) // the page shows none when it fails
+		if streams, err := s.centre.streams(ctx); err == nil {
+			b.Streams = streams
+		}
 	}
 	return b
 }

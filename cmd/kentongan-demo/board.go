@@ -54,7 +54,7 @@ func (b board) do(r boardRequest) (boardAnswer, error) {
 
 // press holds a button for a moment.
 func (b board) press(line string) error {
-	_, err := b.do(boardRequest{Op: "pulse", Line: line, MS: 80})
+	_, err := b.do(boardRequest{Op: "pulse", Line: line, MS: 40})
 	return err
 }
 

@@ -47,6 +47,7 @@ func (c *centre) restart(ctx context.Context) error {
 // The parts of the centre's JSON API that are used here.
 type (
 	complaint struct {
+		ID     int64  `json:"id"`
 		Ticket string `json:"ticket"`
 		Seq    uint64 `json:"seq"`
 	}
@@ -61,13 +62,50 @@ type (
 		Conflicts  uint64 `json:"conflicts"`
 	}
 	streamState struct {
-		Device string  `json:"device"`
-		Name   string  `json:"name"`
-		State  string  `json:"state"`
-		Codec  string  `json:"codec"`
-		FPS    float64 `json:"fps"`
+		Device string `json:"device"`
+		Name   string `json:"stream"`
+		State  string `json:"state"`
+		Report struct {
+			Codec string `json:"codec"`
+		} `json:"report"`
+		Stats struct {
+			FPS float64 `json:"fps"`
+		} `json:"stats"`
 	}
 )
+
+// complaints returns all that the centre has of a device, page by page.
+func (c *centre) complaints(ctx context.Context, device string) (all []complaint, err error) {
+	query := "/api/v1/complaints?limit=500&device=" + device
+	for page := query; ; page = fmt.Sprintf("%s&before=%d", query, all[len(all)-1].ID) {
+		var got struct {
+			Complaints []complaint `json:"complaints"`
+		}
+		if err := c.get(ctx, page, &got); err != nil {
+			return nil, err
+		}
+		all = append(all, got.Complaints...)
+		if len(got.Complaints) < 500 {
+			return all, nil
+		}
+	}
+}
+
+func (c *centre) lanes(ctx context.Context) ([]laneCount, error) {
+	var got struct {
+		Lanes []laneCount `json:"lanes"`
+	}
+	err := c.get(ctx, "/api/v1/lanes", &got)
+	return got.Lanes, err
+}
+
+func (c *centre) streams(ctx context.Context) ([]streamState, error) {
+	var got struct {
+		Streams []streamState `json:"streams"`
+	}
+	err := c.get(ctx, "/api/v1/streams", &got)
+	return got.Streams, err
+}
 
 // get asks the centre's API.
 func (c *centre) get(ctx context.Context, path string, into any) error {

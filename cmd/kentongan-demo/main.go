@@ -64,7 +64,7 @@ func run(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	return serveBench(ctx, s, freeOr(*bench), func(url string) {
-		fmt.Printf(welcome, s.centre.page, url, time.Since(began).Seconds())
+		fmt.Printf(welcome, s.centre.page, url, time.Since(began).Round(time.Millisecond))
 	})
 }
 
@@ -81,7 +81,7 @@ Try, with both open side by side:
   4. freeze, silence or unplug a camera and see its line on the centre's page
   5. kill the centre and start it again
 
-Up in %.1f s. Ctrl-C ends everything and leaves nothing behind.
+Up in %v. Ctrl-C ends everything and leaves nothing behind.
 `
 
 // freeOr returns addr when it can be listened on, and a free port of loopback

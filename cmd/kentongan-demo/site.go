@@ -166,12 +166,12 @@ type tally struct {
 }
 
 func (s *site) tally(ctx context.Context) (tally, error) {
-	var at []complaint
-	if err := s.centre.get(ctx, "/api/v1/complaints?limit=10000&device="+demoDevice, &at); err != nil {
+	at, err := s.centre.complaints(ctx, demoDevice)
+	if err != nil {
 		return tally{}, err
 	}
-	var lanes []laneCount
-	if err := s.centre.get(ctx, "/api/v1/lanes", &lanes); err != nil {
+	lanes, err := s.centre.lanes(ctx)
+	if err != nil {
 		return tally{}, err
 	}
 	var t tally
