@@ -1,0 +1,113 @@
+package spool
+
+import (
+	"context"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"kentongan/agent/report"
+)
+
+// TestModel holds the spool against maps in memory, through appends, reads,
+// acknowledgements, reopening and crashes.
+func TestModel(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		disk := newMemFS()
+		open := func() *Spool {
+			s, err := Open("/s", small(disk))
+			if err != nil {
+				rt.Fatal(err)
+			}
+			return s
+		}
+		s := open()
+		defer func() { _ = s.Close() }()
+		lines := map[report.Lane]map[uint64]string{}
+		first := map[report.Lane]uint64{}
+		for _, lane := range report.Lanes() {
+			lines[lane], first[lane] = map[uint64]string{}, 1
+		}
+		lane := rapid.SampledFrom(report.Lanes())
+		rt.Repeat(map[string]func(*rapid.T){
+			"append": func(rt *rapid.T) {
+				l := lane.Draw(rt, "lane")
+				seq, err := s.Append(context.Background(), l, "test", rapid.StringN(0, 300, 900).Draw(rt, "body"))
+				if err != nil {
+					rt.Skip(err) // full
+				}
+				got, err := s.Read(l, seq, 1, 1)
+				if err != nil || len(got) != 1 || got[0].Seq != seq || lines[l][seq] != "" {
+					rt.Fatalf("append %s/%d: read %v, %v", l, seq, got, err)
+				}
+				lines[l][seq] = string(got[0].Line)
+			},
+			"read": func(rt *rapid.T) {
+				l := lane.Draw(rt, "lane")
+				h := s.Head(l)
+				from := h.First + rapid.Uint64Range(0, h.Backlog()).Draw(rt, "from")
+				got, err := s.Read(l, from, rapid.IntRange(1, 9).Draw(rt, "records"), rapid.IntRange(0, 5000).Draw(rt, "bytes"))
+				if err != nil {
+					rt.Fatal(err)
+				}
+				for i, e := range got {
+					if want, ok := lines[l][e.Seq]; ok && want != string(e.Line) || e.Seq < from || i > 0 && e.Seq <= got[i-1].Seq {
+						rt.Fatalf("read %s from %d: %d", l, from, e.Seq)
+					}
+				}
+				if len(got) == 0 && from < h.Next && l != report.Telemetry {
+					rt.Fatalf("nothing of %s from %d, next is %d", l, from, h.Next)
+				}
+			},
+			"ack": func(rt *rapid.T) {
+				l := lane.Draw(rt, "lane")
+				h := s.Head(l)
+				if h.Backlog() == 0 {
+					rt.Skip("empty")
+				}
+				seq := h.First + rapid.Uint64Range(0, h.Backlog()-1).Draw(rt, "seq")
+				if err := s.Ack(l, seq); err != nil {
+					rt.Fatal(err)
+				}
+				first[l] = seq + 1
+				if got := s.Head(l).First; got != seq+1 {
+					rt.Fatalf("first of %s is %d after %d", l, got, seq)
+				}
+			},
+			"reopen": func(rt *rapid.T) {
+				if err := s.Close(); err != nil {
+					rt.Fatal(err)
+				}
+				s = open()
+				if !s.Status().Clean {
+					rt.Fatal("not clean")
+				}
+			},
+			"crash": func(rt *rapid.T) {
+				old := s
+				disk = disk.clone()
+				s = open()
+				_ = old.Close()
+				for seq := range lines[report.Telemetry] { // what was in memory only is gone
+					if got, err := s.Read(report.Telemetry, seq, 1, 1); err != nil || len(got) == 0 || got[0].Seq != seq {
+						delete(lines[report.Telemetry], seq)
+					}
+				}
+			},
+			"": func(rt *rapid.T) {
+				for l, all := range lines {
+					h := s.Head(l)
+					for seq, want := range all {
+						if seq < first[l] || seq < h.First && l != report.Complaint {
+							continue
+						}
+						got, err := s.Read(l, seq, 1, 1)
+						if err != nil || len(got) != 1 || got[0].Seq != seq || string(got[0].Line) != want {
+							rt.Fatalf("%s/%d: %v, %v; head %+v", l, seq, got, err, h)
+						}
+					}
+				}
+			},
+		})
+	})
+}
