@@ -80,8 +80,8 @@ func TestPagesSay(t *testing.T) {
 		"good, id":      {(*seeder).province, "/?lang=id", []string{"Semua catatan lengkap", "Perangkat daring 3 dari 4", "Kamera menayangkan 2 dari 6", "Pengaduan hari ini 17", "Nomor hilang 0", "Perangkat luring cam-pandeglang", "Nama pengguna atau sandi ditolak.", "Lampu jalan mati", "0007-000E-7"}},
 		"good, en":      {(*seeder).province, "/?lang=en", []string{"Every record is accounted for", "Devices online 3 of 4", "Device offline cam-pandeglang", "User name or password refused.", "Street light out", "Arrived after 2 h 40 min"}},
 		"wounded, en":   {all, "/?lang=en", []string{"3 numbers missing without explanation · 1 contradicting record", "Conflicting records 1 · complaint kiosk-7", "Missing numbers 3 · event cam-kp3b"}},
-		"devices, en":   {all, "/devices?lang=en", []string{"cam-pandeglang offline 44 min ago Alun-alun Pandeglang", "kiosk-7 online 3 h ago Balai Kota Serang 1 of 2 1 in trouble 14 0"}},
-		"device, en":    {all, "/devices/kiosk-7?lang=en", []string{"gate playing 3 h ago H264 1920×1080 tcp 25.0 2.4 Mbit/s 38 ms", "lobby silent", "complaint conflict 14 14 0 0 0 0 1", "Button or lamp GPIO24 · stuck", "Device started again after an abrupt end"}},
+		"devices, en":   {all, "/devices?lang=en", []string{"cam-pandeglang offline since 44 min ago Alun-alun Pandeglang", "kiosk-7 online since 3 h ago Balai Kota Serang 1 of 2 1 in trouble 14 0"}},
+		"device, en":    {all, "/devices/kiosk-7?lang=en", []string{"gate playing since 3 h ago H264 1920×1080 tcp 25.0 2.4 Mbit/s 38 ms", "lobby silent", "complaint conflict 14 14 0 0 0 0 1", "Button or lamp GPIO24 · stuck", "Device started again after an abrupt end"}},
 		"device, id":    {all, "/devices/kiosk-7?lang=id", []string{"25,0", "2,4 Mbit/s", "Perangkat menyala lagi setelah padam mendadak"}},
 		"complaints":    {all, "/complaints?lang=en", []string{"000C-0003-Z Social aid not received", "clock not set", "estimated", "2 h 40 min"}},
 		"of one kiosk":  {all, "/complaints?lang=en&device=kiosk-12", []string{"000C-0003-Z", "Show all"}},
@@ -103,6 +103,15 @@ func TestPagesSay(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// The example that the search gives is a ticket that a kiosk could make.
+func TestSearchGivesARealExample(t *testing.T) {
+	srv, _, _ := serve(t)
+	_, html := get(t, srv.URL+"/complaints?lang=en")
+	if want := "Example: " + report.NewTicket(7, 1).String(); !strings.Contains(html, want) {
+		t.Errorf("no %q on the page", want)
 	}
 }
 

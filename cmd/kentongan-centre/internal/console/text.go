@@ -170,7 +170,7 @@ var texts = map[string][2]string{
 
 	"search":       {"Cari nomor tiket", "Find a ticket"},
 	"searchgo":     {"Cari", "Find"},
-	"searchhint":   {"Huruf kecil, spasi dan O untuk 0 boleh. Contoh: 0007-0001-8", "Lower case, spaces and O for 0 are fine. Example: 0007-0001-8"},
+	"searchhint":   {"Huruf kecil, spasi dan O untuk 0 boleh. Contoh: 0007-0001-S", "Lower case, spaces and O for 0 are fine. Example: 0007-0001-S"},
 	"notticket":    {"Itu bukan nomor tiket: periksa kembali setiap hurufnya. Nomor tiket mempunyai 9 huruf atau angka.", "That is not a ticket number: read it again, letter by letter. A ticket has 9 letters or digits."},
 	"ticketabsent": {"Nomor itu benar bentuknya, tetapi belum tiba di sini. Kios mungkin masih luring; pengaduan tersimpan di kios dan akan tiba.", "The number is well formed but has not arrived here. The kiosk may be offline; the complaint is kept there and will arrive."},
 	"all":          {"Tampilkan semua", "Show all"},
