@@ -16,9 +16,9 @@ package gpio
 import (
 	"fmt"
 	"net"
-	"os"
-	"strings"
 	"sync"
+
+	"periph.io/x/host/v3/distro"
 
 	"kentongan/hal"
 )
@@ -64,9 +64,9 @@ func New(o Options) *Board {
 
 // Name implements hal.Board: the model from the device tree, if there is one.
 func (b *Board) Name() string {
-	model, err := os.ReadFile("/sys/firmware/devicetree/base/model")
-	if name := strings.TrimRight(string(model), "\x00\n"); err == nil && name != "" {
-		return name
+	const none = "<unknown>" // what periph says without a device tree
+	if model := distro.DTModel(); model != none {
+		return model
 	}
 	return "Linux GPIO"
 }
