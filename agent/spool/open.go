@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -170,7 +171,7 @@ func (s *Spool) cursorDamaged(err error, known bool) {
 // the complaint lane, two in the others, so that a disk filled by other
 // programs can't refuse a press, nor the record of a gap.
 func (l *lane) provide() {
-	for l.used()+l.size <= l.quota {
+	for at := 0; l.used()+l.size <= l.quota; at++ {
 		l.mu.Lock()
 		n := len(l.free)
 		if l.active != nil {
@@ -187,7 +188,7 @@ func (l *lane) provide() {
 		}
 		_ = f.Close()
 		l.mu.Lock()
-		l.free = append([]*segment{seg}, l.free...)
+		l.free = slices.Insert(l.free, at, seg) // before those with an earlier life
 		l.mu.Unlock()
 	}
 }

@@ -98,6 +98,7 @@ type Spool struct {
 	cursor    cursorFile
 	cursorDue time.Time
 	flushDue  time.Time
+	group     int // requests in the last round
 }
 
 // request is one record that waits for the writer.
