@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"time"
 )
 
 // Bounds of what a camera may send before it shows a picture. The largest
@@ -19,6 +20,16 @@ const (
 	maxHeaderBytes = 64 << 10
 	maxBodyBytes   = 128 << 10 // the library's own limit
 	maxStrayBytes  = 64 << 10  // between messages
+)
+
+// What a camera may send before it is slowed down, by reading later: TCP then
+// slows the camera. 64 Mbit/s is above every camera that makes sense on a
+// small board; each frame counts for frameCost bytes more, since many small
+// packets cost the processor what few large ones do not.
+const (
+	floodBytes  = 8 << 20 // per second
+	frameCost   = 400
+	floodWindow = 50 * time.Millisecond
 )
 
 // errNotRTSP is something else on the port.
@@ -38,10 +49,12 @@ type line struct {
 
 	options atomic.Bool // the newest request is OPTIONS
 
-	ready   []byte         // of a message that was read and mended
-	frame   int            // bytes of an interleaved frame that are still to come
-	greeted bool           // the first message was RTSP
-	stray   int            // bytes between messages
+	ready   []byte // of a message that was read and mended
+	frame   int    // bytes of an interleaved frame that are still to come
+	greeted bool   // the first message was RTSP
+	stray   int    // bytes between messages
+	flood   int    // cost of what was read since window
+	window  time.Time
 	ssrc    [8]ssrcRewrite // by channel / 2
 }
 
@@ -114,6 +127,7 @@ func (l *line) interleaved() error {
 	}
 	channel, n := head[1], int(binary.BigEndian.Uint16(head[2:]))
 	l.frame = 4 + n
+	l.slow(l.frame + frameCost)
 	const rtpHeader = 12
 	if channel%2 != 0 || int(channel/2) >= len(l.ssrc) || n < rtpHeader {
 		return nil
@@ -124,6 +138,19 @@ func (l *line) interleaved() error {
 	}
 	l.keepSSRC(&l.ssrc[channel/2], p[4:])
 	return nil
+}
+
+// slow waits when the camera floods. It looks at the clock once in a while.
+func (l *line) slow(cost int) {
+	const share = floodBytes / int(time.Second/floodWindow)
+	if l.flood += cost; l.flood < share {
+		return
+	}
+	if early := floodWindow - time.Since(l.window); early > 0 {
+		l.note("floods: its packets are read more slowly than it sends them")
+		time.Sleep(early)
+	}
+	l.flood, l.window = 0, time.Now()
 }
 
 // keepSSRC gives an RTP packet the SSRC with which the session began.

@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"math"
 	"time"
 
 	"kentongan/agent/report"
@@ -88,6 +89,15 @@ func (m Measure) stats(name string) report.StreamStats {
 		Name: name, WindowMS: m.Short.Covered.Milliseconds(),
 		FPS: round(m.Short.FPS), BitsPerS: m.Short.BitsPerS,
 		Packets: m.Packets, PacketsLost: m.Lost, SinceFrameMS: -1,
+		LossRatio: math.Round(m.Short.LossRatio*1e5) / 1e5, JitterMS: round(m.Jitter.Seconds() * 1e3),
+		KeyframeMS: m.KeyframeTime.Milliseconds(), GOP: m.KeyframeGOP, LargestB: m.Short.Largest,
+		Reordered: m.Reordered, Duplicates: m.Duplicates, Jumps: m.SeqJumps + m.TimeJumps,
+	}
+	if m.Reports > 0 {
+		s.ClockOffsetMS = new(m.ClockOffset.Milliseconds())
+	}
+	if m.DriftKnown {
+		s.ClockDriftPPM = new(math.Round(m.ClockDrift*10) / 10)
 	}
 	if m.SinceFrame >= 0 {
 		s.SinceFrameMS = m.SinceFrame.Milliseconds()
@@ -96,7 +106,7 @@ func (m Measure) stats(name string) report.StreamStats {
 }
 
 // round keeps two digits: more would be noise on the wire.
-func round(f float64) float64 { return float64(int64(f*100+0.5)) / 100 }
+func round(f float64) float64 { return math.Round(f*100) / 100 }
 
 // age is how long ago the newest frame began, and what came at all.
 func (m *meter) age(now time.Time) (frames, packets uint64, age time.Duration) {

@@ -1,6 +1,9 @@
 package stream
 
-import "testing"
+import (
+	"testing"
+	"time"
+)
 
 func TestInspect(t *testing.T) {
 	join := func(parts ...[]byte) (out []byte) {
@@ -97,6 +100,12 @@ func FuzzPayload(f *testing.F) {
 			return
 		}
 		var p parameters
+		began := time.Now()
+		defer func() {
+			if took := time.Since(began); took > 2*time.Second {
+				t.Errorf("%d bytes of parameters took %v", len(look.sps), took)
+			}
+		}()
 		if p.take(codec, look.sps) == nil && (p.size.Width <= 0 || p.size.Width > maxDimension) {
 			t.Errorf("size %v", p.size)
 		}

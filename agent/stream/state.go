@@ -90,7 +90,7 @@ func isStay(state string) bool {
 
 // worthReporting leaves of a state what makes another one of it.
 func worthReporting(s report.StreamState) report.StreamState {
-	s.Since, s.Detail, s.Attempts = time.Time{}, "", 0
+	s.Since, s.Detail, s.Attempts, s.Quirks = time.Time{}, "", 0, ""
 	return s
 }
 

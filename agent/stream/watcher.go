@@ -33,6 +33,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -198,7 +199,7 @@ func (w *Watcher) keep(s *session) {
 // watch is the watchdog over a session that was told to play. over gets the
 // client's end.
 func (w *Watcher) watch(ctx context.Context, s *session, over <-chan error) error {
-	look := time.NewTicker(min(lookEvery, w.cfg.SilentAfter/10))
+	look := time.NewTicker(min(lookEvery, w.cfg.SilentAfter/20))
 	defer look.Stop()
 	stats := time.NewTicker(w.cfg.StatsEvery)
 	defer stats.Stop()
@@ -264,6 +265,7 @@ func (w *Watcher) playing(s *session) {
 	w.board.set(func(st *report.StreamState) {
 		st.State, st.Class, st.Detail, st.Attempts = StatePlaying, "", "", 0
 		st.Codec, st.Width, st.Height, st.Proto = string(s.found.codec), size.Width, size.Height, proto
+		st.Audio, st.Quirks = s.found.audio, strings.Join(s.quirkNames(), "; ")
 	})
 }
 
