@@ -298,11 +298,13 @@ func cutSeed(t *testing.T, seed uint64, images *atomic.Int64) {
 			return
 		}
 		next, wg, start := rng.IntN(len(run.moments)), newPool(), disk
+		now := p.copy()
 		for i, m := range run.moments {
 			if m.op.kind != "" {
 				at.step(m.op)
 			} else {
 				p.take(m)
+				now = p.copy()
 			}
 			if i == next {
 				start = at.image(rng)
@@ -311,7 +313,7 @@ func cutSeed(t *testing.T, seed uint64, images *atomic.Int64) {
 				if v > 0 && len(at.writes)+len(at.changes) == 0 {
 					break // nothing is in flight: one image is all there is
 				}
-				img, now := at.image(rng), p.copy()
+				img, now := at.image(rng), now
 				wg.do(func() {
 					images.Add(1)
 					if err := check(img, o, now); err != nil {
@@ -331,9 +333,7 @@ func cutSeed(t *testing.T, seed uint64, images *atomic.Int64) {
 	}
 }
 
-// copy keeps the promises as they are now. Lines are only added, and no test
-// of an image looks at those above its moment, so the maps are shared out in
-// full.
+// copy keeps the promises as they are now.
 func (p *promise) copy() *promise {
 	c := newPromise()
 	for lane, lines := range p.lines {
@@ -344,4 +344,28 @@ func (p *promise) copy() *promise {
 	}
 	c.gaps = append(c.gaps, p.gaps...)
 	return c
+}
+
+// TestCutsFindADiskThatLies is the negative control: when flushes of segments
+// are not passed on, the harness must say that confirmed records are lost.
+func TestCutsFindADiskThatLies(t *testing.T) {
+	rng := rand.New(rand.NewPCG(1, 1))
+	disk, o := newMemFS(), small(nil)
+	at, run := newCutDisk(disk), &cutRun{t: t, rng: rng}
+	synctest.Test(t, func(t *testing.T) { run.live(disk, o, 20) })
+	p, failed := newPromise(), 0
+	for _, m := range run.moments {
+		switch {
+		case m.op.kind == "":
+			p.take(m)
+		case m.op.kind != "sync" || !strings.HasSuffix(m.op.name, ".seg"):
+			at.step(m.op)
+		}
+		if check(at.image(rng), o, p) != nil {
+			failed++
+		}
+	}
+	if failed == 0 {
+		t.Errorf("none of %d images shows a loss", len(run.moments))
+	}
 }

@@ -6,6 +6,7 @@ import (
 	"math/rand/v2"
 	"path/filepath"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -173,25 +174,29 @@ func TestDamagedSpools(t *testing.T) {
 	seed := testSeed(t)
 	total := 10_000 / slowdown
 	const perStore = 250
-	began, lost := time.Now(), 0
+	began := time.Now()
+	var lost atomic.Int64
 	for n := 0; n < total && !t.Failed(); n += perStore {
 		rng := rand.New(rand.NewPCG(seed, uint64(n)))
 		st := newStore(t, rng, n/perStore%2 == 1)
+		work := newPool()
 		for k := range min(perStore, total) {
 			disk := st.disk.clone()
 			wounds := hurt(disk, rng)
 			for single := rng.IntN(4) > 0; !single && rng.IntN(3) > 0; {
 				wounds = append(wounds, hurt(disk, rng)...)
 			}
-			gone, err := st.check(disk, wounds)
-			if err != nil {
-				t.Errorf("seed %d, store %d, image %d, mirror %q, %+v: %v", seed, n, k, st.o.Mirror, wounds, err)
-				break
-			}
-			lost += gone
+			work.do(func() {
+				gone, err := st.check(disk, wounds)
+				if err != nil {
+					t.Errorf("seed %d, store %d, image %d, mirror %q, %+v: %v", seed, n, k, st.o.Mirror, wounds, err)
+				}
+				lost.Add(int64(gone))
+			})
 		}
+		work.wait()
 	}
-	t.Logf("%d damaged spools in %v, %d records lost and named", total, time.Since(began).Round(time.Millisecond), lost)
+	t.Logf("%d damaged spools in %v, %d records lost and named", total, time.Since(began).Round(time.Millisecond), lost.Load())
 }
 
 func (st *store) check(disk *memFS, wounds []wound) (lost int, err error) {

@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"kentongan/agent/report"
@@ -272,27 +273,83 @@ func explained(holes []report.Gap, lane report.Lane, seq uint64, reasons ...stri
 }
 
 func TestSixteenWritersShareSyncs(t *testing.T) {
-	disk := newMemFS()
-	disk.syncTime = time.Millisecond
-	s := mustOpen(t, "/s", options(disk))
-	before := s.Status().Syncs
-	var wg sync.WaitGroup
-	for w := range 16 {
-		wg.Go(func() {
-			for i := range 20 {
-				if _, err := s.Append(context.Background(), report.Complaint, "test", fmt.Sprint(w, i)); err != nil {
-					t.Error(err)
+	synctest.Test(t, func(t *testing.T) {
+		disk := newMemFS()
+		disk.syncTime = time.Millisecond
+		s := mustOpen(t, "/s", options(disk))
+		before := s.Status().Syncs
+		var wg sync.WaitGroup
+		for w := range 16 {
+			wg.Go(func() {
+				for i := range 20 {
+					if _, err := s.Append(context.Background(), report.Complaint, "test", fmt.Sprint(w, i)); err != nil {
+						t.Error(err)
+					}
 				}
+			})
+		}
+		wg.Wait()
+		if n := s.Status().Syncs - before; n > 320/4 {
+			t.Errorf("%d syncs for 320 records of 16 writers", n)
+		}
+		got := readAllOf(t, s, report.Complaint)
+		if len(got) != 320 {
+			t.Errorf("%d records", len(got))
+		}
+		checkLines(t, s, report.Complaint, got)
+	})
+}
+
+// TestTelemetryWearsNoFlash: ten records a second for an hour cost less than a
+// twentieth of a page each, and those that the broker has before they are due
+// cost nothing.
+func TestTelemetryWearsNoFlash(t *testing.T) {
+	for _, online := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			s := mustOpen(t, "/s", options(newMemFS()))
+			before := s.Status()
+			const records = 36_000
+			for i := range records {
+				seq := mustAppend(t, s, report.Telemetry, report.StreamStats{
+					Name: fmt.Sprintf("cam-%d", i%12), WindowMS: 10_000, FPS: 24.9 + float64(i%7)/100,
+					BitsPerS: 2_000_000 + int64(i*7919%100_000), Packets: uint64(i * 211), SinceFrameMS: int64(i % 41),
+				})
+				if online {
+					if err := s.Ack(report.Telemetry, seq); err != nil {
+						t.Fatal(err)
+					}
+				}
+				time.Sleep(100 * time.Millisecond)
+			}
+			after := s.Status()
+			each := float64(after.Bytes-before.Bytes) / records
+			t.Logf("online %v: %.1f bytes and %.4f syncs a record", online, each, float64(after.Syncs-before.Syncs)/records)
+			if each > pageSize/20 {
+				t.Errorf("%.1f bytes a record, want less than a 20th of a page", each)
 			}
 		})
 	}
-	wg.Wait()
-	if n := s.Status().Syncs - before; n > 320/4 {
-		t.Errorf("%d syncs for 320 records of 16 writers", n)
-	}
-	got := readAllOf(t, s, report.Complaint)
-	if len(got) != 320 {
-		t.Errorf("%d records", len(got))
-	}
-	checkLines(t, s, report.Complaint, got)
+}
+
+// TestTelemetryIsDurableAfterItsDelay: a power cut takes what is younger.
+func TestTelemetryIsDurableAfterItsDelay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := newMemFS()
+		s := mustOpen(t, "/s", small(disk))
+		old := mustAppend(t, s, report.Telemetry, "old")
+		time.Sleep(10*time.Second + time.Millisecond)
+		synctest.Wait()
+		young := mustAppend(t, s, report.Telemetry, "young")
+		s = mustOpen(t, "/s", small(disk.clone()))
+		got := readAllOf(t, s, report.Telemetry)
+		if len(got) != 1 || got[0].Seq != old {
+			t.Errorf("%d records after the cut, want the old one", len(got))
+		}
+		if next := s.Head(report.Telemetry).Next; next <= young {
+			t.Errorf("next number is %d, but %d may have been sent", next, young)
+		}
+		if holes := gaps(t, readAllOf(t, s, report.Event)); !explained(holes, report.Telemetry, young, report.GapTorn) {
+			t.Errorf("%d is not explained: %v", young, holes)
+		}
+	})
 }
