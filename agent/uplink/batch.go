@@ -8,18 +8,20 @@ import (
 	"kentongan/agent/report"
 )
 
-// packer makes payloads out of records. It keeps one compressor, which costs
-// more memory than all it compresses, and learns how well the lines compress,
+// packer makes payloads out of records. It keeps its compressors, which cost
+// more memory than all they compress, and learns how well the lines compress,
 // so that a batch comes out about as large as the link likes. One goroutine
 // owns it.
 type packer struct {
-	from  int // bytes from which a batch is compressed; negative is never
-	zip   *gzip.Writer
+	from  int                  // bytes from which a batch is compressed; negative is never
+	zips  map[int]*gzip.Writer // by level, made when first used
 	buf   bytes.Buffer
 	ratio float64 // compressed to plain, of the last batches
 }
 
-func newPacker(from int) *packer { return &packer{from: from, ratio: 0.25} }
+func newPacker(from int) *packer {
+	return &packer{from: from, ratio: 0.25, zips: map[int]*gzip.Writer{}}
+}
 
 // plainBytes is how many bytes of lines give a payload of about wire bytes.
 func (p *packer) plainBytes(wire, most int) int {
@@ -29,24 +31,33 @@ func (p *packer) plainBytes(wire, most int) int {
 	return min(int(float64(wire)/p.ratio), most)
 }
 
+// Levels of compression. The thorough one makes batches a quarter smaller and
+// takes two to three times as long (BenchmarkGzip): it is for links that are slow
+// or paid for by the byte.
+const (
+	levelFast     = gzip.BestSpeed
+	levelThorough = gzip.DefaultCompression
+)
+
 // pack makes the payload of a batch and tells whether it is compressed.
-func (p *packer) pack(h report.Head, entries []report.Entry) (payload []byte, zipped bool, err error) {
+func (p *packer) pack(h report.Head, entries []report.Entry, level int) (payload []byte, zipped bool, err error) {
 	plain := report.EncodeBatch(h, entries)
 	if p.from < 0 || len(plain) < p.from {
 		return plain, false, nil
 	}
-	if p.zip == nil {
-		// The fastest level needs the least memory; see BenchmarkGzip.
-		if p.zip, err = gzip.NewWriterLevel(nil, gzip.BestSpeed); err != nil {
+	zip := p.zips[level]
+	if zip == nil {
+		if zip, err = gzip.NewWriterLevel(nil, level); err != nil {
 			return nil, false, fmt.Errorf("compress batch: %w", err)
 		}
+		p.zips[level] = zip
 	}
 	p.buf.Reset()
-	p.zip.Reset(&p.buf)
-	if _, err := p.zip.Write(plain); err != nil {
+	zip.Reset(&p.buf)
+	if _, err := zip.Write(plain); err != nil {
 		return nil, false, fmt.Errorf("compress batch: %w", err)
 	}
-	if err := p.zip.Close(); err != nil {
+	if err := zip.Close(); err != nil {
 		return nil, false, fmt.Errorf("compress batch: %w", err)
 	}
 	if p.buf.Len() >= len(plain) {

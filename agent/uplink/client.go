@@ -20,20 +20,10 @@ const maxIncoming = 64 << 10
 // buffers, so it takes longer only when paho has stopped meanwhile.
 const handover = 2 * time.Second
 
-// noStore makes paho keep nothing: what is not acknowledged is in our spool.
-type noStore struct{}
-
-func (noStore) Open()                             {}
-func (noStore) Put(string, packets.ControlPacket) {}
-func (noStore) Get(string) packets.ControlPacket  { return nil }
-func (noStore) All() []string                     { return nil }
-func (noStore) Del(string)                        {}
-func (noStore) Close()                            {}
-func (noStore) Reset()                            {}
-
-// wire is one MQTT connection: a client of paho's that is used once. Only in
-// this setting do its tokens tell the truth: nil is a PUBACK, and every token
-// completes with an error when the connection ends.
+// wire is one MQTT connection: a client of paho's that is used once. With
+// AutoReconnect, paho completes a token without a PUBACK when it reconnects, and
+// without CleanSession it never completes those of a lost connection; so we use
+// neither, and a new client for each connection.
 type wire struct {
 	client mqtt.Client
 	conn   *framed
@@ -49,7 +39,7 @@ type will struct {
 
 // connect opens a wire, or says of what kind the failure is. It takes no longer
 // than the connect limit and leaves nothing behind when it fails.
-func (d *dialer) connect(ctx context.Context, w will, onMessage mqtt.MessageHandler) (*wire, error) {
+func (d *dialer) connect(ctx context.Context, w will, store mqtt.Store, onMessage mqtt.MessageHandler) (*wire, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.cfg.Tuning.ConnectLimit)
 	defer cancel()
 	password, err := d.broker.password()
@@ -64,7 +54,7 @@ func (d *dialer) connect(ctx context.Context, w will, onMessage mqtt.MessageHand
 	o.SetClientID(d.cfg.Device).SetUsername(d.broker.Username).SetPassword(password)
 	o.SetProtocolVersion(4).SetCleanSession(true)
 	o.SetAutoReconnect(false).SetConnectRetry(false)
-	o.SetOrderMatters(false).SetStore(noStore{})
+	o.SetOrderMatters(false).SetStore(store)
 	o.SetKeepAlive(d.cfg.KeepAlive).SetPingTimeout(min(d.cfg.KeepAlive, 10*time.Second))
 	o.SetConnectTimeout(d.cfg.Tuning.ConnectLimit).SetWriteTimeout(handover)
 	o.SetBinaryWill(w.topic, w.payload, 1, true)

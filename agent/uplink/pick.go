@@ -165,7 +165,7 @@ func (s *session) batch(l *lane, from, to uint64, backlog bool) (*publish, error
 		}
 		return nil, nil
 	}
-	payload, zipped, err := s.pack.pack(l.head, entries)
+	payload, zipped, err := s.pack.pack(l.head, entries, s.level())
 	if err != nil {
 		return nil, err
 	}
@@ -179,6 +179,17 @@ func (s *session) batch(l *lane, from, to uint64, backlog bool) (*publish, error
 	}
 	l.claim(p.from, p.to)
 	return p, nil
+}
+
+// farAway is a round trip from which a link counts as slow.
+const farAway = 20 * time.Millisecond
+
+// level is how hard to compress on this link.
+func (s *session) level() int {
+	if s.broker.Metered || s.window.srtt > farAway {
+		return levelThorough
+	}
+	return levelFast
 }
 
 // skip passes over numbers that the store does not hold, before others that it
@@ -203,26 +214,39 @@ const readAhead = 32 << 10
 
 // read returns records of from to to, at least one if there is one.
 func (s *session) read(l *lane, from, to uint64, maxBytes, maxRecords int) ([]report.Entry, error) {
-	i := slices.IndexFunc(l.cache, func(e report.Entry) bool { return e.Seq >= from })
-	if i < 0 || l.cache[0].Seq > from || l.cache[i].Seq != from {
-		got, err := s.up.store.Read(l.name, from, max(maxRecords, 64), max(maxBytes, readAhead))
-		if err != nil {
-			return nil, fmt.Errorf("read lane %s from %d: %w", l.name, from, err)
+	if i := slices.IndexFunc(l.cache, func(e report.Entry) bool { return e.Seq >= from }); i >= 0 && l.cache[i].Seq == from {
+		l.cache = l.cache[i:]
+		n, full := fit(l.cache, to, maxBytes, maxRecords)
+		if full { // else what is left of it would make a small batch
+			return l.takeCached(n), nil
 		}
-		l.cache, i = got, 0
 	}
-	l.cache = l.cache[i:]
-	n, size := 0, 0
-	for n < len(l.cache) && n < maxRecords && l.cache[n].Seq <= to {
-		size += len(l.cache[n].Line) + 1
-		if n > 0 && size > maxBytes {
-			break
+	got, err := s.up.store.Read(l.name, from, max(maxRecords, 64), max(maxBytes, readAhead))
+	if err != nil {
+		return nil, fmt.Errorf("read lane %s from %d: %w", l.name, from, err)
+	}
+	l.cache = got
+	n, _ := fit(l.cache, to, maxBytes, maxRecords)
+	return l.takeCached(n), nil
+}
+
+// fit tells how many of the entries make one batch, and whether a limit ended
+// it, not the end of the entries.
+func fit(entries []report.Entry, to uint64, maxBytes, maxRecords int) (n int, full bool) {
+	size := 0
+	for i, e := range entries {
+		size += len(e.Line) + 1
+		if i == maxRecords || e.Seq > to || (i > 0 && size > maxBytes) {
+			return i, true
 		}
-		n++
 	}
+	return len(entries), len(entries) == maxRecords
+}
+
+func (l *lane) takeCached(n int) []report.Entry {
 	out := l.cache[:n]
 	l.cache = l.cache[n:]
-	return out, nil
+	return out
 }
 
 func earliest(a, b time.Time) time.Time {

@@ -31,9 +31,9 @@ type session struct {
 	pack   *packer
 
 	flying   map[*publish]struct{}
-	acks     chan outcome
-	over     chan struct{}  // closed when the loop has ended
-	waiters  sync.WaitGroup // of tokens
+	ledger   *ledger
+	done     []outcome      // a buffer for the ledger's
+	waiters  sync.WaitGroup // of the subscription
 	progress time.Time      // last PUBACK, or last publish into an empty window
 
 	ages        ages
@@ -43,15 +43,9 @@ type session struct {
 	lastRecords int  // in the last telemetry batch
 	skipped     bool // a hole was passed over: pick again
 	readAgain   time.Time
-	brokered    int   // publishes of records with a PUBACK
-	wireSeen    int64 // bytes that were charged to the budget
-}
-
-// outcome is a token that has completed.
-type outcome struct {
-	p   *publish
-	err error
-	at  time.Time
+	told        time.Time // last publishStats
+	brokered    int       // publishes of records with a PUBACK
+	wireSeen    int64     // bytes that were charged to the budget
 }
 
 // Ends of a session that the device orders itself.
@@ -75,22 +69,20 @@ func (u *Uplink) session(ctx context.Context, b *brokerState) (up time.Duration,
 		window: newWindow(u.cfg.Tuning.MaxWindow, u.cfg.Tuning.MaxInFlight),
 		pack:   u.pack,
 		flying: map[*publish]struct{}{},
-		acks:   make(chan outcome, u.cfg.Tuning.MaxInFlight),
-		over:   make(chan struct{}),
+		ledger: newLedger(),
 	}
 	w, err := s.will()
 	if err != nil {
 		return 0, err
 	}
 	d := &dialer{cfg: &u.cfg, broker: b.Broker, addr: b.addr, sent: &u.sent, recv: &u.recv}
-	s.wire, err = d.connect(ctx, w, func(_ mqtt.Client, m mqtt.Message) { s.inbox.put(m.Topic(), m.Payload()) })
+	s.wire, err = d.connect(ctx, w, s.ledger, func(_ mqtt.Client, m mqtt.Message) { s.inbox.put(m.Topic(), m.Payload()) })
 	if err != nil {
 		return 0, err
 	}
 	began := time.Now()
 	u.connected(b, s.id)
 	err = s.run(ctx, b)
-	close(s.over)
 	s.wire.close(err)
 	s.waiters.Wait()
 	s.charge(true)
@@ -121,6 +113,9 @@ func (s *session) deviceState(state string) ([]byte, error) {
 	return out, nil
 }
 
+// statsEvery is how often Status changes while there is no pause.
+const statsEvery = 100 * time.Millisecond
+
 // run is the loop. It returns what ended it.
 func (s *session) run(ctx context.Context, b *brokerState) error {
 	if err := s.start(); err != nil {
@@ -131,21 +126,27 @@ func (s *session) run(ctx context.Context, b *brokerState) error {
 		s.log.Warn("certificate files not watched", "err", err)
 	}
 	defer stopWatch()
+	if s.filesChanged(b) { // between the reading and the watching
+		return errNewFiles
+	}
 	day := time.NewTicker(dayTick)
 	defer day.Stop()
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
 		changed := s.refresh(time.Now())
-		again, hot, err := s.pump(time.Now())
+		again, hot, err := s.pumpMany()
 		if err != nil {
 			return err
 		}
 		var more <-chan struct{}
+		if now := time.Now(); !hot || now.Sub(s.told) > statsEvery {
+			s.told = now
+			s.publishStats()
+		}
 		if hot {
 			more = always
 		} else {
-			s.publishStats()
 			timer.Reset(max(time.Until(again), 0))
 		}
 		select {
@@ -157,8 +158,8 @@ func (s *session) run(ctx context.Context, b *brokerState) error {
 			return s.ended()
 		case <-s.wire.lost:
 			return s.ended()
-		case o := <-s.acks:
-			if err := s.completed(o); err != nil {
+		case <-s.ledger.ready:
+			if err := s.takeAcks(); err != nil {
 				return err
 			}
 		case <-s.inbox.ready:
@@ -249,6 +250,32 @@ func (s *session) refresh(now time.Time) (changed [3]<-chan struct{}) {
 	return changed
 }
 
+// burst is how many messages are sent between two looks at everything else: a
+// look at a dozen channels costs as much as a small publish. To compress a large
+// one takes a weak board 10 ms, so burstTime ends it too: a press waits for it.
+const (
+	burst     = 16
+	burstTime = time.Millisecond
+)
+
+// pumpMany pumps while there is room, and takes PUBACKs meanwhile.
+func (s *session) pumpMany() (again time.Time, hot bool, err error) {
+	began := time.Now()
+	for now, n := began, 0; n < burst && now.Sub(began) < burstTime; now, n = time.Now(), n+1 {
+		if again, hot, err = s.pump(now); !hot || err != nil {
+			return again, hot, err
+		}
+		select {
+		case <-s.ledger.ready:
+			if err := s.takeAcks(); err != nil {
+				return again, hot, err
+			}
+		default:
+		}
+	}
+	return again, hot, nil
+}
+
 // pump sends one message if one may go. hot is when it should be called again
 // at once, after a look at what came in; else it says when.
 func (s *session) pump(now time.Time) (again time.Time, hot bool, err error) {
@@ -279,7 +306,7 @@ func (s *session) pump(now time.Time) (again time.Time, hot bool, err error) {
 	return earliest(again, later), false, nil
 }
 
-// send hands a publish to paho and waits for its token elsewhere.
+// send hands a publish to paho. The ledger tells of its PUBACK.
 func (s *session) send(p *publish, now time.Time) {
 	p.sentAt = now
 	p.size = len(p.topic) + len(p.payload) + 8
@@ -294,26 +321,36 @@ func (s *session) send(p *publish, now time.Time) {
 		p.lane.stats.SentPublishes++
 		p.lane.stats.SentRecords += uint64(p.records)
 	}
+	s.ledger.handing(p)
 	tok := s.wire.client.Publish(p.topic, 1, p.retained, p.payload)
 	p.payload = nil // a rewind reads it again
-	s.waiters.Go(func() {
-		<-tok.Done()
-		select {
-		case s.acks <- outcome{p, tok.Error(), time.Now()}:
-		case <-s.over:
+	select {
+	case <-tok.Done():
+		if err := tok.Error(); err != nil { // paho has stopped, or took no publish in time
+			_ = s.wire.conn.end(fmt.Errorf("publish: %w", err))
 		}
-	})
+	default:
+	}
 }
 
-// completed takes one PUBACK, or the end of the connection as paho tells it.
-func (s *session) completed(o outcome) error {
-	if o.err != nil {
-		return s.ended()
+// takeAcks takes the PUBACKs that have come in.
+func (s *session) takeAcks() error {
+	s.done = s.ledger.take(s.done)
+	for _, o := range s.done {
+		if err := s.completed(o); err != nil {
+			return err
+		}
 	}
+	clear(s.done)
+	return nil
+}
+
+// completed takes one PUBACK.
+func (s *session) completed(o outcome) error {
 	p := o.p
 	delete(s.flying, p)
 	s.progress = o.at
-	s.window.done(p.size, o.at.Sub(p.sentAt), o.at)
+	s.window.done(p.size, p.sentAt, o.at)
 	if p.lane == nil {
 		s.up.states.confirmed(p.state, p.version)
 		return nil
@@ -388,6 +425,7 @@ func (s *session) leaveInOrder() {
 	payload, err := s.deviceState(report.Offline)
 	if err == nil {
 		topic := report.Topics(s.up.cfg.Device).State()
+		s.ledger.handing(nil)
 		tok := s.wire.client.Publish(topic, 1, true, payload)
 		select {
 		case <-tok.Done():

@@ -175,19 +175,39 @@ func (u *Uplink) pause(ctx context.Context, wait time.Duration) {
 		u.repeat.warn("certificate files not watched", err)
 	}
 	defer stop()
+	if u.retryChanged() { // between the reading and the watching
+		return
+	}
 	t := time.NewTimer(wait)
 	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	case <-u.wake:
-		u.retryNow(func(*brokerState) bool { return true })
-	case <-watch:
-		u.retryNow(func(b *brokerState) bool {
-			sum, err := b.fingerprint()
-			return err == nil && sum != b.sum
-		})
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-t.C:
+			return
+		case <-u.wake:
+			for _, b := range u.brokers {
+				b.retryAt = time.Time{}
+			}
+			return
+		case <-watch:
+			if u.retryChanged() {
+				return
+			}
+		}
 	}
+}
+
+// retryChanged lets the brokers whose files have changed be tried at once.
+func (u *Uplink) retryChanged() (any bool) {
+	for _, b := range u.brokers {
+		if sum, err := b.fingerprint(); err == nil && sum != b.sum && len(b.files()) > 0 {
+			b.retryAt = time.Time{}
+			any = true
+		}
+	}
+	return any
 }
 
 func (u *Uplink) files() (names []string) {
@@ -195,14 +215,6 @@ func (u *Uplink) files() (names []string) {
 		names = append(names, b.files()...)
 	}
 	return names
-}
-
-func (u *Uplink) retryNow(which func(*brokerState) bool) {
-	for _, b := range u.brokers {
-		if which(b) {
-			b.retryAt = time.Time{}
-		}
-	}
 }
 
 // Wake ends a pause between two tries, for one who knows that a network has

@@ -29,7 +29,9 @@ func TestAllLanesArriveAndLeave(t *testing.T) {
 	store.append(t, report.Complaint, 30)
 	store.append(t, report.Event, 300)
 	store.append(t, report.Telemetry, 3000)
-	u := startUplink(t, testConfig(m.url()), store)
+	cfg := testConfig(m.url())
+	cfg.Tuning.ResendAfter = time.Minute // nothing is lost here
+	u := startUplink(t, cfg, store)
 	c.wantAll(store, report.Complaint, 30, 10*time.Second)
 	c.wantAll(store, report.Event, 300, 10*time.Second)
 	c.wantAll(store, report.Telemetry, 3000, 10*time.Second)

@@ -21,24 +21,27 @@ type window struct {
 	srtt     time.Duration // smoothed; 0 before the first PUBACK
 	shortest time.Duration // of this connection
 	starting bool          // doubling each round trip
-	shrunk   time.Time     // last time
-	slow     int           // PUBACKs in a row that were late at the floor
+
+	roundAt  time.Time     // a publish sent since then closes the round
+	roundMin time.Duration // the shortest in it; 0 is none yet
+	busy     bool          // the window was what held us up in it
+	slow     int           // rounds in a row that were late at the floor
 	slowBest time.Duration // the shortest of these
 }
 
 const (
 	windowFloor = 2 << 10 // bytes: two of the smallest publishes
-	windowStart = 4 << 10 // bytes: 2 s of the slowest link that we serve, 16 kbit/s
+	windowStart = 2 << 10 // bytes: 1 s of the slowest link that we serve, 16 kbit/s
 	windowStep  = 4 << 10 // bytes for each round trip, once the pipe is full
 
 	// What schedulers and a busy broker add; without it a round trip of 0.2 ms
 	// on a local network would count as late all the time.
-	growSlack   = 5 * time.Millisecond
-	shrinkSlack = 10 * time.Millisecond
+	growSlack   = 10 * time.Millisecond
+	shrinkSlack = 20 * time.Millisecond
 
-	// At the floor we do not queue behind ourselves, so when so many PUBACKs are
+	// At the floor we do not queue behind ourselves, so when so many rounds are
 	// late there, the path itself has become longer.
-	pathChanged = 20
+	pathChanged = 10
 )
 
 func newWindow(ceiling, maxCount int) *window {
@@ -60,9 +63,10 @@ func (w *window) sent(n int) {
 	w.count++
 }
 
-// done counts its PUBACK, rtt after it was sent.
-func (w *window) done(n int, rtt time.Duration, now time.Time) {
-	busy := w.flying >= w.limit*3/4
+// done counts the PUBACK of a publish that was sent at sent.
+func (w *window) done(n int, sent, now time.Time) {
+	rtt := now.Sub(sent)
+	w.busy = w.busy || w.flying >= w.limit*3/4
 	w.flying -= n
 	w.count--
 	if w.srtt == 0 {
@@ -70,44 +74,46 @@ func (w *window) done(n int, rtt time.Duration, now time.Time) {
 	}
 	w.srtt += (rtt - w.srtt) / 8
 	w.shortest = min(w.shortest, rtt)
-	switch {
+	if w.roundMin == 0 || rtt < w.roundMin {
+		w.roundMin = rtt
+	}
+	if sent.Before(w.roundAt) {
+		return
+	}
+	w.round()
+	w.roundAt, w.roundMin, w.busy = now, 0, false
+}
+
+// round judges a round trip by its shortest sample: radio links and busy boards
+// delay single packets, but a queue delays all of them.
+func (w *window) round() {
+	switch rtt := w.roundMin; {
 	case rtt > 2*w.shortest+shrinkSlack:
-		w.late(rtt, now)
-	case rtt < w.shortest+w.shortest/4+growSlack && busy:
-		w.slow = 0
-		w.grow(n)
-	case rtt >= w.shortest+w.shortest/4+growSlack:
-		w.slow = 0
 		w.starting = false
+		w.late(rtt)
+	case rtt >= w.shortest+w.shortest/4+growSlack:
+		w.starting, w.slow = false, 0
+	case w.busy && w.starting:
+		w.limit, w.slow = min(2*w.limit, w.ceiling), 0
+	case w.busy:
+		w.limit, w.slow = min(w.limit+windowStep, w.ceiling), 0
 	}
 }
 
-func (w *window) grow(n int) {
-	if w.starting {
-		w.limit += n
-	} else {
-		w.limit += max(1, n*windowStep/w.limit)
-	}
-	w.limit = min(w.limit, w.ceiling)
-}
-
-// late shrinks the window, at most once in a round trip.
-func (w *window) late(rtt time.Duration, now time.Time) {
-	w.starting = false
-	if w.limit == windowFloor {
-		if w.slow == 0 || rtt < w.slowBest {
-			w.slowBest = rtt
-		}
-		if w.slow++; w.slow >= pathChanged {
-			w.shortest, w.slow = w.slowBest, 0
-		}
+// late shrinks the window, or learns that the path is a longer one now.
+func (w *window) late(rtt time.Duration) {
+	if w.limit > windowFloor {
+		// As much as would make the round trip right again, within reason.
+		fit := float64(2*w.shortest) / float64(rtt)
+		w.limit = max(windowFloor, int(float64(w.limit)*min(max(fit, 0.5), 0.9)))
 		return
 	}
-	if now.Sub(w.shrunk) < w.srtt {
-		return
+	if w.slow == 0 || rtt < w.slowBest {
+		w.slowBest = rtt
 	}
-	w.shrunk = now
-	w.limit = max(windowFloor, w.limit*3/4)
+	if w.slow++; w.slow >= pathChanged {
+		w.shortest, w.slow = w.slowBest, 0
+	}
 }
 
 // publishBytes is how large a publish should be so that the window holds four.
