@@ -264,3 +264,23 @@ func TestMirrorThatFails(t *testing.T) {
 		t.Errorf("%d complaints from the mirror, want 2", len(got))
 	}
 }
+
+// TestFreeFilesOutliveARefusal: files that could not be opened are used when
+// the disk takes them again, on a disk without room for others.
+func TestFreeFilesOutliveARefusal(t *testing.T) {
+	disk := newMemFS()
+	s := mustOpen(t, "/s", small(disk))
+	disk.mu.Lock()
+	disk.free = 0
+	disk.mu.Unlock()
+	disk.refuse(&refuse{err: syscall.EMFILE, ops: "openrw", part: "/s/complaint/"}, 1<<40)
+	for range 10 {
+		if _, err := s.Append(context.Background(), report.Complaint, "test", "while"); !errors.Is(err, syscall.EMFILE) {
+			t.Fatalf("append: %v, want EMFILE", err)
+		}
+	}
+	disk.refuse(&refuse{}, 0)
+	for i := range 18 {
+		mustAppend(t, s, report.Complaint, i)
+	}
+}

@@ -3,8 +3,10 @@ package spool
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"sync"
+	"syscall"
 
 	"kentongan/agent/report"
 )
@@ -138,11 +140,15 @@ func (l *lane) saveFirst() {
 	}
 }
 
+// takeTries is how many free files one append tries before it gives up: each
+// may cost a dying card seconds.
+const takeTries = 3
+
 // take finds a file for a new segment: one that is free, a new one, or, where
 // the lane may drop, the oldest in use.
 func (l *lane) take() (*segment, File, error) {
 	var last error
-	for {
+	for range takeTries {
 		seg := l.takeFree()
 		if seg == nil {
 			break
@@ -151,8 +157,11 @@ func (l *lane) take() (*segment, File, error) {
 		if err == nil {
 			return seg, f, nil
 		}
-		last = err // gone or refused: forget this one, and try the next
+		last = err
 		l.s.fault(l, err)
+		l.mu.Lock()
+		l.free = append(l.free, seg) // the disk may take it another time
+		l.mu.Unlock()
 	}
 	if l.used()+l.size <= l.quota {
 		seg, f, err := l.create()
@@ -197,6 +206,10 @@ func (l *lane) openFree(seg *segment) (File, error) {
 		f, err := l.s.fs.Open(name, true)
 		if err == nil {
 			return f, nil
+		}
+		// Too many open files, say, is no reason to give its space away.
+		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.EIO) {
+			return nil, err
 		}
 	}
 	if err := l.s.fs.Remove(name); err != nil {

@@ -130,6 +130,7 @@ func (s *Spool) finish() error {
 			break
 		}
 	}
+	s.lanes[2].leave() // what it took until now is flushed, and no more comes
 	var errs []error
 	if err := s.lanes[2].flush(true); err != nil {
 		errs = append(errs, err)
@@ -140,10 +141,7 @@ func (s *Spool) finish() error {
 	}
 	for _, l := range s.lanes {
 		l.retire()
-		l.mu.Lock()
-		l.gone = true
-		l.notifyLocked()
-		l.mu.Unlock()
+		l.leave()
 	}
 	if s.mirror != nil {
 		s.mirror.close()
@@ -154,6 +152,15 @@ func (s *Spool) finish() error {
 		return fmt.Errorf("close spool: %w", err)
 	}
 	return nil
+}
+
+// leave makes Append and Read fail, and wakes those who wait.
+func (l *lane) leave() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.gone = true
+	l.buffer.wakeLocked()
+	l.notifyLocked()
 }
 
 // saveCursor writes the cursors of all lanes.
