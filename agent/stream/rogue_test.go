@@ -314,6 +314,9 @@ func TestRogues(t *testing.T) {
 			if st.State != tt.state || st.Class != tt.class || !strings.Contains(st.Detail, tt.detail) {
 				t.Errorf("%s, class %q, %q; want %s, class %q, %q", st.State, st.Class, st.Detail, tt.state, tt.class, tt.detail)
 			}
+			if tt.state == StatePlaying { // some show themselves with the second picture only
+				out.waitStats(t, func(s report.StreamStats) bool { return s.Packets > 2 })
+			}
 			if tt.quirk != "" && !slices.Contains(w.Status().Quirks, tt.quirk) {
 				t.Errorf("quirks %q, want %q", w.Status().Quirks, tt.quirk)
 			}
