@@ -40,7 +40,6 @@ func describe(s *settings) (string, error) {
 	row("Go", fmt.Sprintf("%s %s/%s", runtime.Version(), runtime.GOOS, runtime.GOARCH))
 	row("Kentongan", commit())
 	row("peers", peers(mosquitto))
-	row("load average at the start", loadavg())
 	return b.String(), nil
 }
 

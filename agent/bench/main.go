@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"syscall"
+	"time"
 )
 
 // group is one table, or a few that come out of one measurement.
@@ -63,15 +64,16 @@ func bench() error {
 		if !s.wants(g.name) {
 			continue
 		}
+		load, began := loadavg(), time.Now()
 		tables, err := g.run(s)
 		if err != nil {
 			return fmt.Errorf("group %s: %w", g.name, err)
 		}
 		for _, t := range tables {
-			fmt.Println(t.markdown())
+			fmt.Print(t.markdown())
 		}
+		fmt.Printf("\nMeasured in %.0f s; load average %s before, %s after.\n", time.Since(began).Seconds(), load, loadavg())
 	}
-	fmt.Printf("Load average at the end: %s.\n", loadavg())
 	return nil
 }
 

@@ -39,7 +39,7 @@ func readSettings() (*settings, error) {
 		to   *int
 		def  int
 	}{
-		{"ROUNDS", &s.rounds, 11},
+		{"ROUNDS", &s.rounds, 31},
 		{"RECORDS", &s.records, 200},
 		{"DRAINS", &s.drains, 3},
 		{"DRAIN", &s.drain, 100_000},

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -13,12 +14,15 @@ import (
 	"kentongan/agent/spool"
 )
 
-// Ours are our spool's lanes that are durable when Append returns. records is
-// for how many the complaint lane's space is made, when each is written alone.
-func Ours(records int) []Kind {
-	quota := map[report.Lane]int64{report.Complaint: max(32<<20, int64(records)*6<<10)}
+// laneBytes is the space of the lanes that we append to durably: small, so that
+// the warm-up uses each segment once and what is measured is a lane that has
+// been in use, not a new one.
+const laneBytes = 8 << 20
+
+// Ours are our spool's lanes that are durable when Append returns.
+func Ours() []Kind {
 	open := func(lane report.Lane, mirror bool) func(string) (Store, error) {
-		return func(dir string) (Store, error) { return openSpool(dir, lane, mirror, quota) }
+		return func(dir string) (Store, error) { return openSpool(dir, lane, mirror) }
 	}
 	return []Kind{
 		{Name: "Kentongan, complaint lane", Durable: true, How: "fdatasync; page never rewritten", Ordered: true, Open: open(report.Complaint, false)},
@@ -28,7 +32,7 @@ func Ours(records int) []Kind {
 }
 
 // all is every contestant.
-func all(rawBytes int64, records int) []Kind { return append(Ours(records), Peers(rawBytes)...) }
+func all(rawBytes int64) []Kind { return append(Ours(), Peers(rawBytes)...) }
 
 // spoolStore is our spool, by its public interface.
 type spoolStore struct {
@@ -46,8 +50,8 @@ func options(quota map[report.Lane]int64) spool.Options {
 	return spool.Options{Device: device, Stamp: stamps(), Quota: quota, Log: log}
 }
 
-func openSpool(dir string, lane report.Lane, mirror bool, quota map[report.Lane]int64) (Store, error) {
-	o := options(quota)
+func openSpool(dir string, lane report.Lane, mirror bool) (Store, error) {
+	o := options(map[report.Lane]int64{report.Complaint: laneBytes, report.Event: laneBytes})
 	if mirror {
 		o.Mirror = filepath.Join(dir, "mirror")
 		if err := os.MkdirAll(o.Mirror, 0o700); err != nil {
@@ -58,8 +62,42 @@ func openSpool(dir string, lane report.Lane, mirror bool, quota map[report.Lane]
 	if err != nil {
 		return nil, err
 	}
-	return &spoolStore{s, lane}, nil
+	st := &spoolStore{s, lane}
+	if s.Head(lane).Next > 1 {
+		return st, nil
+	}
+	if err := st.warm(); err != nil {
+		return nil, errors.Join(fmt.Errorf("warm up: %w", err), s.Close())
+	}
+	return st, nil
 }
+
+// warm writes one and a half times what the lane holds: a page for each record
+// in the complaint lane, and else about the record itself.
+func (s *spoolStore) warm() error {
+	each, atATime := 4096, 1
+	if s.lane == report.Event {
+		each, atATime = LineBytes, 64
+	}
+	const some = 500 // records between two acknowledgements
+	for done := 0; done*each < laneBytes*3/2; done += some {
+		recs, err := Records(1, some, s.lane)
+		if err == nil {
+			err = s.Write(recs, atATime)
+		}
+		if err == nil {
+			err = s.Trim()
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Trim lets go what is there, as the centre's acknowledgement does. The peers
+// have no such turn: deleting would cost them more.
+func (s *spoolStore) Trim() error { return s.s.Ack(s.lane, s.s.Head(s.lane).Next-1) }
 
 // Write appends from atATime goroutines, each of which waits for its own
 // records one by one, as the device's parts do.
@@ -89,7 +127,7 @@ func (s *spoolStore) append(r Record) error {
 
 func (s *spoolStore) Read(limit int) ([][]byte, error) {
 	var out [][]byte
-	for from := uint64(1); len(out) < limit; {
+	for from := s.s.Head(s.lane).First; len(out) < limit; {
 		entries, err := s.s.Read(s.lane, from, limit-len(out), 64<<10)
 		if err != nil || len(entries) == 0 {
 			return out, err

@@ -12,7 +12,7 @@ import (
 // TestEveryContestantKeepsWhatItWasGiven writes records alone and in groups,
 // opens again, and wants each of them back.
 func TestEveryContestantKeepsWhatItWasGiven(t *testing.T) {
-	for _, k := range all(64<<20, 4096) {
+	for _, k := range all(64 << 20) {
 		t.Run(k.Name, func(t *testing.T) {
 			recs, err := Records(1, 100, report.Complaint)
 			if err != nil {
