@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"kentongan/agent/report"
 )
@@ -34,6 +35,7 @@ func BenchmarkAppend(b *testing.B) {
 			}
 		}
 	})
+	b.Run("paired", benchmarkPaired)
 	for _, writers := range []int{1, 16} {
 		b.Run(fmt.Sprintf("writers=%d", writers), func(b *testing.B) {
 			s := mustOpen(b, b.TempDir(), options(nil))
@@ -63,6 +65,38 @@ func BenchmarkAppend(b *testing.B) {
 			b.ReportMetric(float64(after.Syncs-before.Syncs)/float64(b.N), "syncs/op")
 		})
 	}
+}
+
+// benchmarkPaired takes turns between the raw write and the spool, so that what
+// else the machine does meets both: the ratio is the figure.
+func benchmarkPaired(b *testing.B) {
+	dir := b.TempDir()
+	f, err := allocate(osFS{}, dir, filepath.Join(dir, "raw"), 1<<20, nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	defer f.Close()
+	s := mustOpen(b, filepath.Join(dir, "spool"), options(nil))
+	page, raw, ours := make([]byte, pageSize), time.Duration(0), time.Duration(0)
+	for i := 0; b.Loop(); i++ {
+		page[0]++
+		t0 := time.Now()
+		_, err := f.WriteAt(page, int64(i%256)*pageSize)
+		if err == nil {
+			err = f.Sync()
+		}
+		t1 := time.Now()
+		seq := mustAppend(b, s, report.Complaint, body300)
+		t2 := time.Now()
+		if err == nil {
+			err = s.Ack(report.Complaint, seq)
+		}
+		if err != nil {
+			b.Fatal(err)
+		}
+		raw, ours = raw+t1.Sub(t0), ours+t2.Sub(t1)
+	}
+	b.ReportMetric(float64(ours)/float64(raw), "times-raw")
 }
 
 // BenchmarkOpen opens a spool with few and with many records.

@@ -259,16 +259,22 @@ func deflate(lines [][]byte) ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
+var inflaters = sync.Pool{New: func() any { return flate.NewReader(nil) }}
+
 var errBlock = errors.New("block does not hold what it says")
 
 // inflate unpacks a block of count lines.
 func inflate(payload []byte, count uint32) ([][]byte, error) {
-	r := flate.NewReader(bytes.NewReader(payload))
-	raw, err := io.ReadAll(io.LimitReader(r, maxPayload+1))
-	if err != nil || len(raw) > maxPayload {
+	r := inflaters.Get().(io.Reader)
+	defer inflaters.Put(r)
+	if err := r.(flate.Resetter).Reset(bytes.NewReader(payload), nil); err != nil {
 		return nil, errBlock
 	}
-	lines := bytes.Split(bytes.TrimSuffix(raw, []byte{'\n'}), []byte{'\n'})
+	raw := bytes.NewBuffer(make([]byte, 0, blockRaw+bytes.MinRead))
+	if _, err := raw.ReadFrom(io.LimitReader(r, maxPayload+1)); err != nil || raw.Len() > maxPayload {
+		return nil, errBlock
+	}
+	lines := bytes.Split(bytes.TrimSuffix(raw.Bytes(), []byte{'\n'}), []byte{'\n'})
 	if len(lines) != int(count) {
 		return nil, errBlock
 	}
