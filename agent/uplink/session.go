@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -375,95 +374,4 @@ func (s *session) ended() error {
 		return &linkError{kind: le.kind, err: unansweredError{le.err}}
 	}
 	return le
-}
-
-// resendLeast is the first wait for an acknowledgement of the centre.
-func (s *session) resendLeast() time.Duration {
-	return max(s.up.cfg.Tuning.ResendAfter, 4*s.window.srtt)
-}
-
-// resend rewinds the lanes whose acknowledgement does not come, and returns
-// when the next one is due.
-func (s *session) resend(now time.Time) (again time.Time) {
-	tun := &s.up.cfg.Tuning
-	for _, l := range s.lanes {
-		most := tun.ResendCap
-		if l.name == report.Complaint {
-			most /= 2
-		}
-		at := l.resendAt(s.resendLeast(), most)
-		if at.IsZero() {
-			continue
-		}
-		if now.Before(at) {
-			again = earliest(again, at)
-			continue
-		}
-		l.rewind(s.flyingOf(l), probeRecords)
-		l.cache = nil
-		l.stats.Resends++
-		s.log.Debug("sent again", "lane", l.name, "seq", l.cursor, "tries", l.tries)
-	}
-	return again
-}
-
-// probeRecords is how many records are sent again first: as many as a dead
-// centre may cost at each try.
-const probeRecords = 16
-
-func (s *session) flyingOf(l *lane) (r ranges) {
-	for p := range s.flying {
-		if p.lane == l {
-			r.add(p.from, p.to)
-		}
-	}
-	return r
-}
-
-// leaveInOrder says that the device is offline and closes in order.
-func (s *session) leaveInOrder() {
-	payload, err := s.deviceState(report.Offline)
-	if err == nil {
-		topic := report.Topics(s.up.cfg.Device).State()
-		s.ledger.handing(nil)
-		tok := s.wire.client.Publish(topic, 1, true, payload)
-		select {
-		case <-tok.Done():
-		case <-s.wire.conn.ended:
-		case <-time.After(handover):
-		}
-	}
-	s.wire.bye(handover)
-}
-
-// filesChanged tells whether the broker's files hold something new that can be
-// used.
-func (s *session) filesChanged(b *brokerState) bool {
-	sum, err := b.fingerprint()
-	if err != nil || sum == b.sum {
-		return false // half of a change, or none
-	}
-	if b.addr.tls {
-		if _, err := b.tlsConfig(b.addr.serverName, s.up.cfg.now); err != nil {
-			s.up.repeat.warn("new certificate not usable", err)
-			return false
-		}
-	}
-	s.log.Info("certificate files changed", "files", strings.Join(b.files(), " "))
-	return true
-}
-
-// charge counts what the link has carried since it was called last.
-func (s *session) charge(last bool) {
-	n := s.wire.link.wire.Load()
-	grown := n - s.wireSeen
-	s.wireSeen = n
-	if !s.broker.Metered {
-		return
-	}
-	if s.up.budget.carried(grown, s.up.cfg.now()) || last {
-		if s.up.cfg.OnUsage != nil {
-			s.up.cfg.OnUsage(s.up.budget.usage)
-		}
-	}
 }
