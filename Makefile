@@ -53,8 +53,11 @@ vuln: ## govulncheck; needs the network, for its list of known faults
 cross: $(addprefix dist/kentongan-,$(DEVICE_TARGETS)) ## static device programs for each board, into dist/, with their sizes
 	@ls -l $^ | awk '{printf "%-32s %6.2f MiB\n", $$NF, $$5/1048576}'
 
-.PHONY: dist/kentongan-linux-armv6 dist/kentongan-linux-armv7 dist/kentongan-linux-arm64 dist/kentongan-linux-amd64
-dist/kentongan-linux-%:
+# FORCE, not .PHONY: a phony target takes no pattern rule, and go build knows
+# better than make what is old.
+.PHONY: FORCE
+FORCE:
+dist/kentongan-linux-%: FORCE
 	CGO_ENABLED=0 GOOS=linux GOARCH=$(patsubst armv%,arm,$*) GOARM=$(patsubst armv%,%,$(filter armv%,$*)) \
 		go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/kentongan
 
