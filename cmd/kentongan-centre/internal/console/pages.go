@@ -3,6 +3,7 @@ package console
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"net/http"
 	"net/url"
 	"slices"
@@ -90,8 +91,39 @@ func (c *Console) notFound(w http.ResponseWriter, r *http.Request) {
 type overviewPage struct {
 	store.Overview
 	Problems []store.Problem
+	Cards    []deviceCard
 	Feed     []complaint
 	Ingest   ingest.Status
+}
+
+// deviceCard is a device and its first cameras, in short.
+type deviceCard struct {
+	deviceRow
+	Cameras []store.Stream
+}
+
+// The first page shows so many devices, and so many cameras of each; the other
+// pages show all.
+const (
+	maxCards   = 4
+	maxCameras = 6
+)
+
+// cards are the first devices, those that are offline before the others.
+func (c *Console) cards(ctx context.Context) ([]deviceCard, error) {
+	list, err := c.cfg.Store.FirstDevices(ctx, "", maxCards)
+	if err != nil {
+		return nil, err
+	}
+	var cards []deviceCard
+	for _, row := range c.deviceRows(list) {
+		cameras, err := c.cfg.Store.Streams(ctx, row.ID)
+		if err != nil {
+			return nil, err
+		}
+		cards = append(cards, deviceCard{row, cameras[:min(len(cameras), maxCameras)]})
+	}
+	return cards, nil
 }
 
 func (o overviewPage) Bad() int    { return o.Silent + o.Failed }
@@ -119,7 +151,12 @@ func (c *Console) overview(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, err)
 		return
 	}
-	c.show(w, r, http.StatusOK, "overview.html", "overview", "overview", overviewPage{o, problems, dressed(list), c.cfg.Ingest()})
+	cards, err := c.cards(r.Context())
+	if err != nil {
+		c.fail(w, r, err)
+		return
+	}
+	c.show(w, r, http.StatusOK, "overview.html", "overview", "overview", overviewPage{o, problems, cards, dressed(list), c.cfg.Ingest()})
 }
 
 // complaint is a complaint with what the page works out.
