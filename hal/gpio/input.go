@@ -123,18 +123,7 @@ func (i *input) Read() gpio.Level {
 
 // WaitForEdge implements gpio.PinIn; it takes the edge out of Edges.
 func (i *input) WaitForEdge(timeout time.Duration) bool {
-	if timeout < 0 {
-		_, ok := <-i.edges
-		return ok
-	}
-	t := time.NewTimer(timeout)
-	defer t.Stop()
-	select {
-	case _, ok := <-i.edges:
-		return ok
-	case <-t.C:
-		return false
-	}
+	return hal.WaitForEdge(i.edges, timeout)
 }
 
 func (i *input) Pull() gpio.Pull {
