@@ -15,6 +15,7 @@ const (
 	pageSize   = 4096
 	headerSize = pageSize // the header has the first page to itself
 	headerUsed = 256      // bytes of it that say something
+	deviceAt   = 112      // where the header names the device
 	cursorAt   = 168      // where the header says the cursor
 	frameSize  = 32       // before each payload
 	align      = 8        // frames start at multiples of this
@@ -99,7 +100,7 @@ func decodeHeader(b []byte) (header, error) {
 	if v := le.Uint16(b[8:]); v != formatVersion {
 		return header{}, fmt.Errorf("%w: %d, this program knows %d", errVersion, v, formatVersion)
 	}
-	lane, device := int(b[10])-1, int(b[120])
+	lane, device := int(b[10])-1, int(b[deviceAt])
 	if lane < 0 || lane >= len(report.Lanes()) || device > 40 {
 		return header{}, errNoHeader
 	}
@@ -108,7 +109,7 @@ func decodeHeader(b []byte) (header, error) {
 		epoch: report.Epoch(le.Uint64(b[16:])), id: le.Uint64(b[24:]),
 		first: le.Uint64(b[32:]), before: le.Uint64(b[40:]),
 		prev: report.Hash(b[48:80]), reserved: le.Uint64(b[80:]),
-		device: string(b[121 : 121+device]), cursor: le.Uint64(b[cursorAt:]),
+		device: string(b[deviceAt+1 : deviceAt+1+device]), cursor: le.Uint64(b[cursorAt:]),
 	}
 	for i := range h.next {
 		h.next[i] = le.Uint64(b[88+8*i:])
