@@ -35,18 +35,19 @@ func blocks(t *testing.T, file string) []block {
 	defer f.Close()
 	var all []block
 	var open *block
-	before := ""
+	before, indent := "", ""
 	in := bufio.NewScanner(f)
 	for n := 1; in.Scan(); n++ {
-		line := in.Text()
+		raw := in.Text()
+		line := strings.TrimSpace(raw) // a block may stand in a list
 		switch {
 		case open != nil && line == "```":
 			all = append(all, *open)
 			open = nil
 		case open != nil:
-			open.text += line + "\n"
+			open.text += strings.TrimPrefix(raw, indent) + "\n"
 		case line == "```sh":
-			open = &block{line: n}
+			open, indent = &block{line: n}, strings.TrimSuffix(raw, line)
 			if m := notTested.FindStringSubmatch(before); m != nil {
 				open.why = m[1]
 			} else {

@@ -10,9 +10,12 @@ import (
 	"golang.org/x/mod/sumdb/note"
 )
 
-// Ack is the centre's receipt: every record of the lane up to Seq is committed
-// in its database, or explained by a gap record that is. It is published
-// retained and signed, so a broker can hold it back but not invent it.
+// Ack is the centre's receipt: every record of the lane from the device's First
+// (see Head) up to Seq is committed in its database, or explained by a gap record
+// that is. What lies below First the device has no more; numbers there that the
+// centre never got it counts as missing, but they don't stop the lane. The
+// receipt is published retained and signed, so a broker can hold it back but not
+// invent it.
 //
 // The text that is signed, as a note (c2sp.org/signed-note):
 //
