@@ -10,7 +10,7 @@ import (
 
 // Limits that a hostile or broken device can't talk us past.
 const (
-	maxSeq    = 1 << 62 // SQLite counts in 63 bits
+	maxSeq    = 1 << 40 // 35 years of a thousand a second; the sum over eight million lanes fits SQLite's 63 bits
 	maxHoles  = 4096    // per lane; the window of a healthy device makes a handful
 	maxEpochs = 64      // per device: each is a new disk
 )
@@ -135,14 +135,17 @@ func (l *lane) cutHoles(r report.Range) {
 	l.holesMove, l.dirty = true, true
 }
 
-// thru is what the centre acknowledges: all up to it is held or explained, or
-// lies below First. Numbers below First that are neither can't be had any more
-// (the device let go of them, for another centre or an older database of this
-// one); they count as missing for ever, but must not stop the lane.
+// thru is what the centre acknowledges: a number that is held or explained, as
+// are all below it that the device may still have. Numbers below First that are
+// neither can't be had any more (the device let go of them, for another centre
+// or an older database of this one); they count as missing for ever, but must
+// not stop the lane. A hole is never acknowledged up to its end, whatever First
+// says: a head is not signed, and a receipt that names no record of ours would
+// let a device free what nobody holds.
 func (l *lane) thru() uint64 {
 	for _, h := range l.holes {
-		if h.To >= l.first {
-			return max(h.From, l.first) - 1
+		if h.To >= l.first || h.To == l.top {
+			return h.From - 1
 		}
 	}
 	return l.top

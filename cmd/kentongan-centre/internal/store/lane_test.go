@@ -31,7 +31,7 @@ func TestLaneArithmetic(t *testing.T) {
 		"in order":                     {[]func(*lane){rec(1, 2, 3), head(1, 4)}, 3, nil, nil, 0, 0},
 		"backwards":                    {[]func(*lane){rec(3, 2, 1), head(1, 4)}, 3, nil, nil, 0, 0},
 		"hole that the device has":     {[]func(*lane){rec(1, 2, 5), head(1, 6)}, 2, []r{{From: 3, To: 4}}, []r{{From: 3, To: 4}}, 0, 2},
-		"hole half let go":             {[]func(*lane){rec(1, 2, 6), head(4, 7)}, 3, []r{{From: 3, To: 5}}, []r{{From: 4, To: 5}}, 1, 2},
+		"hole half let go":             {[]func(*lane){rec(1, 2, 6), head(4, 7)}, 2, []r{{From: 3, To: 5}}, []r{{From: 4, To: 5}}, 1, 2},
 		"hole let go":                  {[]func(*lane){rec(1, 2, 5), head(6, 7)}, 5, []r{{From: 3, To: 4}}, nil, 2, 1},
 		"late record closes it":        {[]func(*lane){rec(1, 2, 5), head(6, 7), rec(4, 3)}, 5, nil, nil, 0, 1},
 		"gap explains it":              {[]func(*lane){rec(1, 5), head(1, 6), gap(2, 4)}, 5, nil, nil, 0, 0},
@@ -43,7 +43,10 @@ func TestLaneArithmetic(t *testing.T) {
 		"centre begins in the middle":  {[]func(*lane){head(501, 503), rec(501, 502)}, 502, []r{{From: 1, To: 500}}, nil, 500, 0},
 		"old head comes late":          {[]func(*lane){rec(1, 2, 3), head(3, 4), head(1, 2)}, 3, nil, nil, 0, 0},
 		"two holes, the first let go":  {[]func(*lane){rec(1, 4, 7), head(4, 8)}, 4, []r{{From: 2, To: 3}, {From: 5, To: 6}}, []r{{From: 5, To: 6}}, 2, 2},
-		"head ahead joins older holes": {[]func(*lane){rec(1, 3), head(6, 8)}, 5, []r{{From: 2, To: 2}, {From: 4, To: 5}}, nil, 3, 2},
+		"head ahead joins older holes": {[]func(*lane){rec(1, 3), head(6, 8)}, 3, []r{{From: 2, To: 2}, {From: 4, To: 5}}, nil, 3, 2},
+		"only a head that let go":      {[]func(*lane){head(101, 101)}, 0, []r{{From: 1, To: 100}}, nil, 100, 0},
+		"let go beyond what is held":   {[]func(*lane){rec(1, 2), head(5, 5)}, 2, []r{{From: 3, To: 4}}, nil, 2, 0},
+		"late record after a big head": {[]func(*lane){head(1000, 1000), rec(1, 2)}, 2, []r{{From: 3, To: 999}}, nil, 997, 0},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -195,12 +195,12 @@ func (s *Store) Lanes(ctx context.Context, device string) ([]Lane, error) {
 	return lanes, s.gapsOf(ctx, device, at)
 }
 
-// laneQuery counts, of each lane, all numbers in holes, those below First, and
-// finds the first hole that the device still has something of.
+// laneQuery counts, of each lane, all numbers in holes and those below First,
+// and finds where its receipt ends, as lane.thru does.
 const laneQuery = `SELECT l.id, l.device, l.lane, l.epoch, l.first, l.next, l.top, l.received, l.duplicates, l.conflicts, l.seen_at,
 		coalesce(sum(h.to_seq - h.from_seq + 1), 0),
 		coalesce(sum(CASE WHEN h.from_seq < l.first THEN min(h.to_seq, l.first - 1) - h.from_seq + 1 END), 0),
-		coalesce(min(CASE WHEN h.to_seq >= l.first THEN max(h.from_seq, l.first) - 1 END), l.top)
+		coalesce(min(CASE WHEN h.to_seq >= l.first OR h.to_seq = l.top THEN h.from_seq - 1 END), l.top)
 	FROM lane l LEFT JOIN hole h ON h.lane_id = l.id
 	WHERE ? = '' OR l.device = ?
 	GROUP BY l.id
