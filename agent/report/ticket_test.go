@@ -28,7 +28,7 @@ func TestTicketText(t *testing.T) {
 }
 
 func TestTicketLookAlikes(t *testing.T) {
-	want := Ticket{Device: 1<<5 | 0, Counter: 1}
+	want := Ticket{Device: 1 << 5, Counter: 1}
 	s := want.String() // 0010-0001-?
 	alike := strings.NewReplacer("0", "o", "1", "l").Replace(s[:9]) + s[9:]
 	if got, err := ParseTicket(alike); err != nil || got != want {

@@ -1,10 +1,7 @@
 package main
 
 import (
-	"bufio"
-	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net"
 	"time"
@@ -26,9 +23,7 @@ type boardRequest struct {
 type boardAnswer struct {
 	OK     bool   `json:"ok"`
 	Error  string `json:"error"`
-	Line   string `json:"line"`
 	Active bool   `json:"active"`
-	Out    bool   `json:"out"`
 }
 
 // do sends one request and returns its answer.
@@ -56,35 +51,4 @@ func (b board) do(r boardRequest) (boardAnswer, error) {
 func (b board) press(line string) error {
 	_, err := b.do(boardRequest{Op: "pulse", Line: line, MS: 40})
 	return err
-}
-
-// watch calls change for each line that changes, until ctx ends or the board is
-// gone. ready, when not nil, is called once changes are being seen.
-func (b board) watch(ctx context.Context, ready func(), change func(line string, active bool)) error {
-	var d net.Dialer
-	c, err := d.DialContext(ctx, "unix", b.socket)
-	if err != nil {
-		return fmt.Errorf("reach the board: %w", err)
-	}
-	defer c.Close()
-	defer context.AfterFunc(ctx, func() { c.Close() })()
-	if err := json.NewEncoder(c).Encode(boardRequest{Op: "watch"}); err != nil {
-		return fmt.Errorf("watch the board: %w", err)
-	}
-	in := bufio.NewScanner(c)
-	for in.Scan() {
-		var a boardAnswer
-		if err := json.Unmarshal(in.Bytes(), &a); err != nil {
-			return fmt.Errorf("watch the board: %w", err)
-		}
-		switch {
-		case a.Line != "":
-			change(a.Line, a.Active)
-		case !a.OK:
-			return errors.New("watch the board: " + a.Error)
-		case ready != nil:
-			ready()
-		}
-	}
-	return ctx.Err()
 }
