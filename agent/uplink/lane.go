@@ -17,6 +17,11 @@ import (
 //	cursor          live             next
 //	  |##..####......|###.............|        # claimed   . to send
 //	  |    backlog   |      live      |
+//
+// How much is sent past the cursor has a limit, which shrinks while the centre
+// does not answer. It does not hold for numbers made during this connection and
+// not yet sent: a press leaves at once, whatever stands before it, and only
+// what is sent again must wait.
 type lane struct {
 	name     report.Lane
 	byCentre bool // leaves on the centre's note, not on PUBACK
@@ -26,22 +31,16 @@ type lane struct {
 	acked    ranges // got their PUBACK; a part of claimed
 	live     uint64 // telemetry: the next number to be sent as live
 	born     uint64 // numbers from here on were made during this connection
+	fresh    uint64 // numbers from here on were never sent in this connection
 
 	ahead     int // records that may be sent past the cursor; byCentre only
 	mostAhead int
 	waiting   time.Time // since when the centre could have acknowledged; zero is not
 	tries     int       // times that it was sent again without an answer
-	wants     []wanted  // what was sent again because the centre asked
+	lately    recent    // what was sent out of order a moment ago
 	cache     []report.Entry
 
 	stats LaneStatus
-}
-
-// wanted is a range that was freed because the centre asked for it, and when:
-// acknowledgements that were under way ask for it again.
-type wanted struct {
-	report.Range
-	at time.Time
 }
 
 // maxClaims bounds the memory of a lane: when the claims are so scattered, live
@@ -59,14 +58,14 @@ func (l *lane) begin(h report.Head) {
 	}
 	l.cache = nil
 	l.stats.InFlight = 0
-	l.wants = l.wants[:0]
+	l.lately = recent{pause: l.lately.pause}
 	if l.byCentre {
 		l.acked = nil // at a broker that may be another now, or have lost it
 	}
 	l.claimed = append(ranges(nil), l.acked...)
 	l.ahead = l.mostAhead
 	l.waiting, l.tries = time.Time{}, 0
-	l.cursor, l.live, l.born = 0, h.Next, h.Next
+	l.cursor, l.live, l.born, l.fresh = 0, h.Next, h.Next, 0
 	l.update(h)
 }
 
@@ -85,14 +84,27 @@ func (l *lane) update(h report.Head) {
 // may go.
 func (l *lane) nextFree() (from, to uint64, ok bool) {
 	end := l.head.Next
-	if l.byCentre {
-		end = min(end, l.cursor+uint64(l.ahead))
+	if !l.byCentre {
+		return l.claimed.free(l.cursor, end)
 	}
-	return l.claimed.free(l.cursor, end)
+	if from, to, ok = l.claimed.free(l.cursor, min(end, l.limit())); ok {
+		return from, to, ok
+	}
+	return l.claimed.free(max(l.cursor, l.born, l.fresh), end)
 }
 
+// limit is the number from which on nothing old is sent before the centre has
+// acknowledged more.
+func (l *lane) limit() uint64 { return l.cursor + uint64(l.ahead) }
+
 // claim marks numbers as on their way.
-func (l *lane) claim(from, to uint64) { l.claimed.add(from, to) }
+func (l *lane) claim(from, to uint64, now time.Time) {
+	l.claimed.add(from, to)
+	if l.byCentre && from < l.fresh {
+		l.lately.add(from, to, now)
+	}
+	l.fresh = max(l.fresh, to+1)
+}
 
 // puback marks numbers as at the broker. It returns the number up to which all
 // may leave the store, or 0.
@@ -147,39 +159,25 @@ func (l *lane) rewind(flying ranges, n int) {
 	l.waiting = time.Time{}
 }
 
-// want frees what the centre asks for again, as far as it was sent, and unless
-// that was done less than pause ago. It returns how many ranges it freed.
-func (l *lane) want(asked []report.Range, flying ranges, pause time.Duration, now time.Time) (freed int) {
-	kept := l.wants[:0]
-	for _, w := range l.wants {
-		if now.Sub(w.at) < pause {
-			kept = append(kept, w)
-		}
-	}
-	l.wants = kept
+// want frees what the centre asks for again, as far as it was sent. It leaves
+// what is flying, and what left out of order a moment ago: the centre wrote its
+// note before that arrived. It returns how many ranges it freed.
+func (l *lane) want(asked []report.Range, flying ranges, now time.Time) (freed int) {
+	held := append(l.lately.all(now), flying...)
 	for _, r := range asked {
 		if r.To < l.cursor || r.From >= l.head.Next {
 			continue
 		}
-		r.From, r.To = max(r.From, l.cursor), min(r.To, l.head.Next-1)
-		if l.recent(r) {
-			continue
+		lost := ranges{{From: max(r.From, l.cursor), To: min(r.To, l.head.Next-1)}}
+		for _, h := range held {
+			lost.remove(h.From, h.To)
 		}
-		l.wants = append(l.wants, wanted{r, now})
-		l.claimed.remove(r.From, r.To)
-		for _, f := range flying {
-			l.claimed.add(f.From, f.To)
+		for _, r := range lost {
+			if l.claimed.meets(r.From, r.To) {
+				l.claimed.remove(r.From, r.To)
+				freed++
+			}
 		}
-		freed++
 	}
 	return freed
-}
-
-func (l *lane) recent(r report.Range) bool {
-	for _, w := range l.wants {
-		if w.From <= r.From && r.To <= w.To {
-			return true
-		}
-	}
-	return false
 }

@@ -186,7 +186,7 @@ func TestLaneByCentre(t *testing.T) {
 		}
 	}
 	expect("at first", "1 50 true")
-	l.claim(1, 50)
+	l.claim(1, 50, now)
 	expect("all on its way", "0 0 false")
 	if leave := l.puback(1, 50, now); leave != 0 {
 		t.Errorf("PUBACK lets %d leave", leave)
@@ -196,22 +196,87 @@ func TestLaneByCentre(t *testing.T) {
 	}
 	l.rewind(nil, 16)
 	expect("no acknowledgement", "1 16 true")
-	l.claim(1, 16)
+	l.claim(1, 16, now)
 	l.puback(1, 16, now)
 	if at := l.resendAt(3*time.Second, time.Minute); !at.Equal(now.Add(6 * time.Second)) {
 		t.Errorf("the second time at %v, want twice the wait", at)
 	}
 	l.left(16, now)
 	expect("the centre is back", "17 48 true") // twice as many as before
-	l.claim(17, 50)
-	if n := l.want([]report.Range{{From: 20, To: 22}, {From: 40, To: 41}}, ranges{{From: 40, To: 45}}, time.Second, now); n != 2 {
-		t.Errorf("freed %d ranges", n)
+	l.claim(17, 50, now)
+	l.lately.pause = time.Second
+	asked := []report.Range{{From: 20, To: 22}, {From: 40, To: 41}}
+	if n := l.want(asked, nil, now); n != 0 {
+		t.Errorf("freed %d ranges that were sent again just now", n)
+	}
+	now = now.Add(3 * time.Second)
+	if n := l.want(asked, ranges{{From: 40, To: 45}}, now); n != 1 {
+		t.Errorf("freed %d ranges, want the one that is not flying", n)
 	}
 	expect("what it wants", "20 22 true")
-	l.claim(20, 22)
+	l.claim(20, 22, now)
 	expect("what flies is not sent again", "0 0 false")
-	if n := l.want([]report.Range{{From: 20, To: 22}}, nil, time.Second, now.Add(time.Second/2)); n != 0 {
+	if n := l.want([]report.Range{{From: 20, To: 22}}, nil, now.Add(time.Second/2)); n != 0 {
 		t.Error("the same range was freed twice within the pause")
+	}
+}
+
+// A dead centre holds up what is sent again, and the backlog; a new record it
+// does not.
+func TestNewRecordsPassThoseThatWait(t *testing.T) {
+	now := time.Unix(1000, 0)
+	l := newLane(report.Complaint, true, 100)
+	l.lately.pause = time.Second
+	head := report.Head{Lane: l.name, Epoch: 1, First: 1, Next: 151}
+	l.begin(head)
+	expect := func(what, want string) {
+		t.Helper()
+		from, to, ok := l.nextFree()
+		if got := fmt.Sprint(from, to, ok); got != want {
+			t.Errorf("%s: to send %s, want %s", what, got, want)
+		}
+	}
+	expect("backlog, within the limit", "1 100 true")
+	l.claim(1, 100, now)
+	expect("backlog, beyond it", "0 0 false")
+	head.Next = 153
+	l.update(head)
+	expect("new beyond the limit", "151 152 true")
+	l.claim(151, 152, now)
+	expect("sent once", "0 0 false")
+	l.rewind(nil, 16)
+	expect("again", "1 16 true")
+	l.claim(1, 16, now)
+	expect("new ones are not sent again either", "0 0 false")
+	head.Next = 154
+	l.update(head)
+	expect("a new one in spite of that", "153 153 true")
+	l.claim(153, 153, now)
+	expect("sent once", "0 0 false")
+	l.left(16, now)
+	expect("the centre is back", "17 48 true")
+	l.claim(17, 48, now)
+	if n := l.want([]report.Range{{From: 17, To: 150}}, nil, now); n != 0 {
+		t.Errorf("freed %d ranges that were on their way when the centre wrote", n)
+	}
+	l.left(152, now)
+	expect("all acknowledged but the newest", "0 0 false")
+}
+
+func TestRecentIsBounded(t *testing.T) {
+	now := time.Unix(1000, 0)
+	r := recent{pause: time.Second}
+	for i := range uint64(10000) {
+		r.add(3*i+1, 3*i+1, now)
+	}
+	if n := len(r.all(now)); n > maxRecent {
+		t.Errorf("%d ranges", n)
+	}
+	if !r.all(now).covers(29998, 29998) || !r.all(now).covers(1, 1) {
+		t.Error("what was added is not covered")
+	}
+	if n := len(r.all(now.Add(2 * time.Second))); n != 0 {
+		t.Errorf("%d ranges after two pauses", n)
 	}
 }
 
@@ -220,7 +285,7 @@ func TestLaneByBroker(t *testing.T) {
 	l := newLane(report.Telemetry, false, 100)
 	l.begin(report.Head{Lane: l.name, Epoch: 1, First: 1, Next: 101})
 	for _, r := range []report.Range{{From: 1, To: 10}, {From: 11, To: 20}, {From: 91, To: 100}} {
-		l.claim(r.From, r.To)
+		l.claim(r.From, r.To, now)
 	}
 	if leave := l.puback(91, 100, now); leave != 0 {
 		t.Errorf("the newest first: %d leaves", leave)
@@ -232,7 +297,7 @@ func TestLaneByBroker(t *testing.T) {
 		t.Errorf("the low-water mark: %d leaves, want 20", leave)
 	}
 	l.left(20, now)
-	l.claim(21, 30)
+	l.claim(21, 30, now)
 	l.begin(report.Head{Lane: l.name, Epoch: 1, First: 21, Next: 111}) // a new connection
 	if from, to, ok := l.nextFree(); from != 21 || to != 90 || !ok {
 		t.Errorf("to send %d-%d, want 21-90: what had no PUBACK, and not what had", from, to)

@@ -177,7 +177,7 @@ func (s *session) batch(l *lane, from, to uint64, backlog bool) (*publish, error
 		to:      entries[len(entries)-1].Seq,
 		records: len(entries),
 	}
-	l.claim(p.from, p.to)
+	l.claim(p.from, p.to, time.Now())
 	return p, nil
 }
 
@@ -196,12 +196,15 @@ func (s *session) level() int {
 // does: there is nothing to send, and a gap record explains them.
 func (s *session) skip(l *lane, from, to uint64) error {
 	s.skipped = true
-	l.claim(from, to)
+	now := time.Now()
+	within := from < l.limit()
+	l.claim(from, to, now)
 	if l.byCentre {
-		l.ahead += int(min(to-from+1, 1<<30))
+		if within { // holes cost the centre nothing
+			l.ahead += int(min(to-from+1, 1<<30))
+		}
 		return nil
 	}
-	now := time.Now()
 	if leave := l.puback(from, to, now); leave > 0 {
 		return s.leave(l, leave, now)
 	}

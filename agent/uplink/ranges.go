@@ -71,3 +71,9 @@ func (r ranges) covers(from, to uint64) bool {
 	i := sort.Search(len(r), func(i int) bool { return r[i].To >= from })
 	return i < len(r) && r[i].From <= from && to <= r[i].To
 }
+
+// meets tells whether any of from to to is in the set.
+func (r ranges) meets(from, to uint64) bool {
+	i := sort.Search(len(r), func(i int) bool { return r[i].To >= from })
+	return i < len(r) && r[i].From <= to
+}

@@ -14,13 +14,17 @@ func (s *session) resendLeast() time.Duration {
 // resend rewinds the lanes whose acknowledgement does not come, and returns
 // when the next one is due.
 func (s *session) resend(now time.Time) (again time.Time) {
-	tun := &s.up.cfg.Tuning
+	tun, least := &s.up.cfg.Tuning, s.resendLeast()
 	for _, l := range s.lanes {
+		if !l.byCentre {
+			continue
+		}
 		most := tun.ResendCap
 		if l.name == report.Complaint {
 			most /= 2
 		}
-		at := l.resendAt(s.resendLeast(), most)
+		l.lately.pause = least
+		at := l.resendAt(least, most)
 		if at.IsZero() {
 			continue
 		}
