@@ -1,0 +1,43 @@
+package ingest
+
+import (
+	"context"
+	"log/slog"
+	"testing"
+	"time"
+
+	"kentongan/agent/report"
+	"kentongan/cmd/kentongan-centre/internal/store"
+)
+
+// Devices go on sending while the centre is told to end: each PUBACK brings the
+// next delivery. It commits what it had, and does not wait for a quiet moment.
+func TestFinishDoesNotWaitForQuiet(t *testing.T) {
+	st, err := store.Open(t.TempDir(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := st.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	i := &Ingest{cfg: Config{OnCommit: func(store.Committed) {}}, store: st, log: slog.New(slog.DiscardHandler)}
+	s := &session{Ingest: i, in: make(chan message, waiting), over: make(chan struct{}), acks: newReceipts()}
+	committed := 0
+	m := message{arrival: store.Arrival{Device: "busy", At: time.Now(), State: &report.DeviceState{V: report.Version, State: report.Online}}}
+	m.puback = func() {
+		if committed++; committed < 100*waiting {
+			s.in <- m
+		}
+	}
+	for range waiting {
+		s.in <- m
+	}
+	if err := s.finish(context.Background()); err != nil {
+		t.Error(err)
+	}
+	if committed != waiting {
+		t.Errorf("%d messages committed, want the %d that waited", committed, waiting)
+	}
+}
