@@ -69,13 +69,14 @@ func (o *options) run(ctx context.Context, e env, log *slog.Logger) (err error) 
 
 	cfg := ingest.Config{Name: o.name, Signer: signer}
 	clients := func() int { return -1 }
+	heal := func(ctx context.Context) error { <-ctx.Done(); return nil }
 	if o.broker == "" {
 		b, err := o.embedded(log)
 		if err != nil {
 			return err
 		}
 		defer b.Stop()
-		cfg.Broker, clients = b.URL(), b.Clients
+		cfg.Broker, clients, heal = b.URL(), b.Clients, b.Run
 	} else if err := o.external(&cfg); err != nil {
 		return err
 	}
@@ -95,6 +96,7 @@ func (o *options) run(ctx context.Context, e env, log *slog.Logger) (err error) 
 	fmt.Fprintf(e.stdout, "page http://%s\nbroker %s\nkey %s\n", page.Addr(), announced(cfg.Broker), verifier)
 
 	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error { return heal(ctx) })
 	g.Go(func() error { return in.Run(ctx) })
 	g.Go(func() error { return con.Run(ctx, page) })
 	return g.Wait()

@@ -16,6 +16,7 @@ import (
 	"net/url"
 	"os"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 
@@ -26,9 +27,14 @@ import (
 
 // Broker is a running broker.
 type Broker struct {
-	srv  *server.Server
+	opts *server.Options
 	addr string
 	log  *slog.Logger
+	sick chan struct{}                   // holds one token when the server could not write
+	free func(dir string) (int64, error) // bytes
+
+	mu  sync.Mutex // guards srv
+	srv *server.Server
 }
 
 const (
@@ -46,7 +52,7 @@ const (
 )
 
 // Start begins to listen on addr (HOST:PORT, port 0 for a free one) and keeps
-// its state in dir. The caller ends it with Stop.
+// its state in dir. The caller ends it with Stop; Run keeps it well meanwhile.
 func Start(addr, dir string, log *slog.Logger) (*Broker, error) {
 	host, port, err := freeAddress(addr)
 	if err != nil {
@@ -64,18 +70,29 @@ func Start(addr, dir string, log *slog.Logger) (*Broker, error) {
 		JetStreamLimits: server.JSLimitOpts{DefaultMaxConsumers: -1},
 		MQTT:            server.MQTTOpts{Host: host, Port: port, AckWait: time.Minute, MaxAckPending: 1024},
 	}
-	srv, err := server.NewServer(opts)
-	if err != nil {
-		return nil, fmt.Errorf("start broker: %w", err)
+	b := &Broker{opts: opts, addr: net.JoinHostPort(host, strconv.Itoa(port)), log: log, sick: make(chan struct{}, 1), free: freeBytes}
+	if err := b.serve(); err != nil {
+		return nil, err
 	}
-	srv.SetLoggerV2(natsLog{log}, false, false, false)
-	b := &Broker{srv: srv, addr: net.JoinHostPort(host, strconv.Itoa(port)), log: log}
+	return b, nil
+}
+
+// serve runs a server with the broker's options.
+func (b *Broker) serve() error {
+	srv, err := server.NewServer(b.opts.Clone())
+	if err != nil {
+		return fmt.Errorf("start broker: %w", err)
+	}
+	srv.SetLoggerV2(natsLog{b.log, b.heard}, false, false, false)
+	b.mu.Lock()
+	b.srv = srv
+	b.mu.Unlock()
 	srv.Start()
 	if !srv.ReadyForConnections(readyAfter) {
 		b.Stop()
-		return nil, fmt.Errorf("start broker on %s: not ready after %s", b.addr, readyAfter)
+		return fmt.Errorf("start broker on %s: not ready after %s", b.addr, readyAfter)
 	}
-	return b, nil
+	return nil
 }
 
 // freeAddress looks whether the address can be had, for a clear error, and
@@ -99,19 +116,32 @@ func freeAddress(addr string) (host string, port int, err error) {
 func (b *Broker) URL() *url.URL { return &url.URL{Scheme: "mqtt", Host: b.addr} }
 
 // Clients is how many MQTT clients are connected.
-func (b *Broker) Clients() int { return b.srv.NumClients() }
+func (b *Broker) Clients() int { return b.server().NumClients() }
+
+func (b *Broker) server() *server.Server {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.srv
+}
 
 // Stop ends the broker and waits for it.
 func (b *Broker) Stop() {
-	b.srv.Shutdown()
-	b.srv.WaitForShutdown()
+	srv := b.server()
+	srv.Shutdown()
+	srv.WaitForShutdown()
 }
 
 // natsLog gives NATS's log to ours. Its notices are for the debug level: the
 // centre says itself what a reader needs.
-type natsLog struct{ *slog.Logger }
+type natsLog struct {
+	*slog.Logger
+	heard func(line string)
+}
 
 func (l natsLog) say(level slog.Level, format string, v []any) {
+	if level >= slog.LevelWarn {
+		l.heard(fmt.Sprintf(format, v...))
+	}
 	if l.Enabled(context.Background(), level) {
 		l.Log(context.Background(), level, "nats says", "text", fmt.Sprintf(format, v...))
 	}
