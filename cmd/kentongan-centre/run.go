@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
@@ -71,6 +72,9 @@ func (o *options) run(ctx context.Context, e env, log *slog.Logger) (err error) 
 	clients := func() int { return -1 }
 	heal := func(ctx context.Context) error { <-ctx.Done(); return nil }
 	if o.broker == "" {
+		if err := st.NobodyConnected(ctx, time.Now()); err != nil {
+			return err
+		}
 		b, err := o.embedded(log)
 		if err != nil {
 			return err

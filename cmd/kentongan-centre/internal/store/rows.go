@@ -2,6 +2,7 @@ package store
 
 import (
 	"cmp"
+	"context"
 	"database/sql"
 	"encoding/json"
 	"errors"
@@ -9,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"kentongan/agent/report"
 )
@@ -79,15 +81,34 @@ func (w *writer) deviceState(d *device, st *report.DeviceState) error {
 	return w.heads(d.id, st.Heads)
 }
 
+// NobodyConnected says that no device is connected, as it is when the broker has
+// just started: what was online before is offline until its next birth. Without
+// it a device that died while the broker was down would be online for ever, for
+// nobody was there to publish its will. It belongs to the goroutine of Commit.
+func (s *Store) NobodyConnected(ctx context.Context, now time.Time) error {
+	clear(s.devices)
+	_, err := s.conn.ExecContext(ctx, "UPDATE device SET state = ?, since_at = ? WHERE state = ?", report.Offline, now.UnixMilli(), report.Online)
+	if err != nil {
+		return fmt.Errorf("take devices offline: %w", err)
+	}
+	return nil
+}
+
 // outdated tells whether a state belongs to a session before the one that we
 // know of: a broker's late will must not hide that the device is back. A
 // session is boot.connection; connections of one boot can be ordered, boots
 // cannot. So a will counts when its session is the current one, or a later one
 // of the same boot whose birth we missed; a birth counts unless it is an
 // earlier one of the same boot.
+//
+// A session that was over does not begin again: a birth after its will is the
+// retained one, of before.
 func outdated(d *device, st *report.DeviceState) bool {
-	if d.session == "" || st.Session == d.session {
+	if d.session == "" {
 		return false
+	}
+	if st.Session == d.session {
+		return st.State == report.Online && d.state == report.Offline
 	}
 	oldBoot, oldN, ok1 := splitSession(d.session)
 	newBoot, newN, ok2 := splitSession(st.Session)
