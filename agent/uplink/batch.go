@@ -16,7 +16,11 @@ type packer struct {
 	from  int                  // bytes from which a batch is compressed; negative is never
 	zips  map[int]*gzip.Writer // by level, made when first used
 	buf   bytes.Buffer
-	ratio float64 // compressed to plain, of the last batches
+	plain []byte // the last batch, to use again
+
+	head     report.Head // whose line headLine is
+	headLine []byte
+	ratio    float64 // compressed to plain, of the last batches
 }
 
 func newPacker(from int) *packer {
@@ -39,9 +43,10 @@ const (
 	levelThorough = gzip.DefaultCompression
 )
 
-// pack makes the payload of a batch and tells whether it is compressed.
+// pack makes the payload of a batch and tells whether it is compressed. The
+// payload is good until the next call.
 func (p *packer) pack(h report.Head, entries []report.Entry, level int) (payload []byte, zipped bool, err error) {
-	plain := report.EncodeBatch(h, entries)
+	plain := p.lines(h, entries)
 	if p.from < 0 || len(plain) < p.from {
 		return plain, false, nil
 	}
@@ -66,5 +71,19 @@ func (p *packer) pack(h report.Head, entries []report.Entry, level int) (payload
 	}
 	r := float64(p.buf.Len()) / float64(len(plain))
 	p.ratio = min(max(p.ratio+(r-p.ratio)/4, 0.02), 1)
-	return bytes.Clone(p.buf.Bytes()), true, nil
+	return p.buf.Bytes(), true, nil
+}
+
+// lines does what report.EncodeBatch does, in a buffer that is used again. The
+// head changes once for many batches of a fast drain, so its line is kept.
+func (p *packer) lines(h report.Head, entries []report.Entry) []byte {
+	if p.headLine == nil || p.head != h {
+		p.head, p.headLine = h, report.EncodeBatch(h, nil)
+	}
+	out := append(p.plain[:0], p.headLine...)
+	for _, e := range entries {
+		out = append(append(out, e.Line...), '\n')
+	}
+	p.plain = out
+	return out
 }

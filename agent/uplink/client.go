@@ -16,11 +16,12 @@ import (
 // acknowledgement with all its ranges is under 3 KiB, an order under 16.
 const maxIncoming = 64 << 10
 
-// handover is how long paho may take to accept a publish. Our connection
-// buffers, so it takes longer only when paho has stopped meanwhile.
+// handover is how long a farewell may take, and paho over a write. Our
+// connection buffers, so it takes longer only when nothing moves any more.
 const handover = 2 * time.Second
 
-// wire is one MQTT connection: a client of paho's that is used once. With
+// wire is one MQTT connection: a client of paho's that is used once, and never
+// to publish: see framed. With
 // AutoReconnect, paho completes a token without a PUBACK when it reconnects, and
 // without CleanSession it never completes those of a lost connection; so we use
 // neither, and a new client for each connection.
@@ -28,7 +29,7 @@ type wire struct {
 	client mqtt.Client
 	conn   *framed
 	link   *link
-	lost   chan struct{} // closed when paho has stopped; all tokens are complete
+	lost   chan struct{} // closed when paho has stopped
 }
 
 // will is the message that the broker publishes when the connection breaks.
@@ -39,7 +40,7 @@ type will struct {
 
 // connect opens a wire, or says of what kind the failure is. It takes no longer
 // than the connect limit and leaves nothing behind when it fails.
-func (d *dialer) connect(ctx context.Context, w will, store mqtt.Store, onMessage mqtt.MessageHandler) (*wire, error) {
+func (d *dialer) connect(ctx context.Context, w will, onPuback func(id uint16), onMessage mqtt.MessageHandler) (*wire, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.cfg.Tuning.ConnectLimit)
 	defer cancel()
 	password, err := d.broker.password()
@@ -54,8 +55,8 @@ func (d *dialer) connect(ctx context.Context, w will, store mqtt.Store, onMessag
 	o.SetClientID(d.cfg.Device).SetUsername(d.broker.Username).SetPassword(password)
 	o.SetProtocolVersion(4).SetCleanSession(true)
 	o.SetAutoReconnect(false).SetConnectRetry(false)
-	o.SetOrderMatters(false).SetStore(store)
-	o.SetKeepAlive(d.cfg.KeepAlive).SetPingTimeout(min(d.cfg.KeepAlive, 10*time.Second))
+	o.SetOrderMatters(false)
+	o.SetKeepAlive(d.cfg.KeepAlive).SetPingTimeout(min(d.cfg.KeepAlive, d.cfg.Tuning.StallAfter))
 	o.SetConnectTimeout(d.cfg.Tuning.ConnectLimit).SetWriteTimeout(handover)
 	o.SetBinaryWill(w.topic, w.payload, 1, true)
 	o.SetDefaultPublishHandler(onMessage)
@@ -65,7 +66,7 @@ func (d *dialer) connect(ctx context.Context, w will, store mqtt.Store, onMessag
 		if conn, c.link, dialErr = d.dial(ctx); dialErr != nil {
 			return nil, dialErr
 		}
-		c.conn = newFramed(conn, maxIncoming)
+		c.conn = newFramed(conn, maxIncoming, onPuback)
 		stop = context.AfterFunc(ctx, func() { _ = c.conn.end(context.Cause(ctx)) })
 		return c.conn, nil
 	})

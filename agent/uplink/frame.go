@@ -19,6 +19,11 @@ import (
 // what has gathered in one piece; so paho's loop never stands in a write, and
 // small publishes share segments.
 //
+// Publishes don't go through paho: publish puts the packet into the buffer, and
+// the PUBACK is taken out of what comes in, so that nothing stands between us
+// and the one sign that counts. paho keeps the CONNECT, the subscription, the
+// pings and what the centre says.
+//
 // Its end has one cause, the first. Read and Write report it in words of ours:
 // paho takes "use of closed network connection" for its own doing and would
 // not tell.
@@ -37,16 +42,15 @@ type framed struct {
 	gone  chan struct{} // the writer has returned
 }
 
-// outBytes bounds what waits for the writer. The window bounds it more tightly,
-// except on a link so fast that the buffer is empty again at once.
+// outBytes is from when on paho waits, and the largest buffer that is kept.
 const outBytes = 256 << 10
 
 var errPacket = errors.New("packet refused")
 
-func newFramed(conn net.Conn, maxPacket int) *framed {
+func newFramed(conn net.Conn, maxPacket int, onPuback func(id uint16)) *framed {
 	f := &framed{
 		conn:  conn,
-		head:  framer{r: bufio.NewReaderSize(conn, 4<<10), most: maxPacket},
+		head:  framer{r: bufio.NewReaderSize(conn, 4<<10), most: maxPacket, onPuback: onPuback},
 		ended: make(chan struct{}),
 		gone:  make(chan struct{}),
 	}
@@ -78,6 +82,19 @@ func (f *framed) Write(p []byte) (int, error) {
 	f.out = append(f.out, p...)
 	f.work.Signal()
 	return len(p), nil
+}
+
+// publish takes a PUBLISH packet; payload is free again when it returns. It
+// never waits: the window bounds what is on its way, and so what is in here.
+// After the end it does nothing.
+func (f *framed) publish(topic string, id uint16, retained bool, payload []byte) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.cause != nil {
+		return
+	}
+	f.out = appendPublish(f.out, topic, id, retained, payload)
+	f.work.Signal()
 }
 
 func (f *framed) writer() {
@@ -160,9 +177,12 @@ func (f *framed) LocalAddr() net.Addr  { return f.conn.LocalAddr() }
 func (f *framed) RemoteAddr() net.Addr { return f.conn.RemoteAddr() }
 
 // framer passes MQTT packets through, looking at each fixed header first
-// (MQTT 3.1.1, 2.2: one byte of type and flags, one to four of length).
+// (MQTT 3.1.1, 2.2: one byte of type and flags, one to four of length). PUBACKs
+// go to onPuback instead.
 type framer struct {
-	r    *bufio.Reader
+	r        *bufio.Reader
+	onPuback func(id uint16)
+
 	most int    // bytes of a packet's remaining length
 	hdr  []byte // of the packet that is being handed out
 	buf  [5]byte
@@ -177,9 +197,14 @@ func (f *framer) Read(p []byte) (int, error) {
 	if len(p) == 0 {
 		return 0, nil
 	}
-	if len(f.hdr) == 0 && f.body == 0 {
+	for len(f.hdr) == 0 && f.body == 0 {
 		if err := f.header(); err != nil {
 			return 0, err
+		}
+		if f.buf[0]>>4 == packets.Puback {
+			if err := f.puback(); err != nil {
+				return 0, err
+			}
 		}
 	}
 	if len(f.hdr) > 0 {
@@ -189,10 +214,30 @@ func (f *framer) Read(p []byte) (int, error) {
 	}
 	n, err := f.r.Read(p[:min(len(p), f.body)])
 	f.body -= n
-	if errors.Is(err, io.EOF) {
-		err = io.ErrUnexpectedEOF // in the middle of a packet
+	return n, inPacket(err)
+}
+
+// puback takes the PUBACK whose header has been read.
+func (f *framer) puback() error {
+	f.hdr, f.body = nil, 0
+	var id uint16
+	for range 2 {
+		b, err := f.r.ReadByte()
+		if err != nil {
+			return inPacket(err)
+		}
+		id = id<<8 | uint16(b)
 	}
-	return n, err
+	f.onPuback(id)
+	return nil
+}
+
+// inPacket is the error of a read in the middle of a packet.
+func inPacket(err error) error {
+	if errors.Is(err, io.EOF) {
+		return io.ErrUnexpectedEOF
+	}
+	return err
 }
 
 func (f *framer) header() error {
@@ -208,7 +253,7 @@ func (f *framer) header() error {
 		}
 		b, err := f.r.ReadByte()
 		if err != nil {
-			return io.ErrUnexpectedEOF
+			return inPacket(err)
 		}
 		f.buf[i] = b
 		length |= int(b&127) << (7 * (i - 1))
@@ -218,14 +263,18 @@ func (f *framer) header() error {
 		}
 	}
 	f.body = length
-	return f.check(first>>4, length)
+	return f.check(first, length)
 }
 
-// check refuses what no broker has reason to send us. PUBREC, PUBREL, PUBCOMP
-// and UNSUBACK are among it: paho would complete a publish's token with them.
-func (f *framer) check(kind byte, length int) error {
+// check refuses what no broker has reason to send us: we publish with QoS 1 and
+// subscribe with QoS 0, and paho would keep what comes with QoS 2.
+func (f *framer) check(first byte, length int) error {
+	kind := first >> 4
 	switch kind {
 	case packets.Publish:
+		if qos := first >> 1 & 3; qos > 1 {
+			return fmt.Errorf("%w: PUBLISH with QoS %d", errPacket, qos)
+		}
 		if length > f.most {
 			return fmt.Errorf("%w: PUBLISH of %d bytes, more than %d", errPacket, length, f.most)
 		}

@@ -39,8 +39,23 @@ type lane struct {
 	tries     int       // times that it was sent again without an answer
 	lately    recent    // what was sent out of order a moment ago
 	cache     []report.Entry
+	topics    map[upTopic]string
 
 	stats LaneStatus
+}
+
+// upTopic tells the topics of a lane's batches apart.
+type upTopic struct{ backlog, zipped bool }
+
+// topic is where a batch goes.
+func (l *lane) topic(device string, backlog, zipped bool) string {
+	key := upTopic{backlog, zipped}
+	t := l.topics[key]
+	if t == "" {
+		t = report.Topics(device).Up(l.name, backlog, zipped)
+		l.topics[key] = t
+	}
+	return t
 }
 
 // maxClaims bounds the memory of a lane: when the claims are so scattered, live
@@ -48,7 +63,7 @@ type lane struct {
 const maxClaims = 512
 
 func newLane(name report.Lane, byCentre bool, mostAhead int) *lane {
-	return &lane{name: name, byCentre: byCentre, mostAhead: mostAhead}
+	return &lane{name: name, byCentre: byCentre, mostAhead: mostAhead, topics: map[upTopic]string{}}
 }
 
 // begin starts a connection: what had no acknowledgement is to be sent again.

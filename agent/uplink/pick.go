@@ -170,7 +170,7 @@ func (s *session) batch(l *lane, from, to uint64, backlog bool) (*publish, error
 		return nil, err
 	}
 	p := &publish{
-		topic:   report.Topics(s.up.cfg.Device).Up(l.name, backlog, zipped),
+		topic:   l.topic(s.up.cfg.Device, backlog, zipped),
 		payload: payload,
 		lane:    l,
 		from:    from,

@@ -45,7 +45,7 @@ func (s *session) resend(now time.Time) (again time.Time) {
 const probeRecords = 16
 
 func (s *session) flyingOf(l *lane) (r ranges) {
-	for p := range s.flying {
+	for _, p := range s.flying {
 		if p.lane == l {
 			r.add(p.from, p.to)
 		}

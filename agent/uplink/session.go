@@ -29,9 +29,10 @@ type session struct {
 	window *window
 	pack   *packer
 
-	flying   map[*publish]struct{}
-	ledger   *ledger
-	done     []outcome      // a buffer for the ledger's
+	flying   map[uint16]*publish // by packet id
+	lastID   uint16
+	acks     *pubacks
+	done     []puback       // a buffer for those taken
 	waiters  sync.WaitGroup // of the subscription
 	progress time.Time      // last PUBACK, or last publish into an empty window
 
@@ -67,15 +68,15 @@ func (u *Uplink) session(ctx context.Context, b *brokerState) (up time.Duration,
 		lanes:  u.lanes,
 		window: newWindow(u.cfg.Tuning.MaxWindow, u.cfg.Tuning.MaxInFlight),
 		pack:   u.pack,
-		flying: map[*publish]struct{}{},
-		ledger: newLedger(),
+		flying: map[uint16]*publish{},
+		acks:   newPubacks(),
 	}
 	w, err := s.will()
 	if err != nil {
 		return 0, err
 	}
 	d := &dialer{cfg: &u.cfg, broker: b.Broker, addr: b.addr, sent: &u.sent, recv: &u.recv}
-	s.wire, err = d.connect(ctx, w, s.ledger, func(_ mqtt.Client, m mqtt.Message) { s.inbox.put(m.Topic(), m.Payload()) })
+	s.wire, err = d.connect(ctx, w, s.acks.put, func(_ mqtt.Client, m mqtt.Message) { s.inbox.put(m.Topic(), m.Payload()) })
 	if err != nil {
 		return 0, err
 	}
@@ -157,7 +158,7 @@ func (s *session) run(ctx context.Context, b *brokerState) error {
 			return s.ended()
 		case <-s.wire.lost:
 			return s.ended()
-		case <-s.ledger.ready:
+		case <-s.acks.ready:
 			if err := s.takeAcks(); err != nil {
 				return err
 			}
@@ -265,7 +266,7 @@ func (s *session) pumpMany() (again time.Time, hot bool, err error) {
 			return again, hot, err
 		}
 		select {
-		case <-s.ledger.ready:
+		case <-s.acks.ready:
 			if err := s.takeAcks(); err != nil {
 				return again, hot, err
 			}
@@ -305,14 +306,16 @@ func (s *session) pump(now time.Time) (again time.Time, hot bool, err error) {
 	return earliest(again, later), false, nil
 }
 
-// send hands a publish to paho. The ledger tells of its PUBACK.
+// send gives a publish to the connection.
 func (s *session) send(p *publish, now time.Time) {
 	p.sentAt = now
 	p.size = len(p.topic) + len(p.payload) + 8
 	if len(s.flying) == 0 {
 		s.progress = now
 	}
-	s.flying[p] = struct{}{}
+	for s.lastID = nextID(s.lastID); s.flying[s.lastID] != nil; s.lastID = nextID(s.lastID) {
+	}
+	s.flying[s.lastID] = p
 	s.window.sent(p.size)
 	if p.lane != nil {
 		s.up.budget.spend(p.size, now)
@@ -320,34 +323,28 @@ func (s *session) send(p *publish, now time.Time) {
 		p.lane.stats.SentPublishes++
 		p.lane.stats.SentRecords += uint64(p.records)
 	}
-	s.ledger.handing(p)
-	tok := s.wire.client.Publish(p.topic, 1, p.retained, p.payload)
+	s.wire.conn.publish(p.topic, s.lastID, p.retained, p.payload)
 	p.payload = nil // a rewind reads it again
-	select {
-	case <-tok.Done():
-		if err := tok.Error(); err != nil { // paho has stopped, or took no publish in time
-			_ = s.wire.conn.end(fmt.Errorf("publish: %w", err))
-		}
-	default:
-	}
 }
 
 // takeAcks takes the PUBACKs that have come in.
 func (s *session) takeAcks() error {
-	s.done = s.ledger.take(s.done)
-	for _, o := range s.done {
-		if err := s.completed(o); err != nil {
+	s.done = s.acks.take(s.done)
+	for _, a := range s.done {
+		if err := s.completed(a); err != nil {
 			return err
 		}
 	}
-	clear(s.done)
 	return nil
 }
 
-// completed takes one PUBACK.
-func (s *session) completed(o outcome) error {
-	p := o.p
-	delete(s.flying, p)
+// completed takes one PUBACK. One that is for nothing we sent is no progress.
+func (s *session) completed(o puback) error {
+	p := s.flying[o.id]
+	if p == nil {
+		return nil
+	}
+	delete(s.flying, o.id)
 	s.progress = o.at
 	s.window.done(p.size, p.sentAt, o.at)
 	if p.lane == nil {
@@ -370,7 +367,7 @@ func (s *session) ended() error {
 		return &linkError{kind: failStuck, err: errors.New("no answer to a ping, or no publish taken")}
 	}
 	le := classify(cause)
-	if s.brokered == 0 && le.err != nil && slices.ContainsFunc(slices.Collect(maps.Keys(s.flying)), func(p *publish) bool { return p.lane != nil }) {
+	if s.brokered == 0 && le.err != nil && slices.ContainsFunc(slices.Collect(maps.Values(s.flying)), func(p *publish) bool { return p.lane != nil }) {
 		return &linkError{kind: le.kind, err: unansweredError{le.err}}
 	}
 	return le

@@ -12,15 +12,28 @@ func (s *session) leaveInOrder() {
 	payload, err := s.deviceState(report.Offline)
 	if err == nil {
 		topic := report.Topics(s.up.cfg.Device).State()
-		s.ledger.handing(nil)
-		tok := s.wire.client.Publish(topic, 1, true, payload)
-		select {
-		case <-tok.Done():
-		case <-s.wire.conn.ended:
-		case <-time.After(handover):
-		}
+		s.send(&publish{topic: topic, payload: payload, retained: true, state: topic}, time.Now())
+		s.awaitAck(s.lastID)
 	}
 	s.wire.bye(handover)
+}
+
+// awaitAck takes PUBACKs until the one for id is there, or the time is up.
+func (s *session) awaitAck(id uint16) {
+	limit := time.NewTimer(handover)
+	defer limit.Stop()
+	for s.flying[id] != nil {
+		select {
+		case <-s.acks.ready:
+			if err := s.takeAcks(); err != nil {
+				return // the next connection sends again what has not left
+			}
+		case <-s.wire.conn.ended:
+			return
+		case <-limit.C:
+			return
+		}
+	}
 }
 
 // filesChanged tells whether the broker's files hold something new that can be
