@@ -159,6 +159,13 @@ type Entry struct {
 	Line []byte // as Encode made it; read-only
 }
 
+// Block is records From to To, without a hole, as a lane keeps them compressed:
+// their lines, each with a line end, in one member of gzip.
+type Block struct {
+	From, To uint64
+	Gzip     []byte // read-only
+}
+
 // Head is what a lane holds at a moment: records First to Next-1 are kept (or
 // explained by a gap), Next is the number that the next record will get.
 type Head struct {

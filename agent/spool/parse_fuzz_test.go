@@ -30,7 +30,7 @@ func FuzzSegment(f *testing.F) {
 				}
 			}
 		}
-		_, _ = inflate(data, 2)
+		_, _ = unpack(data, 2)
 	})
 }
 

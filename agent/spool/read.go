@@ -26,6 +26,23 @@ type reader struct {
 	bytes    int
 	out      []report.Entry
 	finished bool
+
+	packed bool // blocks are wanted as they stand, up to number to
+	to     uint64
+	blocks []report.Block
+}
+
+// takeBlock takes a block as it stands, when it begins where the reader is or
+// after it; false when this one, or no more, will do.
+func (r *reader) takeBlock(f frame, payload []byte) bool {
+	if f.kind != frameBlock || f.seq < r.from || f.last() > r.to || len(payload) > r.bytes {
+		r.finished = true
+		return false
+	}
+	r.blocks = append(r.blocks, report.Block{From: f.seq, To: f.last(), Gzip: slices.Clone(payload)})
+	r.bytes -= len(payload)
+	r.from = f.last() + 1
+	return true
 }
 
 // take adds a line, which is copied. It returns false when no more fits; the
@@ -57,30 +74,52 @@ func (s *Spool) Read(lane report.Lane, from uint64, maxRecords, maxBytes int) ([
 		return nil, err
 	}
 	r := &reader{from: max(from, 1), records: max(maxRecords, 1), bytes: maxBytes}
-	for !r.finished {
-		seg, last, end, ok, err := l.pin(r.from)
-		if err != nil {
-			return nil, err
-		}
-		if !ok {
-			break
-		}
-		err = l.readSegment(seg, last, end, r)
-		l.release(seg)
-		if err != nil {
-			if len(r.out) > 0 {
-				break // what there is; the error comes with the next call
-			}
-			return nil, fmt.Errorf("read lane %s from %d: segment %s: %w", lane, from, slotName(seg.slot), err)
-		}
-		if !r.finished {
-			r.from = max(r.from, last+1)
-		}
+	if err := l.readSegments(r); err != nil && len(r.out) == 0 {
+		return nil, fmt.Errorf("read lane %s from %d: %w", lane, from, err)
 	}
 	if !r.finished {
 		l.readBuffer(r)
 	}
 	return r.out, nil
+}
+
+// ReadPacked returns telemetry from 'from' to 'to' as it stands on the disk:
+// blocks that lie wholly between them, in order, as many as maxBytes holds. It
+// returns none where there is no such block at 'from'; Read has the records
+// then.
+func (s *Spool) ReadPacked(lane report.Lane, from, to uint64, maxBytes int) ([]report.Block, error) {
+	l, err := s.lane(lane)
+	if err != nil {
+		return nil, err
+	}
+	r := &reader{from: max(from, 1), bytes: maxBytes, packed: true, to: to}
+	if err := l.readSegments(r); err != nil && len(r.blocks) == 0 {
+		return nil, fmt.Errorf("read lane %s packed from %d: %w", lane, from, err)
+	}
+	return r.blocks, nil
+}
+
+// readSegments reads what is on the disk. What was read before an error is
+// good; the error comes again with the next call.
+func (l *lane) readSegments(r *reader) error {
+	for !r.finished {
+		seg, last, end, ok, err := l.pin(r.from)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return nil
+		}
+		err = l.readSegment(seg, last, end, r)
+		l.release(seg)
+		if err != nil {
+			return fmt.Errorf("segment %s: %w", slotName(seg.slot), err)
+		}
+		if !r.finished {
+			r.from = max(r.from, last+1)
+		}
+	}
+	return nil
 }
 
 // pin finds the segment with the number, or the next one after it, and keeps
@@ -183,10 +222,13 @@ func takeFrame(f frame, payload []byte, r *reader) bool {
 	if f.last() < r.from {
 		return true
 	}
+	if r.packed {
+		return r.takeBlock(f, payload)
+	}
 	if f.kind == frameRecord {
 		return r.take(f.seq, payload)
 	}
-	lines, err := inflate(payload, f.count)
+	lines, err := unpack(payload, f.count)
 	if err != nil {
 		return true // its CRC is good, so it was written so: nothing to save
 	}

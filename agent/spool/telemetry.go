@@ -2,7 +2,7 @@ package spool
 
 import (
 	"bytes"
-	"compress/flate"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -213,7 +213,7 @@ func (l *lane) overflow() {
 	l.s.gap(l, from, to, report.GapFull)
 }
 
-// nextBlock deflates the oldest records of the buffer, as many as follow each
+// nextBlock packs the oldest records of the buffer, as many as follow each
 // other and fit.
 func (l *lane) nextBlock() (item, error) {
 	l.mu.Lock()
@@ -234,40 +234,41 @@ func (l *lane) nextBlock() (item, error) {
 	if len(lines) == 0 {
 		return item{}, nil
 	}
-	payload, err := deflate(lines)
+	payload, err := pack(lines)
 	return item{kind: frameBlock, seq: first, count: uint32(len(lines)), payload: payload}, err
 }
 
-var deflaters = sync.Pool{New: func() any {
-	w, _ := flate.NewWriter(nil, flate.BestSpeed) // the level is valid
+var packers = sync.Pool{New: func() any {
+	w, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed) // the level is valid
 	return w
 }}
 
-// deflate packs lines, each with a line end.
-func deflate(lines [][]byte) ([]byte, error) {
+// pack makes one gzip member of lines, each with a line end. A batch on the wire
+// is gzip members too, so the uplink can send it as it stands.
+func pack(lines [][]byte) ([]byte, error) {
 	var buf bytes.Buffer
-	w := deflaters.Get().(*flate.Writer)
-	defer deflaters.Put(w)
+	w := packers.Get().(*gzip.Writer)
+	defer packers.Put(w)
 	w.Reset(&buf)
 	for _, line := range lines {
 		_, _ = w.Write(line) // a bytes.Buffer takes everything
 		_, _ = w.Write([]byte{'\n'})
 	}
 	if err := w.Close(); err != nil {
-		return nil, fmt.Errorf("deflate telemetry: %w", err)
+		return nil, fmt.Errorf("pack telemetry: %w", err)
 	}
 	return buf.Bytes(), nil
 }
 
-var inflaters = sync.Pool{New: func() any { return flate.NewReader(nil) }}
+var unpackers = sync.Pool{New: func() any { return new(gzip.Reader) }}
 
 var errBlock = errors.New("block does not hold what it says")
 
-// inflate unpacks a block of count lines.
-func inflate(payload []byte, count uint32) ([][]byte, error) {
-	r := inflaters.Get().(io.Reader)
-	defer inflaters.Put(r)
-	if err := r.(flate.Resetter).Reset(bytes.NewReader(payload), nil); err != nil {
+// unpack takes the lines out of a block of count of them.
+func unpack(payload []byte, count uint32) ([][]byte, error) {
+	r := unpackers.Get().(*gzip.Reader)
+	defer unpackers.Put(r)
+	if err := r.Reset(bytes.NewReader(payload)); err != nil {
 		return nil, errBlock
 	}
 	raw := bytes.NewBuffer(make([]byte, 0, blockRaw+bytes.MinRead))
