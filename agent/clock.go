@@ -66,11 +66,16 @@ func uptime() time.Duration {
 const clockStep = time.Second
 
 // watch calls set when the wall clock steps and when its quality changes, until
-// ctx ends. It looks once a second.
+// ctx ends. It looks once a second. A clock that is set already is told of at
+// once: it may have been set while no agent ran, and what an earlier one kept in
+// this boot before that has no other way to its time.
 func (c *clock) watch(ctx context.Context, set func(report.ClockSet)) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	last := c.stamp()
+	if last.Clock != report.ClockUnset {
+		set(clockSet(last, 0))
+	}
 	for {
 		select {
 		case <-ctx.Done():
@@ -93,10 +98,15 @@ func stepBetween(last, now report.Stamp) (report.ClockSet, bool) {
 	if step.Abs() < clockStep && now.Clock == last.Clock {
 		return report.ClockSet{}, false
 	}
+	return clockSet(now, step), true
+}
+
+// clockSet says what the clock is, as it stood at a stamp.
+func clockSet(now report.Stamp, step time.Duration) report.ClockSet {
 	return report.ClockSet{
 		Boot:     now.Boot,
 		BootedAt: now.Time.Round(0).Add(-now.Uptime).UTC().Truncate(time.Millisecond),
 		StepMS:   step.Milliseconds(),
 		Clock:    now.Clock,
-	}, true
+	}
 }

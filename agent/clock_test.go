@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"testing"
 	"time"
 
@@ -46,5 +47,28 @@ func TestStamp(t *testing.T) {
 	}
 	if got := quality(time.Unix(0, 0)); got != report.ClockUnset {
 		t.Errorf("1970 is %s, want unset", got)
+	}
+}
+
+// The clock was set while no agent ran: the next one tells of it at once, or
+// what the one before kept in this boot would stay in 1970.
+func TestClockThatIsSetAtStart(t *testing.T) {
+	c, err := newClock()
+	if err != nil {
+		t.Fatal(err)
+	}
+	now := c.stamp()
+	if now.Clock == report.ClockUnset {
+		t.Fatal("the clock of this machine is not set; set it, this test reads it")
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	var got []report.ClockSet
+	c.watch(ctx, func(s report.ClockSet) {
+		got = append(got, s)
+		cancel()
+	})
+	booted := now.Time.Add(-now.Uptime)
+	if len(got) != 1 || got[0].Boot != c.boot || got[0].StepMS != 0 || got[0].BootedAt.Sub(booted).Abs() > time.Second {
+		t.Errorf("told %+v, want once, boot %s at %v, no step", got, c.boot, booted)
 	}
 }

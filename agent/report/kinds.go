@@ -74,8 +74,8 @@ type Damage struct {
 	Saved   string `json:"saved,omitempty"` // where the span was set aside
 }
 
-// ClockSet is a step of the wall clock, or its first setting in this boot:
-// wall time = boot time + offset. Boot is the one that the offset holds for.
+// ClockSet is a step of the wall clock, its first setting in this boot, or, with
+// no step, how it was set when the agent started: wall time = boot time + offset. Boot is the one that the offset holds for.
 type ClockSet struct {
 	Boot     string    `json:"boot"`
 	BootedAt time.Time `json:"booted_at"` // wall time of uptime 0, by the new clock
