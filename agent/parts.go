@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"time"
 
 	"periph.io/x/conn/v3/gpio"
 
@@ -147,10 +148,15 @@ var bias = map[string]gpio.Pull{
 	"up": gpio.PullUp, "down": gpio.PullDown, "off": gpio.Float, "as_is": gpio.PullNoChange,
 }
 
+// none is 0s of the configuration, where its defaults are filled in already; the
+// kiosk takes 0 for its own default.
+const none = time.Nanosecond
+
 func kioskConfig(c config.Kiosk) kiosk.Config {
 	k := kiosk.Config{
 		Number:   c.Number,
-		Cooldown: c.Cooldown,
+		Cooldown: max(c.Cooldown, none),
+		Debounce: none, // each line has its own
 		Lamps: kiosk.Lamps{
 			Saved:    lamp("saved", c.Lamps.Saved),
 			Received: lamp("received", c.Lamps.Received),
