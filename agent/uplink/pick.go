@@ -95,7 +95,7 @@ func (s *session) pickTelemetry(now time.Time) (p *publish, again time.Time, err
 	case live:
 		p, err = s.liveBatch(l, now)
 	case back:
-		p, err = s.batch(l, from, to, true)
+		p, err = s.backlogBatch(l, from, to)
 	}
 	if p != nil {
 		s.share(p)
