@@ -24,6 +24,7 @@ type boardAnswer struct {
 	OK     bool   `json:"ok"`
 	Error  string `json:"error"`
 	Active bool   `json:"active"`
+	Out    bool   `json:"out"` // the device drives the line
 }
 
 // do sends one request and returns its answer.
