@@ -28,11 +28,11 @@ func (s *session) backlogBatch(l *lane, from, to uint64) (*publish, error) {
 	return s.batch(l, from, to, true)
 }
 
-// packedBatch makes a publish of blocks, or none. On slow and metered links the
-// records are compressed anew, harder than the disk does it.
+// packedBatch makes a publish of blocks, or none: where publishes must be smaller
+// than a block, Read gives the records one by one.
 func (s *session) packedBatch(l *lane, from, to uint64) (*publish, error) {
 	store, ok := s.up.store.(packedStore)
-	if !ok || s.up.cfg.Tuning.GzipFrom < 0 || s.level() != levelFast {
+	if !ok || s.up.cfg.Tuning.GzipFrom < 0 {
 		return nil, nil
 	}
 	payload := storedMember(report.EncodeBatch(l.head, nil))
