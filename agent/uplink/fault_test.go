@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -104,8 +105,9 @@ func TestCutInTheMiddleOfAPacket(t *testing.T) {
 // 20 s with the figures of the field.
 func TestSilentPeerIsNoticed(t *testing.T) {
 	for name, fault := range map[string]func(*proxy){
-		"half-open":     func(p *proxy) { p.frozen = true },
-		"stops reading": func(p *proxy) { p.deaf = true },
+		"half-open":          func(p *proxy) { p.frozen = true },
+		"half-open, metered": func(p *proxy) { p.frozen = true },
+		"stops reading":      func(p *proxy) { p.deaf = true },
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -116,6 +118,9 @@ func TestSilentPeerIsNoticed(t *testing.T) {
 			store.append(t, report.Telemetry, 10)
 			cfg := testConfig(p.url())
 			cfg.Tuning.StallAfter = 0 // the default
+			if strings.Contains(name, "metered") {
+				cfg.Brokers[0].Metered, cfg.KeepAlive = true, 20*time.Minute
+			}
 			u := startUplink(t, cfg, store)
 			c.wantAll(store, report.Telemetry, 10, 10*time.Second)
 			p.set(fault)

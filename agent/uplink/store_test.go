@@ -23,6 +23,7 @@ type memoryLane struct {
 	lines       map[uint64][]byte
 	made        uint64 // numbers under it are made when they are read
 	holes       ranges
+	dropped     uint64 // all up to here were dropped
 	prev        report.Hash
 	changed     chan struct{}
 }
@@ -51,14 +52,35 @@ func (s *memoryStore) append(t testing.TB, lane report.Lane, n int) (last uint64
 	defer s.mu.Unlock()
 	l := s.lanes[lane]
 	for range n {
-		line := makeLine(lane, l.next, l.prev)
-		l.prev = report.HashLine(line)
-		l.lines[l.next] = line
-		l.next++
+		l.add(makeLine(lane, l.next, l.prev))
 	}
+	return l.next - 1
+}
+
+func (l *memoryLane) add(line []byte) {
+	l.prev = report.HashLine(line)
+	l.lines[l.next] = line
+	l.next++
 	close(l.changed)
 	l.changed = make(chan struct{})
-	return l.next - 1
+}
+
+// drop takes the oldest away until keep are left, and explains it by an event.
+func (s *memoryStore) drop(t testing.TB, lane report.Lane, keep uint64) {
+	t.Helper()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	l, events := s.lanes[lane], s.lanes[report.Event]
+	if l.next-l.first <= keep {
+		return
+	}
+	from := l.first
+	for l.first = l.next - keep; from < l.first; from++ {
+		delete(l.lines, from)
+	}
+	gap := report.Gap{Lane: lane, Epoch: testEpoch, From: l.dropped + 1, To: l.first - 1, Count: l.first - 1 - l.dropped, Reason: report.GapFull}
+	l.dropped = l.first - 1
+	events.add(encode(report.Event, events.next, events.prev, report.KindGap, gap))
 }
 
 // hole takes numbers away, as damage does.
@@ -70,7 +92,6 @@ func (s *memoryStore) hole(lane report.Lane, from, to uint64) {
 
 // makeLine makes a record about as long as those of the field (some 350 bytes).
 func makeLine(lane report.Lane, seq uint64, prev report.Hash) []byte {
-	stamp := report.Stamp{Time: time.Unix(1790000000, 0).Add(time.Duration(seq) * 731 * time.Millisecond), Clock: report.ClockSynced, Boot: "0badcafe", Uptime: time.Duration(seq) * 731 * time.Millisecond}
 	var kind string
 	var body any
 	switch lane {
@@ -81,6 +102,11 @@ func makeLine(lane report.Lane, seq uint64, prev report.Hash) []byte {
 	default:
 		kind, body = report.KindStreamStats, report.StreamStats{Name: fmt.Sprintf("gate-%d", seq%4), WindowMS: 10000, FPS: 24.9 + float64(seq%7)/10, BitsPerS: int64(1900000 + seq*7919%100000), Packets: seq * 371, PacketsLost: seq / 900, SinceFrameMS: int64(seq * 13 % 40)}
 	}
+	return encode(lane, seq, prev, kind, body)
+}
+
+func encode(lane report.Lane, seq uint64, prev report.Hash, kind string, body any) []byte {
+	stamp := report.Stamp{Time: time.Unix(1790000000, 0).Add(time.Duration(seq) * 731 * time.Millisecond), Clock: report.ClockSynced, Boot: "0badcafe", Uptime: time.Duration(seq) * 731 * time.Millisecond}
 	r, err := report.NewRecord(testDevice, lane, testEpoch, seq, prev, stamp, kind, body)
 	if err != nil {
 		panic(err)
