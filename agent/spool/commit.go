@@ -83,7 +83,7 @@ func (l *lane) settle(batch []*request, done []item, err error) int {
 func (l *lane) put(items []item) (n int, err error) {
 	var tried int
 	for range 2 {
-		if err = l.ensure(frameSpace(len(items[0].payload))); err != nil {
+		if err = l.ensure(items[0]); err != nil {
 			break // it has tried every file there is
 		}
 		var buf []byte

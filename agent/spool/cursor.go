@@ -16,7 +16,8 @@ import (
 const (
 	cursorName  = "cursor"
 	cursorSlots = 2
-	slotHead    = 20 // magic, generation, length, CRC-32C
+	slotHead    = 20  // magic, generation, length, CRC-32C
+	sectorSize  = 512 // what a disk writes as a whole
 )
 
 var (
@@ -35,21 +36,26 @@ type cursors struct {
 
 // laneCursor is the part of one lane.
 type laneCursor struct {
-	First    uint64         `json:"first"`              // not yet acknowledged, nor explained by a durable gap record
+	First    uint64         `json:"first"`              // not yet acknowledged, nor dropped
 	Next     uint64         `json:"next"`               // number of the next record
 	ID       uint64         `json:"id"`                 // of the newest segment
 	Reserved uint64         `json:"reserved,omitempty"` // telemetry: numbers below it may be in use
-	Known    []report.Range `json:"known,omitempty"`    // holes that were reported
+	Known    []report.Range `json:"known,omitempty"`    // holes that durable gap records explain
+	Pending  []hole         `json:"pending,omitempty"`  // holes whose gap record is not durable yet
 }
 
-// encodeSlot returns a page; the cursor must fit into it.
+// encodeSlot returns a page. A cursor that does not fit into it forgets reported
+// holes, the oldest first: they may be reported twice then.
 func encodeSlot(gen uint64, c cursors) ([]byte, error) {
 	body, err := json.Marshal(c)
+	for err == nil && slotHead+len(body) > pageSize {
+		if !c.forget() {
+			return nil, fmt.Errorf("cursor has %d bytes, more than a page", len(body))
+		}
+		body, err = json.Marshal(c)
+	}
 	if err != nil {
 		return nil, err
-	}
-	if slotHead+len(body) > pageSize {
-		return nil, fmt.Errorf("cursor has %d bytes, more than a page", len(body))
 	}
 	b := make([]byte, 0, pageSize)
 	b = append(b, slotMagic...)
@@ -59,6 +65,28 @@ func encodeSlot(gen uint64, c cursors) ([]byte, error) {
 	b = le.AppendUint32(b, crc)
 	b = append(b, body...)
 	return b[:pageSize], nil
+}
+
+// forget shortens the longest list of reported holes by one.
+func (c *cursors) forget() bool {
+	var most *laneCursor
+	for _, l := range c.Lanes {
+		if most == nil || len(l.Known) > len(most.Known) {
+			most = l
+		}
+	}
+	if most == nil || len(most.Known) == 0 {
+		return false
+	}
+	most.Known = most.Known[1:]
+	return true
+}
+
+// tearable tells whether a slot that is not valid may be one that a power cut
+// tore: it is longer than a sector, and its first sector is the new one.
+func tearable(page []byte) bool {
+	n := int64(le.Uint32(page[12:]))
+	return string(page[:4]) == string(slotMagic) && slotHead+n > sectorSize && n <= pageSize-slotHead
 }
 
 // decodeSlot reads one page.
@@ -84,6 +112,11 @@ func decodeSlot(b []byte) (gen uint64, c cursors, err error) {
 		if l == nil || !lane.Valid() || l.First == 0 || l.Next < l.First {
 			return 0, c, fmt.Errorf("%w: lane %s", errSlot, lane)
 		}
+		for _, h := range l.Pending {
+			if h.From == 0 || h.To < h.From {
+				return 0, c, fmt.Errorf("%w: lane %s: hole %d to %d", errSlot, lane, h.From, h.To)
+			}
+		}
 	}
 	return le.Uint64(b[4:]), c, nil
 }
@@ -97,7 +130,7 @@ type cursorFile struct {
 }
 
 // readCursors returns the newest valid slot of the file in dir, and how many
-// slots were not valid though the file is there.
+// slots are damaged though the file is there. One that a power cut tore is not.
 func readCursors(fsys FS, dir string) (gen uint64, c cursors, bad int, err error) {
 	f, err := fsys.Open(filepath.Join(dir, cursorName), false)
 	if err != nil {
@@ -106,10 +139,11 @@ func readCursors(fsys FS, dir string) (gen uint64, c cursors, bad int, err error
 	defer f.Close()
 	data, _ := readAll(f, cursorSlots*pageSize)
 	for i := range cursorSlots {
-		g, got, err := decodeSlot(data[i*pageSize : (i+1)*pageSize])
-		if err != nil {
+		page := data[i*pageSize : (i+1)*pageSize]
+		g, got, err := decodeSlot(page)
+		if err != nil && !tearable(page) {
 			bad++
-		} else if g >= gen {
+		} else if err == nil && g >= gen {
 			gen, c = g, got
 		}
 	}

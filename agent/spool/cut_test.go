@@ -209,6 +209,9 @@ func readCut(s *Spool, lane report.Lane, p *promise, holes *[]report.Gap) (map[u
 				if err != nil {
 					return nil, err
 				}
+				if g.Reason == report.GapDamage {
+					return nil, fmt.Errorf("a power cut is reported as damage: %s", r.Body)
+				}
 				*holes = append(*holes, g)
 			}
 			if r.Kind == report.KindDamage {
@@ -247,6 +250,7 @@ func compareCut(s *Spool, lane report.Lane, p *promise, have map[uint64]string, 
 // TestPowerCuts cuts the power at every change of the disk, in many ways.
 // KENTONGAN_CUTS is how many images are opened, KENTONGAN_SEED where to begin.
 func TestPowerCuts(t *testing.T) {
+	t.Parallel()
 	want := int64(100_000 / slowdown)
 	if v := os.Getenv("KENTONGAN_CUTS"); v != "" {
 		n, err := strconv.ParseInt(v, 10, 64)

@@ -171,6 +171,7 @@ func mayLose(wounds []wound, p place) bool {
 
 // TestDamagedSpools damages closed spools in one place, or in several.
 func TestDamagedSpools(t *testing.T) {
+	t.Parallel()
 	seed := testSeed(t)
 	total := 10_000 / slowdown
 	const perStore = 250

@@ -64,13 +64,13 @@ func (l *lane) path(slot uint32) string { return filepath.Join(l.dir, slotName(s
 
 func slotName(slot uint32) string { return fmt.Sprintf("%06d.seg", slot) }
 
-// ensure makes an active segment with room for one frame of that size.
-func (l *lane) ensure(space int64) error {
-	if l.active != nil && l.active.end+space <= l.active.size {
+// ensure makes an active segment with room for the item.
+func (l *lane) ensure(it item) error {
+	if space := frameSpace(len(it.payload)); l.active != nil && l.active.end+space <= l.active.size {
 		return nil
 	}
 	l.retire()
-	return l.turn()
+	return l.turn(it)
 }
 
 // retire leaves the active segment; it stays in use until it is acknowledged.
@@ -88,27 +88,47 @@ func (l *lane) retire() {
 	l.releaseLocked()
 }
 
-// turn gives a segment a new life. Its header goes out with the first commit,
-// in the same write.
-func (l *lane) turn() error {
+// turn gives a segment a new life that begins with the item. Its header goes
+// out with the first commit, in the same write.
+func (l *lane) turn(it item) error {
 	l.saveFirst()
 	seg, f, err := l.take()
 	if err != nil {
 		return err
 	}
-	next := l.s.marks()
+	next, pending := l.s.marks(), l.s.notes.gaps(l.name)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.topID++
 	seg.header = header{
 		lane: l.name, epoch: l.s.epoch, id: l.topID, size: seg.size,
-		first: l.nextWriteLocked(), before: l.lastWrittenLocked(), prev: l.prev,
-		reserved: l.s.reserved.Load(), next: next, cursor: l.first, device: l.s.o.Device,
+		first: l.beginsLocked(it), before: l.lastWrittenLocked(), prev: l.prev,
+		reserved: l.s.reserved.Load(), next: next, cursor: l.explainedLocked(pending), upto: l.first, device: l.s.o.Device,
 	}
 	seg.last, seg.end, seg.bad = seg.first-1, headerSize, false
 	l.segs = append(l.segs, seg)
 	l.active, l.file, l.fresh = seg, f, true
 	return nil
+}
+
+// explainedLocked is the cursor, or the first number below it whose gap record
+// still waits to be written.
+func (l *lane) explainedLocked(pending []hole) uint64 {
+	first := l.first
+	for _, h := range pending {
+		first = min(first, h.From)
+	}
+	return first
+}
+
+// beginsLocked is the number that a segment beginning with the item begins
+// with. It is the item's own: telemetry may be acknowledged from memory while
+// the item is on its way, and frames below the first number do not count.
+func (l *lane) beginsLocked(it item) uint64 {
+	if it.kind == frameReserve {
+		return l.nextWriteLocked()
+	}
+	return it.seq
 }
 
 // nextWriteLocked is the number that the next frame begins with.

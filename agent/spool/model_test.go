@@ -12,6 +12,7 @@ import (
 // TestModel holds the spool against maps in memory, through appends, reads,
 // acknowledgements, reopening and crashes.
 func TestModel(t *testing.T) {
+	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
 		disk := newMemFS()
 		open := func() *Spool {

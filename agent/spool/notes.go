@@ -1,6 +1,8 @@
 package spool
 
 import (
+	"context"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -9,7 +11,8 @@ import (
 )
 
 const (
-	maxKnown   = 32  // reported holes that the cursor remembers, so that it fits into its page
+	maxKnown   = 32  // reported holes of a lane that the cursor remembers, so that it fits into its page
+	maxPending = 8   // holes of a lane that the cursor remembers although no durable record explains them yet
 	maxNotes   = 512 // that wait in memory while the event lane can't be written
 	lazyNotes  = 30 * time.Second
 	maxInRound = 64
@@ -33,7 +36,12 @@ type notes struct {
 // gap notes that numbers of a lane will never arrive. Numbers that follow
 // those of a waiting note join it.
 func (s *Spool) gap(l *lane, from, to uint64, reason string) {
-	s.log.Warn("records lost", "lane", l.name, "from", from, "to", to, "reason", reason)
+	// What was begun and never confirmed is no loss: nobody was promised it.
+	level, msg := slog.LevelWarn, "records lost"
+	if reason == report.GapTorn || reason == report.GapWrite {
+		level, msg = slog.LevelInfo, "numbers left out"
+	}
+	s.log.Log(context.Background(), level, msg, "lane", l.name, "from", from, "to", to, "reason", reason)
 	n := &note{gap: &report.Gap{Lane: l.name, Epoch: s.epoch, From: from, To: to, Count: to - from + 1, Reason: reason}}
 	if l.name == report.Telemetry && reason == report.GapFull {
 		n.lazy = time.Now().Add(lazyNotes) // a full lane drops for hours: one record each half minute
@@ -113,13 +121,20 @@ func (ns *notes) settle(n *note, err error) {
 	ns.pending = slices.DeleteFunc(ns.pending, func(other *note) bool { return other == n })
 }
 
-// ranges are the numbers of a lane that waiting notes explain, in order.
-func (ns *notes) ranges(lane report.Lane) (out []report.Range) {
+// hole is a range of numbers that will never arrive, and why.
+type hole struct {
+	report.Range
+	Reason string
+}
+
+// gaps are the holes of a lane that waiting notes explain, the oldest note
+// first.
+func (ns *notes) gaps(lane report.Lane) (out []hole) {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
 	for _, n := range ns.pending {
 		if n.gap != nil && n.gap.Lane == lane {
-			out = addRange(out, report.Range{From: n.gap.From, To: n.gap.To})
+			out = append(out, hole{report.Range{From: n.gap.From, To: n.gap.To}, n.gap.Reason})
 		}
 	}
 	return out

@@ -152,6 +152,10 @@ func (s *Spool) recover() error {
 	}
 	if s.notes.waiting() {
 		s.events(nil, true)
+		// So that a device that is cut off again and again says it once.
+		if err := s.saveCursor(false); err != nil {
+			s.fault(s.lanes[2], err)
+		}
 	}
 	return nil
 }

@@ -20,6 +20,10 @@ func (l *lane) restore(files []*found, c *laneCursor, lost, clean bool, mark, re
 		c = &laneCursor{}
 	}
 	l.known = slices.Clone(c.Known)
+	for _, h := range c.Pending {
+		l.known = addRange(l.known, h.Range)
+		l.s.gap(l, h.From, h.To, h.Reason)
+	}
 	l.topID = c.ID
 	for _, f := range files {
 		// A file that was cut short is read as if the rest were zeros.
@@ -38,18 +42,19 @@ func (l *lane) restore(files []*found, c *laneCursor, lost, clean bool, mark, re
 		if len(l.segs) > 0 {
 			l.first = l.segs[0].first
 		}
-		// Segments that were free keep their records until their next life. The
-		// newest header tells which those are, or the lane would seem full.
-		for _, seg := range l.segs {
-			l.first = max(l.first, seg.cursor)
-		}
+	}
+	// A header may know of acknowledgements that came after the cursor was
+	// saved. Segments that were free keep their records until their next life.
+	upto := uint64(0)
+	for _, seg := range l.segs {
+		l.first, upto = max(l.first, seg.cursor), max(upto, seg.upto)
 	}
 	tail := l.tail()
 	next := max(tail.last+1+tail.skip, c.Next, mark, l.first)
 	if l.name == report.Telemetry {
-		next = max(tail.last+1, c.Next, l.first)
+		next = max(tail.last+1, c.Next, c.Reserved, l.first)
 		if !clean {
-			next = max(next, c.Reserved, reserved, tail.reserved)
+			next = max(next, reserved, tail.reserved)
 		}
 		if lost {
 			next += reserveStep
@@ -58,7 +63,7 @@ func (l *lane) restore(files []*found, c *laneCursor, lost, clean bool, mark, re
 		next += lostCursorJump
 	}
 	l.next, l.durable = next, next
-	l.missing(tail, c, clean)
+	l.missing(tail, upto, l.confirmed(tail, c, clean, lost))
 	if tail.dirty || tail.last+1 != next && l.name != report.Telemetry {
 		l.retire()
 	}
@@ -120,39 +125,51 @@ func (l *lane) tail() (t tailed) {
 	return t
 }
 
+// confirmed is the number below which everything after the newest segment had
+// been on the disk. What is above was begun, or in memory, when the power went.
+func (l *lane) confirmed(t tailed, c *laneCursor, clean, lost bool) uint64 {
+	none := len(l.segs) == 0
+	switch {
+	case clean || none && (lost || l.name.Chained()):
+		return l.next
+	case l.name == report.Telemetry:
+		return c.Next
+	case c.Next > t.last+1+t.skip:
+		return l.next
+	}
+	return t.last + 1
+}
+
 // missing reports numbers that stand in no segment: before the oldest, between
-// two that do not follow each other, and after the newest.
-func (l *lane) missing(t tailed, c *laneCursor, clean bool) {
+// two that do not follow each other, and after the newest. Those below upto
+// were acknowledged or dropped, those below sure were on the disk.
+func (l *lane) missing(t tailed, upto, sure uint64) {
 	for i, seg := range l.segs {
 		if i+1 < len(l.segs) && l.segs[i+1].id != seg.id+1 && seg.last >= l.first {
 			im, err := l.load(seg)
 			l.reportSpans(seg, im, im.walk(seg.first, seg.last), seg.last, err)
 		}
 	}
-	live := slices.IndexFunc(l.segs, func(seg *segment) bool { return seg.last >= l.first })
-	if live > 0 || live < 0 && len(l.segs) > 0 {
-		l.hole(t.last+1, l.next-1, l.tailReason(t, c, clean))
-		return
-	}
+	l.hole(t.last+1, min(l.next, sure), report.GapDamage)
+	l.hole(max(t.last+1, sure), l.next, report.GapTorn)
 	oldest := l.next
-	if live == 0 {
-		oldest = l.segs[0].first
-		l.hole(t.last+1, l.next-1, l.tailReason(t, c, clean))
+	if len(l.segs) > 0 {
+		if l.segs[len(l.segs)-1].last < l.first {
+			return // all are acknowledged
+		}
+		if oldest = l.segs[0].first; l.segs[0].last < l.first {
+			return
+		}
 	}
 	if l.first < oldest {
-		l.hole(l.first, oldest-1, l.headReason())
+		if l.name != report.Complaint { // it never drops
+			l.hole(l.first, min(oldest, upto), report.GapFull)
+		}
+		l.hole(l.first, oldest, l.headReason())
 		l.mu.Lock()
 		l.first = oldest
 		l.mu.Unlock()
 	}
-}
-
-// tailReason says why numbers after the newest segment are missing.
-func (l *lane) tailReason(t tailed, c *laneCursor, clean bool) string {
-	if clean || l.name != report.Telemetry && c.Next > t.last+1+t.skip {
-		return report.GapDamage
-	}
-	return report.GapTorn
 }
 
 // headReason says why numbers before the oldest segment are missing.
@@ -163,13 +180,13 @@ func (l *lane) headReason() string {
 	return report.GapDamage
 }
 
-// hole reports numbers that were not reported yet.
+// hole reports numbers below to that were not reported yet.
 func (l *lane) hole(from, to uint64, reason string) {
 	from = max(from, l.first)
-	if from > to {
+	if from >= to {
 		return
 	}
-	r := report.Range{From: from, To: to}
+	r := report.Range{From: from, To: to - 1}
 	for _, part := range unknown(l.known, r) {
 		l.s.gap(l, part.From, part.To, reason)
 		if reason == report.GapDamage {

@@ -16,7 +16,7 @@ const (
 	headerSize = pageSize // the header has the first page to itself
 	headerUsed = 256      // bytes of it that say something
 	deviceAt   = 112      // where the header names the device
-	cursorAt   = 168      // where the header says the cursor
+	cursorAt   = 168      // where the header says the cursor, and up to where numbers were given up
 	frameSize  = 32       // before each payload
 	align      = 8        // frames start at multiples of this
 )
@@ -51,7 +51,8 @@ type header struct {
 	prev     report.Hash
 	reserved uint64    // telemetry: numbers below this one may be in use
 	next     [3]uint64 // the next number of each lane when the segment began
-	cursor   uint64    // the lane's first number not acknowledged when the segment began
+	cursor   uint64    // when the segment began, all numbers below were acknowledged, or explained by a durable gap record
+	upto     uint64    // the same with those that were dropped for room
 	device   string
 }
 
@@ -84,6 +85,7 @@ func (h header) encode() []byte {
 	b = append(b, byte(len(device)))
 	b = append(b, device...)
 	b = le.AppendUint64(b[:cursorAt], h.cursor)
+	b = le.AppendUint64(b, h.upto)
 	b = b[:headerUsed-4]
 	b = le.AppendUint32(b, crc32.Checksum(b, castagnoli))
 	return b[:headerSize]
@@ -110,6 +112,7 @@ func decodeHeader(b []byte) (header, error) {
 		first: le.Uint64(b[32:]), before: le.Uint64(b[40:]),
 		prev: report.Hash(b[48:80]), reserved: le.Uint64(b[80:]),
 		device: string(b[deviceAt+1 : deviceAt+1+device]), cursor: le.Uint64(b[cursorAt:]),
+		upto: le.Uint64(b[cursorAt+8:]),
 	}
 	for i := range h.next {
 		h.next[i] = le.Uint64(b[88+8*i:])
@@ -126,7 +129,7 @@ func decodeHeader(b []byte) (header, error) {
 // Kinds of frames.
 const (
 	frameRecord  = 1 // one record's line
-	frameBlock   = 2 // several lines, each with a line end, deflated (telemetry)
+	frameBlock   = 2 // several lines, each with a line end, as one gzip member (telemetry)
 	frameReserve = 3 // no payload; seq is the end of the reserved numbers (telemetry)
 )
 
@@ -191,7 +194,7 @@ func peekFrame(b []byte) (frame, bool) {
 }
 
 // maxPayload bounds a frame, so that a damaged length is not believed: one
-// record, or one block of telemetry before it was deflated.
+// record, or one block of telemetry before it was packed.
 const maxPayload = 64 << 10
 
 // parseFrame reads the frame at the start of b. It is nothing when any bit of

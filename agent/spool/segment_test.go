@@ -14,7 +14,7 @@ func TestHeaderComesBackForEachLengthOfName(t *testing.T) {
 		want := header{
 			lane: report.Event, epoch: 0x0f3a9c1d2e4b5a67, id: 41, size: 256 << 10, first: 1000, before: 990,
 			prev: report.HashLine([]byte("before")), reserved: 5096, next: [3]uint64{7, 1000, 5000},
-			device: strings.Repeat("kiosk-9xyz", 4)[:n], cursor: 800,
+			device: strings.Repeat("kiosk-9xyz", 4)[:n], cursor: 800, upto: 850,
 		}
 		got, err := decodeHeader(want.encode())
 		if err != nil || got != want {

@@ -111,7 +111,11 @@ func (c *chain) end() []Fault {
 		return nil
 	}
 	next := cur.Lanes[c.lane].Next
-	missing := unknown(cur.Lanes[c.lane].Known, report.Range{From: max(c.last+1, c.v.first(c.lane)), To: next - 1})
+	named := cur.Lanes[c.lane].Known
+	for _, h := range cur.Lanes[c.lane].Pending {
+		named = addRange(named, h.Range)
+	}
+	missing := unknown(named, report.Range{From: max(c.last+1, c.v.first(c.lane)), To: next - 1})
 	if next == 0 || c.last+1 >= next || c.v.first(c.lane) >= next || len(missing) == 0 {
 		return nil
 	}

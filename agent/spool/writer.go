@@ -165,7 +165,7 @@ func (l *lane) leave() {
 
 // saveCursor writes the cursors of all lanes.
 func (s *Spool) saveCursor(closing bool) error {
-	c := cursors{Version: formatVersion, Epoch: s.epoch, Clean: closing, Lanes: map[report.Lane]*laneCursor{}}
+	c := cursors{Version: formatVersion, Epoch: s.epoch, Clean: closing && s.lanes[2].idle(), Lanes: map[report.Lane]*laneCursor{}}
 	for _, l := range s.lanes {
 		c.Lanes[l.name] = l.cursor(closing)
 	}
@@ -190,23 +190,23 @@ func (s *Spool) saveCursor(closing bool) error {
 
 // cursor returns what the disk should know of the lane.
 func (l *lane) cursor(closing bool) *laneCursor {
-	pending := l.s.notes.ranges(l.name)
+	pending := l.s.notes.gaps(l.name)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	c := &laneCursor{First: l.first, Next: l.next, ID: l.topID}
-	for _, r := range pending {
-		c.First = min(c.First, r.From)
+	c := &laneCursor{Next: l.next, ID: l.topID}
+	c.Pending = pending[:min(len(pending), maxPending)]
+	// Those beyond are found again only when the cursor does not pass them.
+	c.First = l.explainedLocked(pending[len(c.Pending):])
+	var waiting []report.Range
+	for _, h := range pending {
+		waiting = addRange(waiting, h.Range)
 	}
 	for _, r := range l.known {
-		if r.To < c.First {
-			continue
+		if r.To >= c.First {
+			c.Known = append(c.Known, unknown(waiting, r)...)
 		}
-		// What no durable gap record explains yet must be found again.
-		c.Known = append(c.Known, unknown(pending, r)...)
 	}
-	if len(c.Known) > maxKnown {
-		c.Known = c.Known[len(c.Known)-maxKnown:]
-	}
+	c.Known = c.Known[max(len(c.Known)-maxKnown, 0):]
 	if l.name == report.Telemetry {
 		c.Next = l.durable
 		c.Reserved = max(l.next+reserveStep, l.s.reserved.Load())
