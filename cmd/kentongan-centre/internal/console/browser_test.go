@@ -3,6 +3,7 @@ package console_test
 import (
 	"flag"
 	"fmt"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -43,6 +44,25 @@ func TestBrowserShowsComplaintWithoutReload(t *testing.T) {
 	if e := b.errors(); len(e) > 0 {
 		t.Errorf("the page complains: %s", e)
 	}
+}
+
+// A page that found no room becomes live when there is some: a browser does not
+// come back by itself after a 503.
+func TestBrowserComesBackAfterARefusal(t *testing.T) {
+	srv, _, _ := serve(t, (*seeder).province)
+	var others []*http.Response
+	for range 200 {
+		res, in := listen(t, srv.URL)
+		untilLine(t, in, "event: hello")
+		others = append(others, res)
+	}
+	b := startChromium(t)
+	b.open(srv.URL + "/?lang=en")
+	b.until("not live", "!document.getElementById('livemark').hidden && document.getElementById('livemark').classList.contains('off')")
+	for _, res := range others {
+		_ = res.Body.Close() // its page is closed
+	}
+	b.until("live after all", "!document.getElementById('livemark').classList.contains('off')")
 }
 
 // contrast lists texts that stand out less than WCAG 2.1 AA asks (4.5 to 1; 3 to 1

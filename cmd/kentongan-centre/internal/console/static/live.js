@@ -77,11 +77,20 @@
     el.classList.toggle("off", !on);
   }
 
+  // A browser comes back by itself after a broken connection, but not after an
+  // answer that is no stream: "too many open pages", or a proxy's 502 while the
+  // centre starts again.
   var first = true;
-  var source = new EventSource("/events");
-  source.addEventListener("hello", function () { mark(true); if (!first) refresh(); first = false; });
-  source.addEventListener("change", function () { if (!document.hidden) refresh(); else again = true; });
-  source.onerror = function () { mark(false); };
+  function listen() {
+    var source = new EventSource("/events");
+    source.addEventListener("hello", function () { mark(true); if (!first) refresh(); first = false; });
+    source.addEventListener("change", function () { if (!document.hidden) refresh(); else again = true; });
+    source.onerror = function () {
+      mark(false);
+      if (source.readyState === EventSource.CLOSED) setTimeout(listen, 4000 + 6000 * Math.random());
+    };
+  }
+  listen();
   document.addEventListener("visibilitychange", function () { if (!document.hidden && again) refresh(); });
   setInterval(tick, 1000);
   tick();
