@@ -40,27 +40,31 @@ func (r *reporter) say(s report.LineState) {
 	}
 }
 
-// run appends events until ctx ends, and then those that wait, once each.
+// run appends events until ctx ends, and then those that wait, until the store
+// refuses one: a store that hangs would hold up the end for each of them.
 func (r *reporter) run(ctx context.Context) {
 	for {
 		select {
 		case s := <-r.queue:
-			r.keep(ctx, s)
-		case <-ctx.Done():
-			for len(r.queue) > 0 {
-				r.keep(ctx, <-r.queue)
+			if !r.keep(ctx, s) {
+				r.log.Error("events dropped", "count", 1+len(r.queue))
+				return
 			}
-			return
+		case <-ctx.Done():
+			if len(r.queue) == 0 {
+				return
+			}
 		}
 	}
 }
 
-// keep appends one event; while ctx lives, until it succeeds.
-func (r *reporter) keep(ctx context.Context, s report.LineState) {
+// keep appends one event; while ctx lives, until it succeeds, and after it once.
+// It tells whether it did.
+func (r *reporter) keep(ctx context.Context, s report.LineState) bool {
 	for failures := 0; ; failures++ {
 		err := r.append(ctx, s)
 		if err == nil {
-			return
+			return true
 		}
 		if failures == 0 {
 			r.log.Warn("event not kept", "line", s.Line, "state", s.State, "err", err, "retry_in", eventRetry)
@@ -68,7 +72,7 @@ func (r *reporter) keep(ctx context.Context, s report.LineState) {
 		select {
 		case <-time.After(eventRetry):
 		case <-ctx.Done():
-			return
+			return false
 		}
 	}
 }
