@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"sync"
+	"time"
 
 	"kentongan/agent/report"
 )
@@ -19,15 +20,18 @@ type announcer interface {
 	SetState(topic string, payload []byte)
 }
 
-// journal takes what the parts have to say, in order, and keeps it, so that
-// none of them waits for the disk. It is full only when the disk has not
-// answered for long; then its callers wait, and nothing is dropped.
+// journal takes what the parts have to say, in order, and keeps it, so that none
+// of them waits for the disk. While the disk refuses, events wait here and are
+// tried again; measurements are not worth that. What does not fit any more is
+// logged as an error and given up.
 type journal struct {
 	keep   keeper
 	states announcer
 	topics report.Topics
 	log    *slog.Logger
+	retry  time.Duration
 	in     chan entry
+	ending chan struct{} // closed by close
 
 	mu     sync.RWMutex // guards closed; held for reading while sending
 	closed bool
@@ -37,19 +41,64 @@ type entry struct {
 	lane report.Lane
 	kind string
 	body any
+
+	topic   string // of a state that is announced once the event is kept; "" is none
+	payload []byte
 }
 
+const (
+	journalSize  = 1024 // some minutes of a site on which everything flaps
+	journalRetry = 2 * time.Second
+)
+
 func newJournal(device string, keep keeper, states announcer, log *slog.Logger) *journal {
-	return &journal{keep: keep, states: states, topics: report.Topics(device), log: log, in: make(chan entry, 1024)}
+	return &journal{
+		keep: keep, states: states, topics: report.Topics(device), log: log, retry: journalRetry,
+		in: make(chan entry, journalSize), ending: make(chan struct{}),
+	}
 }
 
 // run keeps what comes in until close was called and all is kept.
 func (j *journal) run() {
-	ctx := context.Background() // what was said is kept, also while the agent ends
 	for e := range j.in {
-		if _, err := j.keep.Append(ctx, e.lane, e.kind, e.body); err != nil {
+		j.put(e)
+		if e.topic != "" {
+			j.states.SetState(e.topic, e.payload)
+		}
+	}
+}
+
+// put keeps one entry. An event is tried until the disk takes it, or once more
+// when the agent ends.
+func (j *journal) put(e entry) {
+	for tries := 0; ; tries++ {
+		// No deadline: what was said is kept, also while the agent ends.
+		_, err := j.keep.Append(context.Background(), e.lane, e.kind, e.body)
+		if err == nil {
+			if tries > 0 {
+				j.log.Info("disk takes records", "kind", e.kind, "tries", tries)
+			}
+			return
+		}
+		if tries == 0 {
 			j.log.Error("record not kept", "lane", e.lane, "kind", e.kind, "err", err)
 		}
+		if e.lane == report.Telemetry || j.over() {
+			return
+		}
+		select {
+		case <-time.After(j.retry):
+		case <-j.ending:
+		}
+	}
+}
+
+func (j *journal) over() bool {
+	select {
+	case <-j.ending:
+		return true
+	default:
+		return false
 	}
 }
 
@@ -58,28 +107,37 @@ func (j *journal) close() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.closed = true
+	close(j.ending)
 	close(j.in)
 }
 
 func (j *journal) add(lane report.Lane, kind string, body any) {
+	j.send(entry{lane: lane, kind: kind, body: body})
+}
+
+func (j *journal) send(e entry) {
 	j.mu.RLock()
 	defer j.mu.RUnlock()
 	if j.closed {
-		j.log.Warn("record came too late", "lane", lane, "kind", kind)
+		j.log.Warn("record came too late", "lane", e.lane, "kind", e.kind)
 		return
 	}
-	j.in <- entry{lane, kind, body}
+	select {
+	case j.in <- e:
+	default:
+		j.log.Error("record given up", "lane", e.lane, "kind", e.kind, "waiting", journalSize)
+	}
 }
 
-// StreamChanged implements stream.Output.
+// StreamChanged implements stream.Output. The state is announced once the event
+// is on the disk.
 func (j *journal) StreamChanged(s report.StreamState) {
 	payload, err := json.Marshal(s)
 	if err != nil {
 		j.log.Error("state not encoded", "stream", s.Name, "err", err)
 		return
 	}
-	j.states.SetState(j.topics.StreamState(s.Name), payload)
-	j.add(report.Event, report.KindStream, s)
+	j.send(entry{lane: report.Event, kind: report.KindStream, body: s, topic: j.topics.StreamState(s.Name), payload: payload})
 }
 
 // StreamMeasured implements stream.Output.
