@@ -154,8 +154,7 @@ func isTLS(err error) bool {
 	return ok
 }
 
-// unansweredError is the end of a session in which records were sent and not
-// one got its PUBACK.
+// unansweredError is the end of a session over its first record.
 type unansweredError struct{ error }
 
 func (e unansweredError) Unwrap() error { return e.error }

@@ -104,6 +104,7 @@ func TestCutInTheMiddleOfAPacket(t *testing.T) {
 // A peer that is gone, and one that does not read any more, are noticed within
 // 20 s with the figures of the field.
 func TestSilentPeerIsNoticed(t *testing.T) {
+	t.Parallel()
 	for name, fault := range map[string]func(*proxy){
 		"half-open":          func(p *proxy) { p.frozen = true },
 		"half-open, metered": func(p *proxy) { p.frozen = true },
@@ -228,6 +229,7 @@ func TestPressLeavesAtOnceWhileTheCentreIsDead(t *testing.T) {
 // An ACL that denies the device still gives it PUBACKs; Mosquitto 2.0 without a
 // limit on queued messages closes the connection instead.
 func TestACLDeniesForAWhile(t *testing.T) {
+	t.Parallel()
 	for name, row := range map[string]struct {
 		queue string
 		seen  func(*running) bool

@@ -36,6 +36,7 @@ type framed struct {
 	spare []byte     // the writer's last buffer, to use again
 	busy  bool       // the writer is in a write
 	cause error
+	at    time.Time // of the end
 	space *sync.Cond // out became shorter, or it is over
 	work  *sync.Cond // out became longer, or it is over
 	ended chan struct{}
@@ -133,13 +134,20 @@ func (f *framed) end(cause error) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.cause == nil {
-		f.cause = cause
+		f.cause, f.at = cause, time.Now()
 		close(f.ended)
 		_ = f.conn.Close() // the cause says more
 		f.space.Broadcast()
 		f.work.Broadcast()
 	}
 	return f.endError()
+}
+
+// over is when the connection ended.
+func (f *framed) over() time.Time {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.at
 }
 
 // endError is the cause without the words that paho keeps quiet about. The

@@ -37,6 +37,7 @@ func TestPressOvertakesAMillionRecords(t *testing.T) {
 	}
 	for name, link := range links {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel() // the three beside each other, and before all others
 			m := startMosquitto(t)
 			c := startCentre(t, m.url(), nil)
 			c.set(func(c *testCentre) { c.skip = true })

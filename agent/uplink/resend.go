@@ -23,7 +23,7 @@ func (s *session) resend(now time.Time) (again time.Time) {
 		if l.name == report.Complaint {
 			most /= 2
 		}
-		l.lately.pause = least
+		l.lately.pause = least / 2 // it remembers for up to twice that
 		at := l.resendAt(least, most)
 		if at.IsZero() {
 			continue

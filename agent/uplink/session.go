@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"maps"
-	"slices"
 	"sync"
 	"time"
 
@@ -362,13 +360,38 @@ func (s *session) completed(o puback) error {
 
 // ended is why the connection is no more.
 func (s *session) ended() error {
+	if err := s.takeAcks(); err != nil { // those that came before the end still count
+		return err
+	}
 	cause := s.wire.cause()
 	if errors.Is(cause, errPahoStopped) {
 		return &linkError{kind: failStuck, err: errors.New("no answer to a ping, or no publish taken")}
 	}
 	le := classify(cause)
-	if s.brokered == 0 && le.err != nil && slices.ContainsFunc(slices.Collect(maps.Values(s.flying)), func(p *publish) bool { return p.lane != nil }) {
+	if le.err != nil && s.endedAtFirstRecord() {
 		return &linkError{kind: le.kind, err: unansweredError{le.err}}
 	}
 	return le
+}
+
+// atOnce is how close to the first PUBACK of a record an end must be to have to
+// do with it; a longer round trip makes it longer.
+const atOnce = 50 * time.Millisecond
+
+// endedAtFirstRecord tells whether the connection ended over the first record:
+// without a PUBACK for any, or right behind the first. Mosquitto writes one for
+// a publish that its ACL denies before it closes, and it may reach us or not.
+func (s *session) endedAtFirstRecord() bool {
+	switch s.brokered {
+	case 0:
+		for _, p := range s.flying {
+			if p.lane != nil {
+				return true
+			}
+		}
+		return false
+	case 1:
+		return s.wire.conn.over().Sub(s.progress) < max(atOnce, s.window.srtt/2)
+	}
+	return false
 }
