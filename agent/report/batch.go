@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strconv"
 )
 
 // A batch is what one publish carries: JSON Lines, the first of which is the
@@ -30,18 +31,29 @@ type headLine struct {
 	Head Head `json:"head"`
 }
 
+// headMax is the longest head line without the name of its lane, in bytes.
+const headMax = 128
+
+// appendHeadLine appends what encoding/json makes of a headLine.
+func appendHeadLine(b []byte, h Head) []byte {
+	b = append(b, `{"v":`...)
+	b = strconv.AppendInt(b, Version, 10)
+	b = appendString(append(b, `,"head":{"lane":`...), string(h.Lane))
+	b = appendEpoch(append(b, `,"epoch":`...), h.Epoch)
+	b = append(b, `,"first":`...)
+	b = strconv.AppendUint(b, h.First, 10)
+	b = append(b, `,"next":`...)
+	b = strconv.AppendUint(b, h.Next, 10)
+	return append(b, `}}`...)
+}
+
 // EncodeBatch joins a head and lines. The lines are copied.
 func EncodeBatch(h Head, entries []Entry) []byte {
-	head, err := json.Marshal(headLine{V: Version, Head: h})
-	if err != nil {
-		panic(err) // a Head holds nothing that can't be encoded
-	}
-	n := len(head) + 1
+	n := headMax + len(h.Lane)
 	for _, e := range entries {
 		n += len(e.Line) + 1
 	}
-	out := make([]byte, 0, n)
-	out = append(append(out, head...), '\n')
+	out := append(appendHeadLine(make([]byte, 0, n), h), '\n')
 	for _, e := range entries {
 		out = append(append(out, e.Line...), '\n')
 	}

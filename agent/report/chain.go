@@ -36,10 +36,18 @@ func (h *Hash) UnmarshalText(text []byte) error {
 type Epoch uint64
 
 // String returns the 16 hex digits.
-func (e Epoch) String() string { return fmt.Sprintf("%016x", uint64(e)) }
+func (e Epoch) String() string {
+	text, _ := e.AppendText(nil) // never fails
+	return string(text)
+}
+
+// AppendText implements encoding.TextAppender.
+func (e Epoch) AppendText(b []byte) ([]byte, error) {
+	return hex.AppendEncode(b, be64(uint64(e))), nil
+}
 
 // MarshalText implements encoding.TextMarshaler.
-func (e Epoch) MarshalText() ([]byte, error) { return []byte(e.String()), nil }
+func (e Epoch) MarshalText() ([]byte, error) { return e.AppendText(nil) }
 
 // UnmarshalText implements encoding.TextUnmarshaler.
 func (e *Epoch) UnmarshalText(text []byte) error {

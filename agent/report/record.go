@@ -102,19 +102,6 @@ func NewRecord(device string, lane Lane, epoch Epoch, seq uint64, prev Hash, s S
 	return r, nil
 }
 
-// Encode returns the one line of JSON, without line end, that is stored, sent
-// and hashed. It fails when the record is larger than MaxRecordBytes.
-func (r Record) Encode() ([]byte, error) {
-	line, err := json.Marshal(r)
-	if err != nil {
-		return nil, fmt.Errorf("encode record %s/%d: %w", r.Lane, r.Seq, err)
-	}
-	if len(line) > MaxRecordBytes {
-		return nil, fmt.Errorf("encode record %s/%d: %d bytes, more than the %d that a record may have", r.Lane, r.Seq, len(line), MaxRecordBytes)
-	}
-	return line, nil
-}
-
 // Errors of a record that came from outside.
 var (
 	ErrVersion = errors.New("unknown record version")

@@ -18,6 +18,7 @@ type item struct {
 	seq     uint64
 	count   uint32
 	payload []byte
+	hash    report.Hash // of a record's line
 }
 
 // last is the number of the item's last record.
@@ -39,28 +40,41 @@ func (l *lane) commit(batch []*request) {
 // that can't be encoded is settled at once and takes no number.
 func (l *lane) encode(batch []*request) (items []item, taken int) {
 	seq, prev, size := l.next, l.prev, 0 // only the writer moves next of this lane
+	lines := l.lines[:0]
 	for _, r := range batch {
 		if size > 0 && size+r.guess() > maxCommit {
 			break
 		}
 		taken++
-		line, err := l.s.line(l, seq, prev, r)
-		if err != nil {
+		at := len(lines)
+		var err error
+		if lines, err = l.appendLine(lines, seq, prev, r); err != nil {
 			r.finish(0, err)
 			continue
 		}
 		r.seq = seq
-		items = append(items, item{kind: frameRecord, seq: seq, count: 1, payload: line})
-		seq, prev, size = seq+1, report.HashLine(line), size+int(frameSpace(len(line)))
+		line := lines[at:len(lines):len(lines)]
+		prev = report.HashLine(line)
+		items = append(items, item{kind: frameRecord, seq: seq, count: 1, payload: line, hash: prev})
+		seq, size = seq+1, size+int(frameSpace(len(line)))
 	}
+	l.lines = reuse(lines)
 	return items, taken
+}
+
+// reuse keeps a buffer for the next commit, unless one was unusually large.
+func reuse(b []byte) []byte {
+	if cap(b) > 2*maxCommit {
+		return nil
+	}
+	return b[:0]
 }
 
 // settle answers the requests of the first len(done) items, and returns how
 // many of the batch are dealt with.
 func (l *lane) settle(batch []*request, done []item, err error) int {
 	if err == nil {
-		l.prev = report.HashLine(done[len(done)-1].payload)
+		l.prev = done[len(done)-1].hash
 	}
 	at := 0
 	for i, r := range batch {
@@ -112,8 +126,9 @@ func (l *lane) put(items []item) (n int, err error) {
 // commit after it goes to end.
 func (l *lane) layout(items []item) (buf []byte, n int, end int64) {
 	seg := l.active
+	buf = l.out[:0]
 	if l.fresh {
-		buf = seg.header.encode()
+		buf = append(buf, seg.header.encode()...)
 	}
 	base := seg.end - int64(len(buf))
 	sum, flags := seed(seg.epoch, l.name, seg.id), byte(flagFirst)
@@ -134,7 +149,9 @@ func (l *lane) layout(items []item) (buf []byte, n int, end int64) {
 		pad = -end & (pageSize - 1)
 		end += pad
 	}
-	return append(buf, zeros[:pad]...), n, end
+	buf = append(buf, zeros[:pad]...)
+	l.out = reuse(buf)
+	return buf, n, end
 }
 
 // write puts the bytes at the end of the active segment, and on the disk. The

@@ -56,6 +56,8 @@ type lane struct {
 	topID   uint64
 	topSlot uint32
 	prev    report.Hash
+	lines   []byte // of the commit being made; its room is used again
+	out     []byte // the same, of what is written
 	saved   uint64 // first, as the cursor on the disk has it
 	noted   uint64 // the reserved end that the newest segment says
 }

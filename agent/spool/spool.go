@@ -259,20 +259,17 @@ func (s *Spool) fault(l *lane, err error) {
 	}
 }
 
-// line makes the bytes of a record.
-func (s *Spool) line(l *lane, seq uint64, prev report.Hash, r *request) ([]byte, error) {
-	rec, err := report.NewRecord(s.o.Device, l.name, s.epoch, seq, prev, r.stamp, r.kind, r.body(seq))
+// appendLine appends the bytes of a record to b, or returns b as it was.
+func (l *lane) appendLine(b []byte, seq uint64, prev report.Hash, r *request) ([]byte, error) {
+	o := report.Origin{Device: l.s.o.Device, Lane: l.name, Epoch: l.s.epoch}
+	out, err := report.AppendRecord(b, o, seq, prev, r.stamp, r.kind, r.body(seq))
 	if err != nil {
-		return nil, err
+		return b, err
 	}
-	line, err := rec.Encode()
-	if err != nil {
-		return nil, err
+	if n := len(out) - len(b); frameSpace(n) > l.size-headerSize {
+		return b, fmt.Errorf("record of %d bytes does not fit into a segment of %d", n, l.size)
 	}
-	if frameSpace(len(line)) > l.size-headerSize {
-		return nil, fmt.Errorf("record of %d bytes does not fit into a segment of %d", len(line), l.size)
-	}
-	return line, nil
+	return out, nil
 }
 
 // marks returns the next number of each lane.

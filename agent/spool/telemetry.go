@@ -32,6 +32,7 @@ type buffer struct {
 	bytes   int
 	since   time.Time // when the oldest came
 	room    chan struct{}
+	scratch []byte // where a record is made
 }
 
 func (b *buffer) empty() bool { return len(b.entries) == 0 }
@@ -103,10 +104,12 @@ func (l *lane) tryAccept(r *request) (seq uint64, wait chan struct{}, err error)
 		}
 		return 0, b.room, nil
 	}
-	line, err := l.s.line(l, l.next, report.Hash{}, r)
+	made, err := l.appendLine(b.scratch[:0], l.next, report.Hash{}, r)
 	if err != nil {
 		return 0, nil, err
 	}
+	b.scratch = reuse(made)
+	line := append(make([]byte, 0, len(made)), made...) // it stays in memory: no room behind it
 	if b.empty() {
 		b.since = time.Now()
 		l.s.poke() // so that the writer knows when it is due
