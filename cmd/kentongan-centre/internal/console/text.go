@@ -106,7 +106,7 @@ var texts = map[string][2]string{
 	"do.silent":    {"Periksa kamera; gambar berhenti walau sambungan ada.", "Look at the camera; the picture stopped though it is connected."},
 	"do.stream":    {"Periksa kamera dan jaringannya.", "Check the camera and its network."},
 	"do.device":    {"Periksa listrik dan jaringan di lokasi. Yang dicatat perangkat selama luring dikirim saat kembali.", "Check power and network at the site. What it records while offline is sent when it is back."},
-	"do.missing":   {"Perangkat tidak lagi memegang nomor ini. Simpan bukti dan periksa pialang serta riwayat basis data.", "The device no longer holds these numbers. Keep the evidence; check the broker and the database's history."},
+	"do.missing":   {"Perangkat tidak lagi memegang nomor ini. Bila basis data pusat lebih baru dari perangkatnya, ini wajar. Bila tidak: simpan bukti dan periksa pialang serta riwayat basis data.", "The device no longer holds these numbers. If this centre's database is newer than the device, that is why. If not: keep the evidence, and check the broker and the database's history."},
 	"do.conflict":  {"Yang pertama tetap disimpan. Periksa apakah perangkat disalin atau diubah.", "The first stays as it is. Check whether a device was cloned or tampered with."},
 	"do.line":      {"Periksa tombol, lampu dan kabelnya.", "Check the button or lamp and its wires."},
 

@@ -61,9 +61,14 @@ type laneView struct {
 	Now        time.Time
 }
 
-// advice is what to do about a problem: about its class where there is one.
+// advice is what to do about a problem: about its class where there is one. The
+// states of a line are words of their own: one that is missing is no number.
 func advice(lang string, p store.Problem) string {
-	for _, key := range []string{"do." + p.Class, "do." + p.State, "do." + p.What} {
+	keys := []string{"do." + p.Class, "do." + p.State, "do." + p.What}
+	if p.What == "line" {
+		keys = keys[2:]
+	}
+	for _, key := range keys {
 		if _, ok := texts[key]; ok {
 			return say(lang, key)
 		}

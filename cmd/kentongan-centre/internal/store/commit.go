@@ -234,6 +234,14 @@ func (w *writer) meaning(l *lane, r report.Received, backlog bool) error {
 			_, err := w.stmt.upsertBoot.ExecContext(w.ctx, l.key.Device, clip(c.Boot, 64), c.BootedAt.UnixMilli(), string(c.Clock))
 			return err
 		}
+	case report.KindBoot:
+		if r.Lane == report.Event {
+			// A start says what is wrong with its lines anew; what the run before
+			// it said has ended with it.
+			w.out.State = true
+			_, err := w.stmt.clearLines.ExecContext(w.ctx, l.key.Device, r.Epoch.String(), int64(r.Seq))
+			return err
+		}
 	case report.KindLine:
 		var ln report.LineState
 		if w.body(r, &ln) {

@@ -15,7 +15,7 @@ type statements struct {
 	insertGap, insertConflict, countConflicts         *sql.Stmt
 	insertComplaint, upsertBoot                       *sql.Stmt
 	selectDevice, upsertDevice                        *sql.Stmt
-	upsertStream, upsertStats, deleteStream, upsertLn *sql.Stmt
+	upsertStream, upsertStats, deleteStream, upsertLn, clearLines *sql.Stmt
 	countEpochs                                       *sql.Stmt
 
 	all []*sql.Stmt
@@ -55,6 +55,7 @@ func (s *statements) prepare(ctx context.Context, c *sql.Conn) error {
 			ON CONFLICT DO UPDATE SET since_at = CASE WHEN line.state = excluded.state THEN line.since_at ELSE excluded.since_at END,
 				epoch = excluded.epoch, seq = excluded.seq, state = excluded.state, detail = excluded.detail
 			WHERE line.epoch <> excluded.epoch OR line.seq < excluded.seq`},
+		{&s.clearLines, `DELETE FROM line WHERE device = ? AND (epoch <> ? OR seq < ?)`},
 	} {
 		st, err := c.PrepareContext(ctx, p.sql)
 		if err != nil {
