@@ -152,3 +152,27 @@ func TestMosquittoRefusesStrangers(t *testing.T) {
 		}
 	}
 }
+
+// TestDebiansOwnFileTakesOurs reads the mosquitto.conf that Debian installs, with
+// ours where the how-to puts it: a setting that both have is an error at start.
+func TestDebiansOwnFileTakesOurs(t *testing.T) {
+	stock, err := os.ReadFile("/etc/mosquitto/mosquitto.conf")
+	if err != nil {
+		t.Fatalf("%v (apt-get install mosquitto)", err)
+	}
+	ours, err := os.ReadFile("mosquitto/kentongan.conf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for line := range strings.Lines(string(stock)) {
+		key, _, ok := strings.Cut(strings.TrimSpace(line), " ")
+		if !ok || strings.HasPrefix(key, "#") || key == "include_dir" {
+			continue
+		}
+		for own := range strings.Lines(string(ours)) {
+			if strings.HasPrefix(own, key+" ") {
+				t.Errorf("both Debian's file and ours set %s", key)
+			}
+		}
+	}
+}

@@ -18,7 +18,7 @@ for program in mosquitto mosquitto_passwd; do
 		exit 1
 	}
 done
-mkdir -p "$dir"
+mkdir -p "$dir/conf.d"
 dir=$(cd "$dir" && pwd)
 umask 077
 printf '%s\n' "$@" >"$dir/passwd"
@@ -27,8 +27,14 @@ cp "$here/kentongan.acl" "$dir/acl"
 sed -e "s|^listener 1883 |listener $port |" \
 	-e "s|^password_file .*|password_file $dir/passwd|" \
 	-e "s|^acl_file .*|acl_file $dir/acl|" \
-	-e "s|^persistence_location .*|persistence_location $dir/|" \
-	"$here/kentongan.conf" >"$dir/mosquitto.conf"
+	"$here/kentongan.conf" >"$dir/conf.d/kentongan.conf"
+# What Debian's /etc/mosquitto/mosquitto.conf says, with DIR for its folders.
+cat >"$dir/mosquitto.conf" <<END
+persistence true
+persistence_location $dir/
+log_dest stderr
+include_dir $dir/conf.d
+END
 # As root, Mosquitto would change to an account that can't read DIR.
 [ "$(id -u)" -ne 0 ] || echo "user root" >>"$dir/mosquitto.conf"
 exec mosquitto -c "$dir/mosquitto.conf"
