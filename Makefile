@@ -15,6 +15,7 @@ help: ## this list
 
 .PHONY: build
 build: ## the programs for this machine, into bin/
+	@[ -e bin/kentongan-demo ] || echo "building; the first time takes two to three minutes"
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/kentongan ./cmd/kentongan-centre ./cmd/kentongan-demo
 
 .PHONY: demo

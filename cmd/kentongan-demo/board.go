@@ -31,7 +31,7 @@ type boardAnswer struct {
 func (b board) do(r boardRequest) (boardAnswer, error) {
 	c, err := net.DialTimeout("unix", b.socket, time.Second)
 	if err != nil {
-		return boardAnswer{}, fmt.Errorf("reach the board: %w", err)
+		return boardAnswer{}, fmt.Errorf("reach the board (is its power off?): %w", err)
 	}
 	defer c.Close()
 	_ = c.SetDeadline(time.Now().Add(5 * time.Second))

@@ -78,7 +78,8 @@ Try, with both open side by side:
   1. press a button on the bench: yellow when it is saved, green when the centre has it
   2. cut the network, press a few times (yellow only), join it again: green, and each arrives once
   3. cut the device's power while you press, and switch it on again: nothing confirmed is lost
-  4. freeze, silence or unplug a camera and see its line on the centre's page
+  4. silence or unplug a camera and see its line on the centre's page; put it back
+     (a frozen picture is not found yet: watching the packets alone can't see it)
   5. kill the centre and start it again
 
 Up in %v. Ctrl-C ends everything and leaves nothing behind.
