@@ -84,11 +84,7 @@ func (s *session) acknowledge(l *lane, a report.Ack, now time.Time) {
 		l.tries = 0
 		l.waiting = now.Add(-s.resendLeast())
 	}
-	if n := l.want(a.Want, s.flyingOf(l), now); n > 0 {
-		l.cache = nil
-		l.stats.Wanted += uint64(n)
-		s.log.Debug("centre wants again", "lane", l.name, "ranges", n)
-	}
+	s.wanted(l, a.Want, now)
 }
 
 // doubt says why an acknowledgement can't be acted upon, or "".

@@ -156,20 +156,6 @@ func TestNameDoesNotResolve(t *testing.T) {
 	}
 }
 
-// soak is how long a test of repeated faults goes on.
-func soak(t *testing.T, usual time.Duration) time.Duration {
-	t.Helper()
-	s := os.Getenv("KENTONGAN_SOAK")
-	if s == "" {
-		return usual
-	}
-	d, err := time.ParseDuration(s)
-	if err != nil {
-		t.Fatalf("KENTONGAN_SOAK: %v; write 10m", err)
-	}
-	return d
-}
-
 // The broker is killed right after a PUBACK, again and again. Mosquitto forgets
 // what it acknowledged; the records do not.
 func TestBrokerKilledAfterPUBACK(t *testing.T) {
@@ -199,31 +185,6 @@ func TestBrokerKilledAfterPUBACK(t *testing.T) {
 	c.wantAll(store, report.Event, last[report.Event], 20*time.Second)
 	g := c.lane(report.Complaint)
 	t.Logf("%d kills, %d of them before the centre had what was acknowledged; %d complaints, %d doubles ignored", kills, lossy, last[report.Complaint], g.doubles)
-}
-
-// With the centre dead and more unacknowledged than is sent again at once, a
-// press is still published when it is made: the broker may hold it.
-func TestPressLeavesAtOnceWhileTheCentreIsDead(t *testing.T) {
-	t.Parallel()
-	m := startMosquitto(t)
-	c := startCentre(t, m.url(), nil)
-	c.set(func(c *testCentre) { c.mute = true })
-	store := newMemoryStore()
-	store.append(t, report.Complaint, 100)
-	cfg := testConfig(m.url())
-	cfg.Tuning.ResendAfter, cfg.Tuning.ResendCap = 200*time.Millisecond, time.Hour
-	u := startUplink(t, cfg, store)
-	waitFor(t, 10*time.Second, "sent again in vain", func() bool { return u.Status().Lanes[report.Complaint].Resends >= 3 })
-	for range 20 {
-		seq := store.append(t, report.Complaint, 1)
-		waitFor(t, time.Second, "the press at the broker", func() bool { return c.lane(report.Complaint).seqs.covers(seq, seq) })
-	}
-	if n := u.Status().Lanes[report.Complaint].SentRecords; n > 100+20+20*probeRecords {
-		t.Errorf("%d records sent: the old ones with each press", n)
-	}
-	c.set(func(c *testCentre) { c.mute = false })
-	c.acknowledge(report.Complaint)
-	c.wantAll(store, report.Complaint, 120, 10*time.Second)
 }
 
 // An ACL that denies the device still gives it PUBACKs; Mosquitto 2.0 without a

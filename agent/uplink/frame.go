@@ -36,7 +36,7 @@ type framed struct {
 	spare []byte     // the writer's last buffer, to use again
 	busy  bool       // the writer is in a write
 	cause error
-	at    time.Time // of the end
+	at    time.Time  // of the end
 	space *sync.Cond // out became shorter, or it is over
 	work  *sync.Cond // out became longer, or it is over
 	ended chan struct{}

@@ -35,9 +35,11 @@ type lane struct {
 
 	ahead     int // records that may be sent past the cursor; byCentre only
 	mostAhead int
-	waiting   time.Time // since when the centre could have acknowledged; zero is not
-	tries     int       // times that it was sent again without an answer
-	lately    recent    // what was sent out of order a moment ago
+	waiting   time.Time      // since when the centre could have acknowledged; zero is not
+	tries     int            // times that it was sent again without an answer
+	lately    recent         // what was sent out of order a moment ago
+	asked     []report.Range // by the newest note, and held back because of lately
+	askAgain  time.Time      // when to look at asked
 	cache     []report.Entry
 	topics    map[upTopic]string
 
@@ -74,6 +76,7 @@ func (l *lane) begin(h report.Head) {
 	l.cache = nil
 	l.stats.InFlight = 0
 	l.lately = recent{pause: l.lately.pause}
+	l.asked = nil
 	if l.byCentre {
 		l.acked = nil // at a broker that may be another now, or have lost it
 	}
@@ -176,17 +179,21 @@ func (l *lane) rewind(flying ranges, n int) {
 
 // want frees what the centre asks for again, as far as it was sent. It leaves
 // what is flying, and what left out of order a moment ago: the centre wrote its
-// note before that arrived. It returns how many ranges it freed.
+// note before that arrived. If no newer note comes, this one is looked at again
+// at askAgain. It returns how many ranges it freed.
 func (l *lane) want(asked []report.Range, flying ranges, now time.Time) (freed int) {
-	held := append(l.lately.all(now), flying...)
+	lately := l.lately.all(now)
+	l.asked = nil
 	for _, r := range asked {
 		if r.To < l.cursor || r.From >= l.head.Next {
 			continue
 		}
 		lost := ranges{{From: max(r.From, l.cursor), To: min(r.To, l.head.Next-1)}}
-		for _, h := range held {
-			lost.remove(h.From, h.To)
+		if lately.meets(lost[0].From, lost[0].To) {
+			l.asked, l.askAgain = asked, now.Add(l.lately.pause)
 		}
+		lost.without(lately)
+		lost.without(flying)
 		for _, r := range lost {
 			if l.claimed.meets(r.From, r.To) {
 				l.claimed.remove(r.From, r.To)

@@ -127,3 +127,28 @@ func TestDaysOffline(t *testing.T) {
 	}
 	t.Logf("%d complaints, %d events, %d telemetry; %d telemetry dropped and explained", lastC, lastE, arrived, lastT-arrived)
 }
+
+// With the centre dead and more unacknowledged than is sent again at once, a
+// press is still published when it is made: the broker may hold it.
+func TestPressLeavesAtOnceWhileTheCentreIsDead(t *testing.T) {
+	t.Parallel()
+	m := startMosquitto(t)
+	c := startCentre(t, m.url(), nil)
+	c.set(func(c *testCentre) { c.mute = true })
+	store := newMemoryStore()
+	store.append(t, report.Complaint, 100)
+	cfg := testConfig(m.url())
+	cfg.Tuning.ResendAfter, cfg.Tuning.ResendCap = 200*time.Millisecond, time.Hour
+	u := startUplink(t, cfg, store)
+	waitFor(t, 10*time.Second, "sent again in vain", func() bool { return u.Status().Lanes[report.Complaint].Resends >= 3 })
+	for range 20 {
+		seq := store.append(t, report.Complaint, 1)
+		waitFor(t, time.Second, "the press at the broker", func() bool { return c.lane(report.Complaint).seqs.covers(seq, seq) })
+	}
+	if n := u.Status().Lanes[report.Complaint].SentRecords; n > 100+20+20*probeRecords {
+		t.Errorf("%d records sent: the old ones with each press", n)
+	}
+	c.set(func(c *testCentre) { c.mute = false })
+	c.acknowledge(report.Complaint)
+	c.wantAll(store, report.Complaint, 120, 10*time.Second)
+}

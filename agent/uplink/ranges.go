@@ -40,6 +40,13 @@ func (r *ranges) remove(from, to uint64) {
 	*r = slices.Replace(s, i, j, rest...)
 }
 
+// without takes all of o out of the set.
+func (r *ranges) without(o ranges) {
+	for _, x := range o {
+		r.remove(x.From, x.To)
+	}
+}
+
 // below forgets every number under seq.
 func (r *ranges) below(seq uint64) {
 	if seq > 0 && len(*r) > 0 && (*r)[0].From < seq {

@@ -30,7 +30,11 @@ func (r *recent) add(from, to uint64, now time.Time) {
 // added within twice that.
 func (r *recent) all(now time.Time) ranges {
 	r.turn(now)
-	return append(append(ranges(nil), r.before...), r.now...)
+	all := append(ranges(nil), r.before...)
+	for _, x := range r.now {
+		all.add(x.From, x.To)
+	}
+	return all
 }
 
 func (r *recent) turn(now time.Time) {

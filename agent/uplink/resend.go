@@ -23,7 +23,8 @@ func (s *session) resend(now time.Time) (again time.Time) {
 		if l.name == report.Complaint {
 			most /= 2
 		}
-		l.lately.pause = least / 2 // it remembers for up to twice that
+		l.lately.pause = max(tun.ResendAfter/6, 2*s.window.srtt) // there and back, and a commit
+		again = earliest(again, s.askedAgain(l, now))
 		at := l.resendAt(least, most)
 		if at.IsZero() {
 			continue
@@ -38,6 +39,29 @@ func (s *session) resend(now time.Time) (again time.Time) {
 		s.log.Debug("sent again", "lane", l.name, "seq", l.cursor, "tries", l.tries)
 	}
 	return again
+}
+
+// askedAgain frees what the centre's last note asked for and was held back, and
+// returns when to look the next time.
+func (s *session) askedAgain(l *lane, now time.Time) time.Time {
+	if len(l.asked) > 0 && !now.Before(l.askAgain) {
+		s.wanted(l, l.asked, now)
+	}
+	if len(l.asked) == 0 {
+		return time.Time{}
+	}
+	return l.askAgain
+}
+
+// wanted frees what the centre asks for.
+func (s *session) wanted(l *lane, asked []report.Range, now time.Time) {
+	n := l.want(asked, s.flyingOf(l), now)
+	if n == 0 {
+		return
+	}
+	l.cache = nil
+	l.stats.Wanted += uint64(n)
+	s.log.Debug("centre wants again", "lane", l.name, "ranges", n)
 }
 
 // probeRecords is how many records are sent again first: as many as a dead

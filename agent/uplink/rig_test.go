@@ -225,3 +225,17 @@ func testLog(t testing.TB) *slog.Logger {
 	}
 	return slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
+
+// soak is how long a test of repeated faults goes on.
+func soak(t *testing.T, usual time.Duration) time.Duration {
+	t.Helper()
+	s := os.Getenv("KENTONGAN_SOAK")
+	if s == "" {
+		return usual
+	}
+	d, err := time.ParseDuration(s)
+	if err != nil {
+		t.Fatalf("KENTONGAN_SOAK: %v; write 10m", err)
+	}
+	return d
+}
