@@ -25,7 +25,7 @@ type segment struct {
 // lane is one ordered log.
 //
 // The mutex guards what both the writer and others use. What stands below
-// "writer" belongs to the writer's goroutine alone (to Open, before it runs).
+// "writer" belongs to the one with the pen (to Open, before there is one).
 type lane struct {
 	s     *Spool
 	name  report.Lane

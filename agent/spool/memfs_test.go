@@ -317,8 +317,11 @@ func (f *memFile) WriteAt(b []byte, off int64) (int, error) {
 }
 
 func (f *memFile) Sync() error {
-	if f.m.syncTime > 0 {
-		time.Sleep(f.m.syncTime)
+	f.m.mu.Lock()
+	wait := f.m.syncTime
+	f.m.mu.Unlock()
+	if wait > 0 {
+		time.Sleep(wait)
 	}
 	f.m.mu.Lock()
 	defer f.m.mu.Unlock()

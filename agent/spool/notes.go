@@ -110,6 +110,14 @@ func (ns *notes) close(n *note) report.Gap {
 	return *n.gap
 }
 
+// ready tells whether there is any note to write: after an attempt that failed
+// only together with an event that was taken.
+func (ns *notes) ready(event bool) bool {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	return len(ns.pending) > 0 && (event || !ns.failed)
+}
+
 // settle forgets a note that is durable.
 func (ns *notes) settle(n *note, err error) {
 	ns.mu.Lock()

@@ -54,7 +54,7 @@ func Open(dir string, o Options) (*Spool, error) {
 		_ = lock.Close()
 		return nil, fmt.Errorf("open spool %s: %w", dir, err)
 	}
-	s.wake = make(chan struct{}, 1)
+	s.wake, s.pen = make(chan struct{}, 1), make(chan struct{}, 1)
 	s.cursorDue = time.Now().Add(cursorEvery)
 	go s.run()
 	return s, nil
@@ -150,8 +150,8 @@ func (s *Spool) recover() error {
 		s.mirror.compare(s.lanes[0])
 		s.mirror.heal(s.lanes[0])
 	}
-	if s.notes.waiting() {
-		s.events(nil, true)
+	if s.notes.ready(true) {
+		s.events(nil, false, true)
 		// So that a device that is cut off again and again says it once.
 		if err := s.saveCursor(false); err != nil {
 			s.fault(s.lanes[2], err)

@@ -239,10 +239,3 @@ func (m *mirror) compare(l *lane) {
 		}
 	}
 }
-
-// waiting tells whether there is any note.
-func (ns *notes) waiting() bool {
-	ns.mu.Lock()
-	defer ns.mu.Unlock()
-	return len(ns.pending) > 0
-}

@@ -21,8 +21,10 @@
 //
 // # Concurrency
 //
-// All methods of Spool may be called from any goroutine. One goroutine, begun
-// by Open and ended by Close, does all writing; readers open files themselves.
+// All methods of Spool may be called from any goroutine. Who has the pen
+// writes: a goroutine begun by Open and ended by Close, or a caller of Append
+// who is alone, since waking another costs more than the work does. Readers open
+// files themselves.
 //
 // The bytes on the disk are described in docs/reference/spool-format.md.
 package spool
@@ -80,6 +82,7 @@ type Spool struct {
 	mirror *mirror
 
 	reserved atomic.Uint64 // telemetry numbers below it may be given out
+	rest     atomic.Bool   // a caller has written, and left the rest of the round
 	syncs    atomic.Int64
 	written  atomic.Int64
 
@@ -94,11 +97,14 @@ type Spool struct {
 	done chan struct{} // closed when the writer has ended
 	end  error         // what Close returns; set before done is closed
 
-	// the writer's own
+	pen chan struct{} // who has put something in may write
+
+	// of the one with the pen
 	cursor    cursorFile
 	cursorDue time.Time
 	flushDue  time.Time
-	group     int // requests in the last round
+	group     int           // requests in the last round
+	took      time.Duration // by the last commit
 }
 
 // request is one record that waits for the writer.
@@ -128,7 +134,9 @@ func (r *request) finish(seq uint64, err error) {
 // the event lane the record is on the disk when it returns; in the telemetry
 // lane it is in memory, and on the disk within TelemetryDelay.
 //
-// When ctx ends first, the record may still be kept, unconfirmed.
+// When ctx ends first, the record may still be kept, unconfirmed. A caller that
+// is alone writes itself, and then waits for one flush of a disk that was fast
+// until now, even if ctx ends.
 func (s *Spool) Append(ctx context.Context, l report.Lane, kind string, body any) (seq uint64, err error) {
 	return s.AppendFunc(ctx, l, kind, func(uint64) any { return body })
 }
@@ -147,6 +155,9 @@ func (s *Spool) AppendFunc(ctx context.Context, lane report.Lane, kind string, b
 	r := &request{kind: kind, stamp: s.o.Stamp(), body: body}
 	if lane == report.Telemetry {
 		return l.accept(ctx, r)
+	}
+	if s.appendHere(l, r) {
+		return r.seq, r.err
 	}
 	r.done = make(chan struct{})
 	s.mu.Lock()

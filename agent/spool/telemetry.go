@@ -134,6 +134,13 @@ func (l *lane) idle() bool {
 	return l.buffer.empty()
 }
 
+// rides tells whether telemetry is old enough to go out with another commit.
+func (l *lane) rides(now time.Time, delay time.Duration) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return !l.buffer.empty() && now.Sub(l.buffer.since) >= delay/2
+}
+
 // telemetry flushes the buffer when it is due: after the delay, when it is
 // half full, or together with another lane's commit once half of the delay is
 // over, since the disk is awake then.

@@ -18,7 +18,43 @@ const (
 	eventsPerRound = 128
 )
 
-// run is the writer: the only goroutine that changes files.
+// slowDisk is how long the last commit may have taken for a caller to write
+// itself. Behind a slower disk it waits for the writer, and can give up.
+const slowDisk = 100 * time.Millisecond
+
+// appendHere commits a lone request on the caller's own goroutine. It returns
+// false when others write or wait, or when the disk is slow.
+func (s *Spool) appendHere(l *lane, r *request) bool {
+	select {
+	case s.pen <- struct{}{}:
+	default:
+		return false
+	}
+	s.mu.Lock()
+	alone := !s.closed && len(s.queue[0])+len(s.queue[1]) == 0
+	s.mu.Unlock()
+	if l.name == report.Event && s.notes.ready(true) {
+		alone = false // what was found before this event stands before it
+	}
+	if !alone || s.group > 1 || s.took > slowDisk {
+		<-s.pen
+		return false
+	}
+	began := time.Now()
+	l.commit([]*request{r})
+	now := time.Now()
+	s.took = now.Sub(began)
+	// The writer does the rest: a note of this commit, and telemetry that rides.
+	rest := s.notes.ready(l.name == report.Event) || s.lanes[2].rides(now, s.o.TelemetryDelay)
+	<-s.pen
+	if rest {
+		s.rest.Store(true)
+		s.poke()
+	}
+	return true
+}
+
+// run is the writer: it alone changes files, except for appendHere.
 func (s *Spool) run() {
 	defer close(s.done)
 	timer := time.NewTimer(cursorEvery)
@@ -28,10 +64,14 @@ func (s *Spool) run() {
 		case <-s.wake:
 		case <-timer.C:
 		case <-s.quit:
+			s.pen <- struct{}{} // for ever
 			s.end = s.finish()
 			return
 		}
+		s.gather()
+		s.pen <- struct{}{}
 		s.round(time.Now())
+		<-s.pen
 		timer.Reset(max(time.Until(s.due()), time.Millisecond))
 	}
 }
@@ -69,13 +109,14 @@ func (s *Spool) gather() {
 
 // round writes what waits, complaints first.
 func (s *Spool) round(now time.Time) {
-	s.gather()
 	presses, events, more := s.waiting()
-	s.group = len(presses) + len(events)
 	s.lanes[0].commit(presses)
-	tick := !now.Before(s.cursorDue)
-	s.events(events, tick)
-	s.telemetry(now, len(presses)+len(events) > 0)
+	rides, tick := s.rest.Swap(false), !now.Before(s.cursorDue)
+	s.events(events, rides, tick)
+	if n := len(presses) + len(events); n > 0 {
+		s.group, s.took, rides = n, time.Since(now), true
+	}
+	s.telemetry(now, rides)
 	if tick {
 		s.saveCursor(false)
 		for _, l := range s.lanes {
@@ -104,9 +145,9 @@ func (s *Spool) waiting() (presses, events []*request, more bool) {
 // events commits events, and the spool's own notes with them. A commit may
 // itself leave a note (the oldest events were dropped for it), so it goes on
 // until there is none; three rounds are enough for any that succeeds.
-func (s *Spool) events(batch []*request, all bool) {
+func (s *Spool) events(batch []*request, rides, all bool) {
 	for range 3 {
-		batch = append(batch, s.notes.requests(all, len(batch) > 0, s.o.Stamp)...)
+		batch = append(batch, s.notes.requests(all, rides || len(batch) > 0, s.o.Stamp)...)
 		if len(batch) == 0 {
 			return
 		}
@@ -116,7 +157,7 @@ func (s *Spool) events(batch []*request, all bool) {
 				s.notes.settle(r.note, r.err)
 			}
 		}
-		batch = nil
+		batch, rides = nil, false
 	}
 }
 
@@ -125,7 +166,7 @@ func (s *Spool) finish() error {
 	for {
 		presses, events, more := s.waiting()
 		s.lanes[0].commit(presses)
-		s.events(events, true)
+		s.events(events, false, true)
 		if !more {
 			break
 		}
@@ -135,7 +176,7 @@ func (s *Spool) finish() error {
 	if err := s.lanes[2].flush(true); err != nil {
 		errs = append(errs, err)
 	}
-	s.events(nil, true)
+	s.events(nil, false, true)
 	if err := s.saveCursor(true); err != nil {
 		errs = append(errs, err)
 	}
