@@ -23,9 +23,12 @@ func (d *decoder) check(c *Config) {
 
 // given tells whether a value is there, good and not the empty text, which
 // stands for none.
-func (d *decoder) given(path string) bool {
+func (d *decoder) given(path string) bool { return d.there(path) && !d.bad[path] }
+
+// there tells whether a value is there, be it good or not.
+func (d *decoder) there(path string) bool {
 	_, ok := d.marks[path]
-	return ok && !d.bad[path] && !d.empty[path]
+	return ok && !d.empty[path]
 }
 
 // at is the place of a value, or of the section that it is missing from.
@@ -41,13 +44,13 @@ func closest(marks map[string]mark, path string) mark {
 	return mark{1, 1}
 }
 
-// together sees to it that both of two keys are there or none.
+// together sees to it that both of two keys are there or none; one with a wrong
+// value is there.
 func (d *decoder) together(path, a, b string) {
-	if !d.given(join(path, a)) {
+	if !d.there(join(path, a)) {
 		a, b = b, a
 	}
-	_, there := d.marks[join(path, b)]
-	if d.given(join(path, a)) && !there {
+	if _, both := d.marks[join(path, b)]; d.there(join(path, a)) && !both {
 		d.addf(d.at(join(path, a)), join(path, a), "there is no %s; %s and %s come together", b, a, b)
 	}
 }

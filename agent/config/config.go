@@ -12,7 +12,7 @@
 // A loaded Config is plain data that nobody changes; it may be shared between
 // goroutines. No method and no fmt verb shows a secret of it, except
 // Secret.Value. That a file named in it exists is a second question, asked by
-// CheckFiles.
+// CheckFiles; Check asks both.
 package config
 
 import (

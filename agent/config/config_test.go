@@ -13,8 +13,7 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// A key whose private half was thrown away.
-const testKey = "kentongan-centre+61e56f25+AfU4RW2bYdR+PG1TlLwNxy+SZ0Peu/XKJoxKDsHWPAJV"
+const testKey = exampleKey
 
 // least is the shortest good configuration; a row of a table adds to it, so
 // its first line is line 5.

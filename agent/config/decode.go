@@ -231,8 +231,8 @@ func (d *decoder) scalar(n *yaml.Node, key mark, path string, f field) {
 		d.refuseAll(n, path)
 		return
 	}
-	if isNull(n) && f.mayBeEmpty() {
-		d.empty[path] = true // username: with nothing behind it is none
+	// username: with nothing behind it is none
+	if d.empty[path] = isNull(n) || n.Value == ""; isNull(n) && f.mayBeEmpty() {
 		return
 	}
 	if isNull(n) {
@@ -251,7 +251,6 @@ func (d *decoder) scalar(n *yaml.Node, key mark, path string, f field) {
 		d.addf(place(n), path, "empty; write a value or remove the line")
 		return
 	}
-	d.empty[path] = n.Value == ""
 	if err := f.set(n.Value); err != nil {
 		d.addf(place(n), path, "%v", err)
 	}

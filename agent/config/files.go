@@ -14,13 +14,22 @@ import (
 // authorities has about 220 KiB.
 const maxPEMBytes = 1 << 20
 
-// CheckFiles looks at the files that the configuration names: that they are
-// there, readable by this user, and what they should be. The error is Problems,
-// each with the place of the file's name. It opens no socket and writes
+// exampleKey is the centre_key of the examples. It must be a good key for them
+// to load; nobody has its private half, so no receipt would ever be believed.
+const exampleKey = "kentongan-centre+61e56f25+AfU4RW2bYdR+PG1TlLwNxy+SZ0Peu/XKJoxKDsHWPAJV"
+
+// CheckFiles looks at what only the device's own place can have: that the files
+// that the configuration names are there, readable by this user, and what they
+// should be, and that the centre's key is not the examples'. The error is
+// Problems, each with the place of the value. It opens no socket and writes
 // nothing.
-func (c *Config) CheckFiles() error {
-	var f fileCheck
-	f.c = c
+func (c *Config) CheckFiles() error { return c.fileProblems().err() }
+
+func (c *Config) fileProblems() Problems {
+	f := fileCheck{c: c}
+	if u := c.Uplink; u.Acknowledge == ByCentre && u.CentreKey == exampleKey {
+		f.problem("uplink.centre_key", "this is the example's key, which no centre has; put in what 'kentongan-centre key' prints", nil)
+	}
 	for i, b := range c.Uplink.Brokers {
 		path := fmt.Sprintf("uplink.brokers[%d]", i)
 		f.authorities(path+".ca", b.CA)
@@ -32,7 +41,7 @@ func (c *Config) CheckFiles() error {
 		f.authorities(path+".ca", s.CA)
 		f.secret(path+".password_file", s.Password)
 	}
-	return f.problems.err()
+	return f.problems
 }
 
 type fileCheck struct {
@@ -41,10 +50,14 @@ type fileCheck struct {
 }
 
 func (f *fileCheck) add(path, file string, err error) {
+	f.problem(path, fmt.Sprintf("%s: %v", show(file), err), errors.Unwrap(err))
+}
+
+func (f *fileCheck) problem(path, text string, cause error) {
 	at := closest(f.c.marks, path)
 	f.problems = append(f.problems, Problem{
 		File: f.c.File, Line: at.line, Column: at.column, Path: path,
-		Text: fmt.Sprintf("%s: %v", show(file), err), Err: errors.Unwrap(err),
+		Text: text, Err: cause,
 	})
 }
 
@@ -73,29 +86,31 @@ func (f *fileCheck) authorities(path, file string) {
 // pair looks at a certificate and its key. Both are looked at by themselves
 // first, so that the problem names the one that is wrong.
 func (f *fileCheck) pair(path, cert, key string) {
-	if cert == "" || key == "" {
-		return
-	}
-	certPEM, err := readPEM(cert)
-	if err == nil && !hasBlock(certPEM, "CERTIFICATE") {
-		err = errors.New("no certificate in it; it must be PEM, with lines BEGIN CERTIFICATE")
-	}
-	if err != nil {
-		f.add(path+".cert", cert, err)
-	}
-	keyPEM, keyErr := readPEM(key)
-	if keyErr == nil && !hasBlock(keyPEM, "PRIVATE KEY") {
-		keyErr = errors.New("no private key in it; it must be PEM, with lines BEGIN PRIVATE KEY, not encrypted")
-	}
-	if keyErr != nil {
-		f.add(path+".key", key, keyErr)
-	}
-	if err != nil || keyErr != nil {
+	certPEM := f.block(path+".cert", cert, "CERTIFICATE", "no certificate in it; it must be PEM, with lines BEGIN CERTIFICATE")
+	keyPEM := f.block(path+".key", key, "PRIVATE KEY", "no private key in it; it must be PEM, with lines BEGIN PRIVATE KEY, not encrypted")
+	if certPEM == nil || keyPEM == nil {
 		return
 	}
 	if _, err := tls.X509KeyPair(certPEM, keyPEM); err != nil {
 		f.add(path+".key", key, fmt.Errorf("does not go with cert %s (%v)", show(cert), err))
 	}
+}
+
+// block reads a PEM file that must hold a block of this kind; nil without a
+// file, and when it has said what is wrong.
+func (f *fileCheck) block(path, file, kind, without string) []byte {
+	if file == "" {
+		return nil
+	}
+	data, err := readPEM(file)
+	if err == nil && !hasBlock(data, kind) {
+		err = errors.New(without)
+	}
+	if err != nil {
+		f.add(path, file, err)
+		return nil
+	}
+	return data
 }
 
 // hasBlock tells whether there is a PEM block whose type ends in kind.

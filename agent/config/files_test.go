@@ -96,6 +96,71 @@ func TestCheckFiles(t *testing.T) {
 	}
 }
 
+// TestExampleKeyIsRefused: receipts of no centre would ever count with it.
+func TestExampleKeyIsRefused(t *testing.T) {
+	c, err := Parse("x.yaml", []byte(least))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := "x.yaml:3:15: uplink.centre_key: this is the example's key, which no centre has; put in what 'kentongan-centre key' prints"
+	if err := c.CheckFiles(); err == nil || err.Error() != want {
+		t.Errorf("got  %v\nwant %s", err, want)
+	}
+	// Where the broker acknowledges, the key is not used.
+	if c, err = Parse("x.yaml", []byte(strings.Replace(least, "uplink:\n", "uplink:\n  acknowledge: broker\n", 1))); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.CheckFiles(); err != nil {
+		t.Errorf("acknowledge broker: %v", err)
+	}
+}
+
+// TestCheckNamesBothKinds: one list, in the order of the places, of what is
+// wrong in the file and with the files that it names.
+func TestCheckNamesBothKinds(t *testing.T) {
+	dir := t.TempDir()
+	file := filepath.Join(dir, "x.yaml")
+	put(t, dir, "x.yaml", `device: Kiosk 7
+uplink:
+  centre_key: `+exampleKey+`
+  brokers:
+  - {url: "mqtts://h:0", ca: none, cert: [none], key: none}
+  - {url: "mqtt://h", ca: none}
+streams:
+- {name: a, url: "rtsp://h/", password_file: none, silent_after: 10s, username: u}
+stats_every: 2h
+`)
+	const want = `1:9: device: "Kiosk 7" can't be a device's id; write 1 to 40 of a-z, 0-9 and hyphen, no hyphen at either end
+3:15: uplink.centre_key: this is the example's key, which no centre has; put in what 'kentongan-centre key' prints
+5:11: uplink.brokers[0].url: port is not 1 to 65535 in "mqtts://h:0"; write mqtts://HOST:8883
+5:30: uplink.brokers[0].ca: "DIR/none": no such file
+5:42: uplink.brokers[0].cert: a list where a path is expected
+5:55: uplink.brokers[0].key: "DIR/none": no such file
+6:27: uplink.brokers[1].ca: means nothing without TLS; write mqtts:// in url or remove it
+6:27: uplink.brokers[1].ca: "DIR/none": no such file
+8:46: streams[0].password_file: "DIR/none": no such file
+9:14: stats_every: "2h" is out of range; write 1s to 1h`
+	c, err := Check(file)
+	if c != nil || err == nil {
+		t.Fatalf("%v, %v; want problems alone", c, err)
+	}
+	if got := strings.ReplaceAll(strings.ReplaceAll(err.Error(), file+":", ""), dir, "DIR"); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+
+	put(t, dir, "x.yaml", "device: a\nuplink: {acknowledge: broker, brokers: [{url: 'mqtts://h'}]}\n")
+	if c, err := Check(file); err != nil || c.Device != "a" {
+		t.Errorf("a good file: %v, %v", c, err)
+	}
+	put(t, dir, "x.yaml", "a: [\n")
+	if _, err := Check(file); err == nil || !strings.Contains(err.Error(), "not YAML") {
+		t.Errorf("no YAML: %v", err)
+	}
+	if _, err := Check(filepath.Join(dir, "none")); err == nil || !strings.HasSuffix(err.Error(), "none: no such file") {
+		t.Errorf("no file: %v", err)
+	}
+}
+
 func TestSecretValue(t *testing.T) {
 	dir := t.TempDir()
 	put(t, dir, "file", "pa ss\r\n")

@@ -22,11 +22,38 @@ const MaxBytes = 1 << 20
 // wrong; then there is no Config. Files that it names are not looked at, see
 // CheckFiles.
 func Load(file string) (*Config, error) {
+	data, err := readAll(file)
+	if err != nil {
+		return nil, err
+	}
+	return Parse(file, data)
+}
+
+// Check is Load and CheckFiles at once: the error has the problems of both, in
+// one list. Of a configuration with problems, those files are looked at whose
+// names could be read.
+func Check(file string) (*Config, error) {
+	data, err := readAll(file)
+	if err != nil {
+		return nil, err
+	}
+	c, problems := decode(file, data)
+	if c != nil {
+		problems = append(problems, c.fileProblems()...)
+	}
+	if err := problems.err(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// readAll is read with its error as Problems.
+func readAll(file string) ([]byte, error) {
 	data, err := read(file)
 	if err != nil {
 		return nil, Problems{{File: file, Text: err.Error(), Err: errors.Unwrap(err)}}
 	}
-	return Parse(file, data)
+	return data, nil
 }
 
 func read(file string) ([]byte, error) {
@@ -48,12 +75,22 @@ func read(file string) ([]byte, error) {
 // Parse is Load of what a file holds; file says where relative paths count
 // from, and need not exist.
 func Parse(file string, data []byte) (*Config, error) {
+	c, problems := decode(file, data)
+	if err := problems.err(); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// decode reads what can be read and says what can't, not sorted yet. Without
+// YAML there is no Config.
+func decode(file string, data []byte) (*Config, Problems) {
 	d := &decoder{file: file, marks: map[string]mark{}, bad: map[string]bool{}, empty: map[string]bool{}}
 	c := &Config{File: file, marks: d.marks}
 	d.all = new(Config).fields("")
 	root := d.parse(data)
 	if root == nil {
-		return nil, d.problems.err()
+		return nil, d.problems
 	}
 	fields := c.fields(filepath.Dir(file))
 	setDefaults(fields)
@@ -65,10 +102,7 @@ func Parse(file string, data []byte) (*Config, error) {
 		d.mapping(root, place(root), "", fields)
 		d.check(c)
 	}
-	if err := d.problems.err(); err != nil {
-		return nil, err
-	}
-	return c, nil
+	return c, d.problems
 }
 
 // parse turns the text into nodes; nil when it has said what is wrong.

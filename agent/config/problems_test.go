@@ -44,7 +44,9 @@ var problemRows = []struct{ name, text, want string }{
 	{"number", "site: {lat: south, lon: 106}\n", `5:13: site.lat: "south" is not a number; write -90 to 90`},
 	{"number out of range", "site: {lat: 106.15, lon: -6.12}\n", `5:13: site.lat: "106.15" is out of range; write -90 to 90`},
 	{"number not a number", "site: {lat: .nan, lon: 0}\n", `5:13: site.lat: ".nan" is not a number; write -90 to 90`},
-	{"duration without unit", "stats_every: 10\n", `5:14: stats_every: "10" has no unit; write 10s, or ms, m, h`},
+	{"duration without unit", "stats_every: 10\n", `5:14: stats_every: "10" has no unit; write 10s or 10m`},
+	{"duration without unit, short", gpio("number: 7") + "  buttons: [{debounce: 30, " + button("a", "GPIO1")[1:] + "]\n", `8:24: kiosk.buttons[0].debounce: "30" has no unit; write 30ms`},
+	{"duration without unit, none fits", "stats_every: -5000\n", `5:14: stats_every: "-5000" has no unit; write 1s to 1h`},
 	{"duration not one", "stats_every: often\n", `5:14: stats_every: "often" is not a duration; write a number and ms, s, m or h, as 10s`},
 	{"duration out of range", "stats_every: 2h\n", `5:14: stats_every: "2h" is out of range; write 1s to 1h`},
 	{"size without unit", "spool: {event: 64}\n", `5:16: spool.event: "64" has no unit; write a whole number and KiB, MiB or GiB, as 32MiB`},
@@ -61,6 +63,8 @@ var problemRows = []struct{ name, text, want string }{
 	{"home directory", "data: ~/data\n", `5:7: data: "~/data": ~ means nothing here; write the whole path`},
 
 	{"coordinates apart", "site: {lat: -6.12}\n", `5:13: site.lat: there is no lon; lat and lon come together`},
+	{"coordinates apart, and wrong", "site: {lat: south}\n", "5:13: site.lat: \"south\" is not a number; write -90 to 90\n" + `5:13: site.lat: there is no lon; lat and lon come together`},
+	{"coordinates apart, and empty", "site: {lat: }\n", `5:8: site.lat: no value; write one or remove the line`},
 	{"mirror in data", "data: /d\nspool: {mirror: /d/mirror}\n", `6:17: spool.mirror: "/d/mirror" and data "/d" lie in one another; name a directory of its own, best on a second storage`},
 
 	{"stream without name and url", "streams:\n  - transport: tcp\n", "6:5: streams[0].name: missing; write name, as name: gate\n" + `6:5: streams[0].url: missing; write url, as url: rtsp://HOST/PATH`},
@@ -193,7 +197,7 @@ func TestProblemsOfTheWhole(t *testing.T) {
 		"Latin-1":              {"device: a\nsite: {name: Caf\xe9}\n", `2:17: byte 0xE9 is not UTF-8; save the file as UTF-8`},
 		"carriage return":      {"device: a\r0", `1:10: U+000D ends a line for YAML and for no editor; end lines with a line feed`},
 		"line separator":       {"device: a\u2028b: c", `1:10: U+2028 ends a line for YAML and for no editor; end lines with a line feed`},
-		"column in characters": {"site: {name: é, lon: x}\ndevice: a\nuplink: {acknowledge: broker, brokers: [{url: 'mqtts://h'}]}\n", `1:22: site.lon: "x" is not a number; write -180 to 180`},
+		"column in characters": {"site: {name: é, lon: x, lat: 0}\ndevice: a\nuplink: {acknowledge: broker, brokers: [{url: 'mqtts://h'}]}\n", `1:22: site.lon: "x" is not a number; write -180 to 180`},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) { expect(t, tt.text, tt.want) })

@@ -142,8 +142,8 @@ func duration(key string, to *time.Duration, lo, hi time.Duration) field {
 	return scalar(key, kindDuration, to, func(s string) (time.Duration, error) {
 		d, err := time.ParseDuration(s)
 		if err != nil {
-			if _, err := strconv.ParseFloat(s, 64); err == nil {
-				return 0, fmt.Errorf("%s has no unit; write %ss, or ms, m, h", show(s), s)
+			if bareNumber.MatchString(s) {
+				return 0, fmt.Errorf("%s has no unit; write %s", show(s), withUnit(s, lo, hi))
 			}
 			return 0, fmt.Errorf("%s is not a duration; write a number and ms, s, m or h, as 10s", show(s))
 		}
@@ -152,6 +152,23 @@ func duration(key string, to *time.Duration, lo, hi time.Duration) field {
 		}
 		return d, nil
 	}, short).within(limits)
+}
+
+var bareNumber = regexp.MustCompile(`^[-+]?[0-9]*\.?[0-9]+$`)
+
+// withUnit says how a bare number would be a duration from lo to hi, the
+// likeliest first; if it can't be one, what the limits are.
+func withUnit(s string, lo, hi time.Duration) string {
+	var fit []string
+	for _, unit := range []string{"s", "ms", "m", "h"} {
+		if d, err := time.ParseDuration(s + unit); err == nil && d >= lo && d <= hi {
+			fit = append(fit, s+unit)
+		}
+	}
+	if fit == nil {
+		return short(lo) + " to " + short(hi)
+	}
+	return strings.Join(fit, " or ")
 }
 
 // short prints a duration without the zeros at its end: 1m, not 1m0s.

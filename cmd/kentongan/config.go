@@ -79,10 +79,7 @@ func runConfigCheck(_ context.Context, e env, args []string) int {
 // loadConfig reads a configuration and looks at the files in it. It prints
 // what is wrong.
 func loadConfig(e env, file string) (*config.Config, bool) {
-	cfg, err := config.Load(file)
-	if err == nil {
-		err = cfg.CheckFiles()
-	}
+	cfg, err := config.Check(file)
 	if err != nil {
 		fmt.Fprintln(e.stderr, err)
 		return nil, false
