@@ -1,9 +1,14 @@
 package main
 
 import (
+	"encoding"
+	"encoding/json"
+	"fmt"
 	"io"
 	"log/slog"
 	"os"
+	"reflect"
+	"time"
 )
 
 // logFormats are what --log-format takes.
@@ -12,11 +17,46 @@ var logFormats = []string{"auto", "text", "json"}
 // newLog logs to w as text or JSON. auto is text on a terminal and JSON
 // elsewhere: people read the one, programs the other.
 func newLog(w io.Writer, format string, level slog.Leveler) *slog.Logger {
-	o := &slog.HandlerOptions{Level: level}
+	o := &slog.HandlerOptions{Level: level, ReplaceAttr: readable}
 	if format == "json" || format == "auto" && !terminal(w) {
 		return slog.New(slog.NewJSONHandler(w, o))
 	}
 	return slog.New(slog.NewTextHandler(w, o))
+}
+
+// readable gives numbers that have a text that text: JSON would show a
+// duration in nanoseconds, and a kind of failure as its place in our list.
+func readable(_ []string, a slog.Attr) slog.Attr {
+	switch a.Value.Kind() {
+	case slog.KindDuration:
+		a.Value = slog.StringValue(rounded(a.Value.Duration()).String())
+	case slog.KindAny:
+		if s, ok := a.Value.Any().(fmt.Stringer); ok && printsAsNumber(s) {
+			a.Value = slog.StringValue(s.String())
+		}
+	}
+	return a
+}
+
+// rounded leaves of a duration what a reader compares: 2.58s, 31.42ms.
+func rounded(d time.Duration) time.Duration {
+	switch {
+	case d.Abs() >= time.Second:
+		return d.Round(10 * time.Millisecond)
+	case d.Abs() >= time.Millisecond:
+		return d.Round(10 * time.Microsecond)
+	}
+	return d
+}
+
+// printsAsNumber tells whether JSON would make a number of v.
+func printsAsNumber(v any) bool {
+	switch v.(type) {
+	case json.Marshaler, encoding.TextMarshaler:
+		return false
+	}
+	t := reflect.TypeOf(v)
+	return t.Kind() >= reflect.Int && t.Kind() <= reflect.Float64
 }
 
 // terminal tells whether w is a character device. /dev/null is one too, where
