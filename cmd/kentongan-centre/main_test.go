@@ -272,16 +272,22 @@ func waitHeld(t *testing.T, p *process, want int) {
 
 func TestKeyIsMadeOnceAndKept(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "new")
-	say := func() string {
+	say := func() (key, beside string) {
 		var out, errs bytes.Buffer
 		if got := dispatch(t.Context(), env{&out, &errs}, []string{"key", "--data", dir}); got != exitGood {
 			t.Fatalf("key: status %d: %s", got, &errs)
 		}
-		return out.String()
+		return out.String(), errs.String()
 	}
-	first := say()
-	if !strings.HasPrefix(first, "kentongan-centre+") || say() != first {
-		t.Errorf("key %q, then another", first)
+	first, beside := say()
+	if !strings.HasPrefix(first, "kentongan-centre+") || strings.Count(first, "\n") != 1 {
+		t.Errorf("key %q, want it alone", first)
+	}
+	if want := "a new one was made: " + filepath.Join(dir, "centre.key"); !strings.Contains(beside, want) {
+		t.Errorf("says %q of a new key, want %q in it", beside, want)
+	}
+	if again, beside := say(); again != first || beside != "" {
+		t.Errorf("the second time: key %q, says %q; want key %q and nothing", again, beside, first)
 	}
 	if st, err := os.Stat(filepath.Join(dir, "centre.key")); err != nil || st.Mode().Perm() != 0o600 {
 		t.Errorf("key file: %v, %v; want mode 0600", st, err)

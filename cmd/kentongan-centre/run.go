@@ -48,9 +48,12 @@ func runCentre(ctx context.Context, e env, args []string) int {
 // opened first is closed last: the broker outlives the ingest, so that the last
 // receipts go out, and the database outlives both.
 func (o *options) run(ctx context.Context, e env, log *slog.Logger) (err error) {
-	signer, verifier, err := loadKey(o.data)
+	signer, verifier, made, err := loadKey(o.data)
 	if err != nil {
 		return err
+	}
+	if made {
+		log.Info("new key made", "file", keyFile(o.data))
 	}
 	unlock, err := lockDir(o.data)
 	if err != nil {
