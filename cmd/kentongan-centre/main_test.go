@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -291,6 +292,38 @@ func TestKeyIsMadeOnceAndKept(t *testing.T) {
 	}
 	if st, err := os.Stat(filepath.Join(dir, "centre.key")); err != nil || st.Mode().Perm() != 0o600 {
 		t.Errorf("key file: %v, %v; want mode 0600", st, err)
+	}
+}
+
+func TestAnnouncedURLCanBeOpened(t *testing.T) {
+	for in, want := range map[string]string{
+		"http://[::]:8080":           "http://127.0.0.1:8080",
+		"http://0.0.0.0:8080":        "http://127.0.0.1:8080",
+		"mqtt://0.0.0.0":             "mqtt://127.0.0.1",
+		"http://[::1]:8080":          "http://[::1]:8080",
+		"http://192.168.1.2:8080":    "http://192.168.1.2:8080",
+		"mqtts://u:p@centre.example": "mqtts://u:xxxxx@centre.example",
+	} {
+		u, err := url.Parse(in)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := announced(u); got != want {
+			t.Errorf("%s: got %s, want %s", in, got, want)
+		}
+		if in != "mqtts://u:p@centre.example" && u.String() != in {
+			t.Errorf("%s was changed to %s", in, u)
+		}
+	}
+}
+
+// TestAnnounce has the addresses of a centre that listens everywhere, as Go
+// gives them; a test opens no such port.
+func TestAnnounce(t *testing.T) {
+	var out bytes.Buffer
+	announce(&out, &net.TCPAddr{IP: net.IPv6unspecified, Port: 8080}, &url.URL{Scheme: "mqtt", Host: "[::]:1883"}, "kentongan-centre+1+A")
+	if want := "page http://127.0.0.1:8080\nbroker mqtt://127.0.0.1:1883\nkey kentongan-centre+1+A\n"; out.String() != want {
+		t.Errorf("got  %q\nwant %q", &out, want)
 	}
 }
 

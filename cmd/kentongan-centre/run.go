@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/url"
@@ -94,13 +95,13 @@ func (o *options) run(ctx context.Context, e env, log *slog.Logger) (err error) 
 		return err
 	}
 	con, err = console.New(console.Config{
-		Store: st, Ingest: in.Status, Broker: cfg.Broker.Redacted(), BrokerClients: clients,
+		Store: st, Ingest: in.Status, Broker: announced(cfg.Broker), BrokerClients: clients,
 		Verifier: verifier, Hosts: hosts(o.allowedHost, o.listen), Log: log.With("part", "console"),
 	})
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(e.stdout, "page http://%s\nbroker %s\nkey %s\n", page.Addr(), announced(cfg.Broker), verifier)
+	announce(e.stdout, page.Addr(), cfg.Broker, verifier)
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return heal(ctx) })
@@ -109,8 +110,26 @@ func (o *options) run(ctx context.Context, e env, log *slog.Logger) (err error) 
 	return g.Wait()
 }
 
-// announced is the broker's URL without secrets.
-func announced(u *url.URL) string { return u.Redacted() }
+// announce prints where the centre is and the key that it signs with.
+func announce(w io.Writer, page net.Addr, mqtt *url.URL, verifier string) {
+	at := &url.URL{Scheme: "http", Host: page.String()}
+	fmt.Fprintf(w, "page %s\nbroker %s\nkey %s\n", announced(at), announced(mqtt), verifier)
+}
+
+// announced is a URL as people can open it on this machine, without secrets.
+// Who listens on every address ([::] or 0.0.0.0) is reached at 127.0.0.1; the
+// machine's name would be refused by the page, which answers to --host alone.
+func announced(u *url.URL) string {
+	if ip := net.ParseIP(u.Hostname()); ip != nil && ip.IsUnspecified() {
+		open := *u
+		open.Host = "127.0.0.1"
+		if u.Port() != "" {
+			open.Host = net.JoinHostPort(open.Host, u.Port())
+		}
+		u = &open
+	}
+	return u.Redacted()
+}
 
 func (o *options) embedded(log *slog.Logger) (*broker.Broker, error) {
 	b, err := broker.Start(o.mqtt, filepath.Join(o.data, "nats"), log.With("part", "broker"))
