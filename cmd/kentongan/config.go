@@ -117,6 +117,9 @@ Prints a commented configuration to begin with:
   camera-gateway   two cameras, two links to the centre, no buttons
   kiosk            three buttons, three lamps, one camera
 
+Until the files that it names are there and centre_key is your centre's own,
+'config check' names them and 'run' refuses to start.
+
 Examples:
   kentongan config example kiosk > kiosk.yaml`
 
