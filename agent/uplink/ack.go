@@ -69,7 +69,13 @@ func (s *session) receive(now time.Time) {
 // acknowledge acts upon a note that the centre did sign.
 func (s *session) acknowledge(l *lane, a report.Ack, now time.Time) {
 	l.update(s.up.store.Head(l.name))
-	if reason, detail := s.doubt(l, a); reason != "" {
+	reason, detail, err := s.doubt(l, a)
+	if err != nil {
+		s.up.repeat.warn("acknowledgement not compared", err, "lane", l.name)
+		return // the centre says it again
+	}
+	if reason != "" {
+		l.bar(a, reason)
 		l.stats.RefusedAcks++
 		s.up.refuse(AckRefused{Lane: l.name, Reason: reason, Ack: a, Detail: detail})
 		return
@@ -88,23 +94,55 @@ func (s *session) acknowledge(l *lane, a report.Ack, now time.Time) {
 }
 
 // doubt says why an acknowledgement can't be acted upon, or "".
-func (s *session) doubt(l *lane, a report.Ack) (reason, detail string) {
+func (s *session) doubt(l *lane, a report.Ack) (reason, detail string, err error) {
 	switch {
 	case a.Epoch != l.head.Epoch:
-		return "epoch", fmt.Sprintf("the store's is %s", l.head.Epoch)
+		return "epoch", fmt.Sprintf("the store's is %s", l.head.Epoch), nil
 	case a.Seq >= l.head.Next:
-		return "ahead", fmt.Sprintf("the store goes to %d", l.head.Next-1)
-	case a.Seq < l.cursor || a.Hash == nil:
-		return "", "" // old news; or a gap, whose hash nobody has
+		return "ahead", fmt.Sprintf("the store goes to %d", l.head.Next-1), nil
+	case a.Seq < l.cursor:
+		return "", "", nil // old news
+	case l.barred != 0 && a.Seq > l.barred:
+		return "hash", fmt.Sprintf("the centre holds other records from %d on", l.barred), nil
 	}
 	got, err := s.up.store.Read(l.name, a.Seq, 1, 1)
-	if err != nil || len(got) == 0 || got[0].Seq != a.Seq {
-		return "", "" // we don't hold it any more: nothing to compare with
+	if err != nil {
+		return "", "", fmt.Errorf("read record %d: %w", a.Seq, err)
 	}
-	if h := report.HashLine(got[0].Line); h != *a.Hash {
-		return "hash", fmt.Sprintf("ours is %s", h)
+	if len(got) == 0 || got[0].Seq != a.Seq {
+		return "", "", nil // explained by a gap: there is nothing to compare with
 	}
-	return "", ""
+	h := report.HashLine(got[0].Line)
+	switch {
+	case a.Hash == nil:
+		return "hash", "it names none, and we hold that record", nil
+	case h != *a.Hash:
+		return "hash", fmt.Sprintf("ours is %s", h), nil
+	case a.Seq == l.barred:
+		l.barred = 0 // the centre holds ours after all
+	}
+	return "", "", nil
+}
+
+// bar keeps what a refused acknowledgement told: from some number on, the centre
+// holds records of this epoch that are not ours, as when an older copy of the
+// store was put back. A later one that fits by its last record must not take
+// those before it along. It holds until the centre acknowledges that number with
+// our hash, or the agent starts again.
+func (l *lane) bar(a report.Ack, reason string) {
+	from := a.Seq
+	switch reason {
+	case "ahead":
+		from = l.head.Next
+	case "epoch":
+		return // another store's
+	}
+	if a.Hash == nil {
+		return // it says nothing of what the centre holds
+	}
+	if l.barred == 0 || from < l.barred {
+		l.barred = from
+	}
 }
 
 // leave lets all up to seq go from the store.

@@ -3,7 +3,6 @@ package uplink
 import (
 	"context"
 	"errors"
-	"fmt"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -348,56 +347,6 @@ func TestFailOverAndBack(t *testing.T) {
 	if took := time.Since(began); took < 500*time.Millisecond {
 		t.Errorf("back after %v, before the first broker had been healthy for 500 ms", took)
 	}
-}
-
-func TestForgedAcknowledgements(t *testing.T) {
-	t.Parallel()
-	other := report.HashLine([]byte("another record"))
-	for reason, forge := range map[string]func(*report.Ack){
-		"epoch": func(a *report.Ack) { a.Epoch++ },
-		"hash":  func(a *report.Ack) { a.Hash = &other },
-		"ahead": func(a *report.Ack) { a.Seq += 100; a.Hash = nil },
-	} {
-		t.Run(reason, func(t *testing.T) {
-			t.Parallel()
-			m := startMosquitto(t)
-			c := startCentre(t, m.url(), nil)
-			c.set(func(c *testCentre) { c.forge = forge })
-			store := newMemoryStore()
-			last := store.append(t, report.Complaint, 3)
-			u := startUplink(t, testConfig(m.url()), store)
-			waitFor(t, 5*time.Second, "refused", func() bool {
-				u.mu.Lock()
-				defer u.mu.Unlock()
-				return len(u.refused) > 0 && u.refused[len(u.refused)-1].Reason == reason && u.Uplink.Status().Lanes[report.Complaint].RefusedAcks > 0
-			})
-			if n := store.waiting(report.Complaint); n != 3 {
-				t.Errorf("store holds %d complaints, want 3", n)
-			}
-			c.set(func(c *testCentre) { c.forge = nil })
-			c.wantAll(store, report.Complaint, last, 10*time.Second)
-		})
-	}
-}
-
-func TestNoteOfSomebodyElse(t *testing.T) {
-	t.Parallel()
-	m := startMosquitto(t)
-	c := startCentre(t, m.url(), nil)
-	c.set(func(c *testCentre) { c.mute = true })
-	store := newMemoryStore()
-	last := store.append(t, report.Complaint, 3)
-	u := startUplink(t, testConfig(m.url()), store)
-	waitFor(t, 5*time.Second, "records at the centre", func() bool { return c.thru(report.Complaint) == 3 })
-	for i, text := range []string{"", "garbage", fmt.Sprintf("kentongan/v1/%s/ack/complaint\nepoch %s\nseq 3\ntime 2026-11-23T10:00:00Z\n\n— kentongan-centre AAAAAAAAAA==\n", testDevice, testEpoch)} {
-		c.client.Publish(report.Topics(testDevice).Ack(report.Complaint), 1, false, text).Wait()
-		waitFor(t, 5*time.Second, "counted", func() bool { return u.Status().Lanes[report.Complaint].BadNotes >= uint64(i+1) })
-	}
-	if n := store.waiting(report.Complaint); n != 3 {
-		t.Errorf("store holds %d complaints, want 3", n)
-	}
-	c.set(func(c *testCentre) { c.mute = false })
-	c.wantAll(store, report.Complaint, last, 10*time.Second)
 }
 
 func TestDayBudgetHoldsTelemetryOnly(t *testing.T) {

@@ -43,6 +43,8 @@ type lane struct {
 	cache     []report.Entry
 	topics    map[upTopic]string
 
+	barred uint64 // from here on the centre holds other records than ours; 0 is nowhere
+
 	stats LaneStatus
 }
 
@@ -71,7 +73,7 @@ func newLane(name report.Lane, byCentre bool, mostAhead int) *lane {
 // begin starts a connection: what had no acknowledgement is to be sent again.
 func (l *lane) begin(h report.Head) {
 	if h.Epoch != l.head.Epoch {
-		l.acked = nil
+		l.acked, l.barred = nil, 0
 	}
 	l.cache = nil
 	l.stats.InFlight = 0
