@@ -2,6 +2,7 @@ package spool
 
 import (
 	"context"
+	"math/rand/v2"
 	"testing"
 
 	"pgregory.net/rapid"
@@ -10,7 +11,7 @@ import (
 )
 
 // TestModel holds the spool against maps in memory, through appends, reads,
-// acknowledgements, reopening and crashes.
+// acknowledgements, reopening, crashes and damage.
 func TestModel(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
@@ -56,8 +57,10 @@ func TestModel(t *testing.T) {
 						rt.Fatalf("read %s from %d: %d", l, from, e.Seq)
 					}
 				}
-				if len(got) == 0 && from < h.Next && l != report.Telemetry {
-					rt.Fatalf("nothing of %s from %d, next is %d", l, from, h.Next)
+				for seq := range lines[l] {
+					if len(got) == 0 && seq >= max(from, first[l]) {
+						rt.Fatalf("nothing of %s from %d, but there is %d", l, from, seq)
+					}
 				}
 			},
 			"ack": func(rt *rapid.T) {
@@ -70,7 +73,7 @@ func TestModel(t *testing.T) {
 				if err := s.Ack(l, seq); err != nil {
 					rt.Fatal(err)
 				}
-				first[l] = seq + 1
+				first[l] = max(first[l], seq+1) // a cursor that was lost goes back
 				if got := s.Head(l).First; got != seq+1 {
 					rt.Fatalf("first of %s is %d after %d", l, got, seq)
 				}
@@ -92,6 +95,50 @@ func TestModel(t *testing.T) {
 				for seq := range lines[report.Telemetry] { // what was in memory only is gone
 					if got, err := s.Read(report.Telemetry, seq, 1, 1); err != nil || len(got) == 0 || got[0].Seq != seq {
 						delete(lines[report.Telemetry], seq)
+					}
+				}
+			},
+			"damage": func(rt *rapid.T) {
+				if err := s.Close(); err != nil {
+					rt.Fatal(err)
+				}
+				where := map[report.Lane]map[uint64]place{}
+				for _, l := range report.Lanes() {
+					if where[l] = placesIn(disk, l); where[l] == nil {
+						rt.Fatal("no view of a closed spool")
+					}
+				}
+				wounds := hurt(disk, rand.New(rand.NewPCG(rapid.Uint64().Draw(rt, "damage"), 0)))
+				next := map[report.Lane]uint64{}
+				for _, l := range report.Lanes() {
+					next[l] = s.Head(l).Next
+				}
+				s = open()
+				have := map[report.Lane]map[uint64]bool{}
+				for _, l := range report.Lanes() {
+					have[l] = map[uint64]bool{}
+					for _, e := range readAllOf(t, s, l) { // finds what opening did not
+						have[l][e.Seq] = true
+					}
+					if got := s.Head(l).Next; got < next[l] {
+						rt.Fatalf("%+v: next of %s is %d, was %d", wounds, l, got, next[l])
+					}
+				}
+				mustAppend(t, s, report.Event, "behind what was found")
+				holes := gaps(t, readAllOf(t, s, report.Event))
+				for l, all := range lines {
+					h := s.Head(l)
+					for seq := range all {
+						switch {
+						case seq < first[l] || have[l][seq]:
+							continue
+						case seq < h.First && l != report.Complaint && explained(holes, l, seq, report.GapFull):
+						case !mayLose(wounds, where[l][seq]):
+							rt.Fatalf("%+v: %s/%d is lost, but stood at %+v; first %d, head %+v, have %v, %+v", wounds, l, seq, where[l][seq], first[l], h, have[l], holes)
+						case !explained(holes, l, seq):
+							rt.Fatalf("%+v: %s/%d is lost and not named; %+v", wounds, l, seq, holes)
+						}
+						delete(all, seq)
 					}
 				}
 			},

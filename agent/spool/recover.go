@@ -12,6 +12,10 @@ import (
 // pages that went with it.
 const lostCursorJump = 1024
 
+// lostTelemetryJump is the same for telemetry: each life that ended before it
+// wrote any has taken 4096 numbers, and only the cursor knew.
+const lostTelemetryJump = 1 << 20
+
 // restore makes a lane of what stands on the disk. lost tells that there is a
 // history but no cursor; mark is the highest next number that any header of
 // the spool gives.
@@ -57,7 +61,7 @@ func (l *lane) restore(files []*found, c *laneCursor, lost, clean bool, mark, re
 			next = max(next, reserved, tail.reserved)
 		}
 		if lost {
-			next += reserveStep
+			next += lostTelemetryJump
 		}
 	} else if lost {
 		next += lostCursorJump

@@ -242,9 +242,9 @@ func (s *Spool) rebuild(l *lane, f *found) bool {
 	data, _ := readAll(file, f.size)
 	_ = file.Close()
 	if h, ok := guessHeader(data, s.epoch); ok {
-		size := f.size
+		// A file that was also cut short had the size of the others once.
+		h.size = max(l.size, (f.info.Size+pageSize-1)&^(pageSize-1))
 		f.header, f.err = h, nil
-		f.size = size
 		if h.lane == l.name {
 			s.writeHeader(l, f)
 			return true
