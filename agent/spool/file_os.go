@@ -106,6 +106,10 @@ func (f osFile) Sync() error {
 	}
 }
 
+// ReadAlone asks the kernel to read no more than is asked for. Nothing depends
+// on it.
+func (f osFile) ReadAlone() { _ = unix.Fadvise(int(f.Fd()), 0, 0, unix.FADV_RANDOM) }
+
 func (f osFile) Reserve(size int64) error {
 	err := unix.Fallocate(int(f.Fd()), 0, 0, size)
 	if errors.Is(err, unix.EOPNOTSUPP) || errors.Is(err, unix.ENOSYS) {

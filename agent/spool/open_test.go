@@ -3,6 +3,7 @@ package spool
 import (
 	"fmt"
 	"runtime"
+	"sync/atomic"
 	"testing"
 
 	"kentongan/agent/report"
@@ -11,7 +12,7 @@ import (
 // countReads counts the bytes that opening reads, and the memory it keeps.
 type countReads struct {
 	FS
-	bytes int64
+	bytes atomic.Int64
 }
 
 type countFile struct {
@@ -29,7 +30,7 @@ func (c *countReads) Open(name string, write bool) (File, error) {
 
 func (f countFile) ReadAt(b []byte, off int64) (int, error) {
 	n, err := f.File.ReadAt(b, off)
-	f.c.bytes += int64(n) // the writer's goroutine is not begun yet
+	f.c.bytes.Add(int64(n))
 	return n, err
 }
 
@@ -56,8 +57,8 @@ func TestOpeningDoesNotReadTheBacklog(t *testing.T) {
 		if got := s.Head(report.Event).Next; got != uint64(records+1) {
 			t.Errorf("next is %d after %d records", got, records)
 		}
-		if limit := int64(3*segmentMin*5/2 + 600*headerUsed); c.bytes > limit {
-			t.Errorf("%d records: opening read %d bytes, want at most %d", records, c.bytes, limit)
+		if limit := int64(3*segmentMin*5/2 + 600*headerUsed); c.bytes.Load() > limit {
+			t.Errorf("%d records: opening read %d bytes, want at most %d", records, c.bytes.Load(), limit)
 		}
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
