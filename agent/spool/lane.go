@@ -93,7 +93,6 @@ func (l *lane) retire() {
 // turn gives a segment a new life that begins with the item. Its header goes
 // out with the first commit, in the same write.
 func (l *lane) turn(it item) error {
-	l.saveFirst()
 	seg, f, err := l.take()
 	if err != nil {
 		return err
@@ -149,13 +148,14 @@ func (l *lane) lastWrittenLocked() uint64 {
 	return min(l.durable, l.nextWriteLocked()) - 1
 }
 
-// saveFirst saves the cursor when the next life of a segment would overwrite
-// records that the cursor on the disk still holds for needed: after a power
-// cut they would be missed. An error is no reason to stop: it costs a false
-// gap at worst.
-func (l *lane) saveFirst() {
+// saveBefore saves the cursor when the next life of a free segment would
+// overwrite records that the cursor on the disk still holds for needed: after a
+// power cut they would be missed. It asks about the segment that was taken, not
+// about the first free one: an acknowledgement may free another in between. An
+// error is no reason to stop: it costs a false gap at worst.
+func (l *lane) saveBefore(seg *segment) {
 	l.mu.Lock()
-	need := len(l.free) > 0 && l.free[0].id != 0 && l.free[0].last >= l.saved
+	need := seg.id != 0 && seg.last >= l.saved
 	l.mu.Unlock()
 	if need {
 		l.s.saveCursor(false)
@@ -175,6 +175,7 @@ func (l *lane) take() (*segment, File, error) {
 		if seg == nil {
 			break
 		}
+		l.saveBefore(seg)
 		f, err := l.openFree(seg)
 		if err == nil {
 			return seg, f, nil
