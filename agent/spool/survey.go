@@ -325,6 +325,7 @@ func (s *Spool) fetch(have []*found, first uint64) (got []*found) {
 	ids := map[uint64]bool{0: true}
 	for _, f := range have {
 		ids[f.id] = true
+		first = max(first, f.upto) // a header may be younger than the cursor's file
 	}
 	files, _ := s.fs.List(s.mirror.dir)
 	for _, info := range files {
