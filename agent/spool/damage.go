@@ -19,6 +19,12 @@ const (
 // as it can be had.
 func (l *lane) load(seg *segment) (image, error) {
 	im := image{epoch: seg.epoch, lane: l.name, id: seg.id, data: make([]byte, seg.size)}
+	limit := ^uint64(0)
+	l.mu.Lock()
+	if seg == l.active {
+		limit = seg.last // what is being written now is not missed
+	}
+	l.mu.Unlock()
 	f, err := l.s.fs.Open(l.path(seg.slot), true)
 	if err != nil {
 		f, err = l.s.fs.Open(l.path(seg.slot), false) // a read-only file system
@@ -28,7 +34,7 @@ func (l *lane) load(seg *segment) (image, error) {
 		defer f.Close()
 	}
 	if l.name == report.Complaint && l.s.mirror != nil {
-		if mended := l.s.mirror.mend(seg, im); len(mended) > 0 {
+		if mended := l.s.mirror.mend(seg, im, limit); len(mended) > 0 {
 			l.rewrite(seg, f, im, mended)
 		}
 	}

@@ -63,6 +63,11 @@ func victim(dir string) error {
 					if err != nil || len(got) == 0 {
 						continue
 					}
+					for _, e := range got {
+						if lane == report.Event { // the centre has it then
+							say("event %s", e.Line)
+						}
+					}
 					last := got[len(got)-1].Seq
 					say("acked %s %d", lane, last)
 					if err := s.Ack(lane, last); err != nil {
@@ -92,6 +97,7 @@ func TestKillNine(t *testing.T) {
 	rng := rand.New(rand.NewPCG(testSeed(t), 0))
 	dir := t.TempDir()
 	kept, acked := map[report.Lane]map[uint64]bool{}, map[report.Lane]uint64{}
+	var delivered []report.Entry // events
 	for _, lane := range report.Lanes() {
 		kept[lane] = map[uint64]bool{}
 	}
@@ -105,6 +111,8 @@ func TestKillNine(t *testing.T) {
 			switch _, _ = fmt.Sscan(line, &what, &lane, &seq); what {
 			case "open":
 				exists = true
+			case "event":
+				delivered = append(delivered, report.Entry{Line: []byte(strings.TrimPrefix(line, "event "))})
 			case "kept":
 				if confirmed++; kept[lane][seq] {
 					t.Fatalf("kill %d: %s/%d was given twice", n, lane, seq)
@@ -119,7 +127,8 @@ func TestKillNine(t *testing.T) {
 			}
 		}
 		if exists && n%checkEach == checkEach-1 {
-			checkKilled(t, dir, kept, acked)
+			checkKilled(t, dir, kept, acked, delivered)
+			delivered = nil
 		}
 		if t.Failed() {
 			t.Fatalf("after %d kills", n+1)
@@ -134,7 +143,7 @@ func TestKillNine(t *testing.T) {
 // killOne runs the victim, kills it, and returns what it printed.
 func killOne(t *testing.T, dir string, rng *rand.Rand) (said []string) {
 	c := exec.Command(os.Args[0], "-test.run=^$")
-	c.Env = append(os.Environ(), victimDir+"="+dir)
+	c.Env = append(os.Environ(), victimDir+"="+dir, "GORACE=halt_on_error=1")
 	c.Stderr = os.Stderr
 	out, err := c.StdoutPipe()
 	if err != nil {
@@ -163,7 +172,7 @@ func killOne(t *testing.T, dir string, rng *rand.Rand) (said []string) {
 }
 
 // checkKilled opens what the last kill left, and closes it as a kill would.
-func checkKilled(t *testing.T, dir string, kept map[report.Lane]map[uint64]bool, acked map[report.Lane]uint64) {
+func checkKilled(t *testing.T, dir string, kept map[report.Lane]map[uint64]bool, acked map[report.Lane]uint64, delivered []report.Entry) {
 	v, err := OpenView(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -176,7 +185,7 @@ func checkKilled(t *testing.T, dir string, kept map[report.Lane]map[uint64]bool,
 		t.Fatal(err)
 	}
 	defer s.Close()
-	events := readAllOf(t, s, report.Event)
+	events := append(delivered, readAllOf(t, s, report.Event)...)
 	holes := gaps(t, events)
 	for _, e := range events {
 		if r, _ := report.DecodeRecord(e.Line); r.Kind == report.KindDamage {

@@ -170,9 +170,9 @@ func (m *mirror) image(seg *segment) []byte {
 	return data
 }
 
-// mend copies into the image each good frame that only the mirror has, and
-// returns where.
-func (m *mirror) mend(seg *segment, im image) (mended []span) {
+// mend copies into the image each good frame up to number limit that only the
+// mirror has, and returns where.
+func (m *mirror) mend(seg *segment, im image, limit uint64) (mended []span) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	data := m.image(seg)
@@ -184,7 +184,7 @@ func (m *mirror) mend(seg *segment, im image) (mended []span) {
 		have[spot.seq] = true
 	}
 	other := image{data: data, epoch: im.epoch, lane: im.lane, id: im.id}
-	for _, spot := range other.walk(seg.first, ^uint64(0)).spots {
+	for _, spot := range other.walk(seg.first, limit).spots {
 		if have[spot.seq] {
 			continue
 		}

@@ -70,6 +70,9 @@ func (im image) walk(first, limit uint64) walked {
 				break
 			}
 			f, _ := peekFrame(im.data[next:])
+			if f.kind != frameReserve && f.last() > limit {
+				break // being written now, or given up
+			}
 			w.spans = append(w.spans, span{off: off, end: next, after: seen, before: f.seq})
 			off = next
 			continue
