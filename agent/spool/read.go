@@ -45,8 +45,8 @@ func (r *reader) takeBlock(f frame, payload []byte) bool {
 	return true
 }
 
-// take adds a line, which is copied. It returns false when no more fits; the
-// first line always does.
+// take adds a line, which is the reader's from then on. It returns false when no
+// more fits; the first line always does.
 func (r *reader) take(seq uint64, line []byte) bool {
 	if seq < r.from {
 		return true
@@ -55,7 +55,7 @@ func (r *reader) take(seq uint64, line []byte) bool {
 		r.finished = true
 		return false
 	}
-	r.out = append(r.out, report.Entry{Seq: seq, Line: slices.Clone(line)})
+	r.out = append(r.out, report.Entry{Seq: seq, Line: line})
 	r.bytes -= len(line)
 	r.from = seq + 1
 	return true
@@ -226,7 +226,7 @@ func takeFrame(f frame, payload []byte, r *reader) bool {
 		return r.takeBlock(f, payload)
 	}
 	if f.kind == frameRecord {
-		return r.take(f.seq, payload)
+		return r.take(f.seq, slices.Clone(payload)) // the window is used again
 	}
 	lines, err := unpack(payload, f.count)
 	if err != nil {

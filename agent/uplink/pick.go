@@ -213,7 +213,10 @@ func (s *session) skip(l *lane, from, to uint64) error {
 
 // readAhead bounds what is read at once and kept for the next batches; records
 // that leave one by one would cost a read each.
-const readAhead = 32 << 10
+const (
+	readAhead        = 128 << 10 // bytes: four of the spool's blocks, so that few are unpacked twice
+	readAheadRecords = 512
+)
 
 // read returns records of from to to, at least one if there is one.
 func (s *session) read(l *lane, from, to uint64, maxBytes, maxRecords int) ([]report.Entry, error) {
@@ -224,7 +227,7 @@ func (s *session) read(l *lane, from, to uint64, maxBytes, maxRecords int) ([]re
 			return l.takeCached(n), nil
 		}
 	}
-	got, err := s.up.store.Read(l.name, from, max(maxRecords, 64), max(maxBytes, readAhead))
+	got, err := s.up.store.Read(l.name, from, max(maxRecords, readAheadRecords), max(maxBytes, readAhead))
 	if err != nil {
 		return nil, fmt.Errorf("read lane %s from %d: %w", l.name, from, err)
 	}
