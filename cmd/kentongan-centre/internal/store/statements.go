@@ -9,14 +9,14 @@ import (
 
 // statements are what Commit runs, prepared once on its connection.
 type statements struct {
-	insertRecord, selectLine                          *sql.Stmt
-	insertLane, updateLane, selectLane                *sql.Stmt
-	deleteHoles, insertHole, selectHoles              *sql.Stmt
-	insertGap, insertConflict, countConflicts         *sql.Stmt
-	insertComplaint, upsertBoot                       *sql.Stmt
-	selectDevice, upsertDevice                        *sql.Stmt
+	insertRecord, selectLine                                      *sql.Stmt
+	insertLane, updateLane, selectLane                            *sql.Stmt
+	deleteHoles, insertHole, selectHoles                          *sql.Stmt
+	insertGap, insertConflict, countConflicts                     *sql.Stmt
+	insertComplaint, upsertBoot                                   *sql.Stmt
+	selectDevice, upsertDevice                                    *sql.Stmt
 	upsertStream, upsertStats, deleteStream, upsertLn, clearLines *sql.Stmt
-	countEpochs                                       *sql.Stmt
+	countEpochs                                                   *sql.Stmt
 
 	all []*sql.Stmt
 }
