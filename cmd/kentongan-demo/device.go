@@ -158,7 +158,7 @@ func (d *device) readLamps() map[string]bool {
 	return lamps
 }
 
-// pressAndWait presses a button and waits until the lamp says that the press is
+// pressAndWait presses a button and waits until the device says that the press is
 // kept, or until patience is over.
 func (d *device) pressAndWait(line string, patience time.Duration) bool {
 	before := len(d.tickets())
