@@ -77,10 +77,13 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.spool.Close()) }()
-	if err := a.build(); err != nil {
+	if a.board, err = openBoard(a.cfg.Board); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.board.Close()) }()
+	if err := a.build(); err != nil {
+		return err
+	}
 	a.sayBoot(ctx)
 
 	kept := make(chan struct{})
@@ -125,9 +128,6 @@ func (a *Agent) build() (err error) {
 		return err
 	}
 	a.journal = newJournal(a.cfg.Device, a.spool, a.uplink, a.o.Log.With("part", "journal"))
-	if a.board, err = openBoard(a.cfg.Board); err != nil {
-		return err
-	}
 	a.parts = []part{
 		{"uplink", a.uplink.Run},
 		{"clock", a.watchClock},
@@ -135,18 +135,18 @@ func (a *Agent) build() (err error) {
 	}
 	if len(a.cfg.Kiosk.Buttons) > 0 {
 		if a.kiosk, err = kiosk.New(kioskConfig(a.cfg.Kiosk), a.board, a.spool, a.o.Log); err != nil {
-			return errors.Join(err, a.board.Close())
+			return err
 		}
 		a.parts = append(a.parts, part{"kiosk", a.kiosk.Run})
 	}
 	for _, s := range a.cfg.Streams {
 		cfg, err := a.streamConfig(s)
 		if err != nil {
-			return errors.Join(err, a.board.Close())
+			return err
 		}
 		w, err := stream.New(cfg, a.o.Log, a.journal)
 		if err != nil {
-			return errors.Join(err, a.board.Close())
+			return err
 		}
 		a.parts = append(a.parts, part{"stream " + s.Name, w.Run})
 	}
