@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"kentongan/agent/report"
+	"kentongan/agent/stream"
 )
 
 // keeper keeps records; the spool is one.
@@ -143,4 +144,10 @@ func (j *journal) StreamChanged(s report.StreamState) {
 // StreamMeasured implements stream.Output.
 func (j *journal) StreamMeasured(s report.StreamStats) {
 	j.add(report.Telemetry, report.KindStreamStats, s)
+}
+
+// StreamFound implements stream.Output.
+func (j *journal) StreamFound(name string, f stream.Finding) {
+	j.log.Debug("stream finding", "stream", name, "condition", f.Condition, "present", f.Present,
+		"confidence", f.Confidence, "cause", f.Cause, "detail", f.Detail)
 }

@@ -32,6 +32,7 @@ func (q *quiet) StreamChanged(s report.StreamState) {
 	}
 }
 func (*quiet) StreamMeasured(report.StreamStats) {}
+func (*quiet) StreamFound(string, Finding)       {}
 
 // BenchmarkStreams watches n streams of 1080p25 at 4 Mbit/s (380 packets a
 // second) for some seconds, and beside them the library's own client that

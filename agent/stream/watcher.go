@@ -49,6 +49,8 @@ type Output interface {
 	StreamChanged(report.StreamState)
 	// StreamMeasured gets a measurement every StatsEvery while connected.
 	StreamMeasured(report.StreamStats)
+	// StreamFound gets each finding about the stream called name.
+	StreamFound(name string, f Finding)
 }
 
 // Times of the watchdog.

@@ -34,6 +34,8 @@ func newRecord() *record { return &record{changed: make(chan struct{})} }
 func (r *record) StreamChanged(s report.StreamState) {
 	r.note(func() { r.states = append(r.states, s) })
 }
+func (r *record) StreamFound(string, Finding) {}
+
 func (r *record) StreamMeasured(s report.StreamStats) {
 	r.note(func() { r.stats = append(r.stats, s) })
 }
