@@ -119,6 +119,8 @@ func (d *decoder) checkBroker(b *Broker, path string) {
 
 func (d *decoder) checkStream(s *Stream, path string) {
 	d.credentials(path, &s.Username, &s.Password, s.inURL)
+	d.checkRects(join(path, "picture.masks"), s.Picture.Masks)
+	d.checkRects(join(path, "privacy_masks"), s.PrivacyMasks)
 	if strings.HasPrefix(s.URL, "rtsp://") {
 		d.onlyWith(path, "rtsps://", "ca", "fingerprint")
 	}

@@ -32,6 +32,7 @@ type Config struct {
 	Spool      Spool
 	Uplink     Uplink
 	Streams    []Stream
+	Pictures   Pictures
 	Board      Board
 	Kiosk      Kiosk
 	Log        Log
@@ -105,6 +106,10 @@ type Stream struct {
 	CA          string // PEM file; "" is the system's roots
 	Fingerprint string // SHA-256 of the certificate, 64 lower-case hex digits; "" for none
 	SilentAfter time.Duration
+
+	SnapshotURL  string // http:// or https://; "" is none
+	Picture      Picture
+	PrivacyMasks []Rect // never leave the device
 
 	inURL userinfo
 }

@@ -34,6 +34,7 @@ func (c *Config) fields(dir string) []field {
 		mapping("uplink", c.Uplink.fields(dir)).must().says("How records leave."),
 		list("streams", &c.Streams, func(s *Stream) []field { return s.fields(dir) }).
 			says("The cameras."),
+		mapping("pictures", c.Pictures.fields()).says("How the cameras' pictures are looked at."),
 		mapping("board", []field{
 			oneOf("driver", &c.Board.Driver, DriverGPIO, DriverSim, DriverNone).defaults(DriverNone).
 				says("gpio is the board's own lines, sim a board that a PC plays, none a device without buttons and lamps."),
@@ -111,6 +112,11 @@ func (s *Stream) fields(dir string) []field {
 			says("SHA-256 of the camera's own certificate (rtsps), 64 hex digits: for cameras that signed it themselves."),
 		duration("silent_after", &s.SilentAfter, time.Second, 10*time.Minute).defaults("10s").
 			says("Time without a picture after which the stream is silent."),
+		snapshotAddress(&s.SnapshotURL).
+			says("Where the camera gives single JPEGs. It is asked, with the stream's user name, where the stream's own keyframes can't be decoded."),
+		mapping("picture", s.Picture.fields()).says("How this camera's picture is looked at."),
+		list("privacy_masks", &s.PrivacyMasks, (*Rect).fields).
+			says("Parts of the picture that never leave the device: they are painted over in every snapshot."),
 	}
 }
 

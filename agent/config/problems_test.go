@@ -13,7 +13,7 @@ import (
 // from line 5 on, and what Load says.
 var problemRows = []struct{ name, text, want string }{
 	{"unknown key", "devise: x\n", `5:1: devise: unknown key; did you mean device?`},
-	{"unknown key, no idea", "colour: red\n", `5:1: colour: unknown key; the keys here are device, site, data, spool, uplink, streams, board, kiosk, log, stats_every`},
+	{"unknown key, no idea", "colour: red\n", `5:1: colour: unknown key; the keys here are device, site, data, spool, uplink, streams, pictures, board, kiosk, log, stats_every`},
 	{"key of another section", "keepalive: 5s\n", `5:1: keepalive: unknown key here; it belongs to uplink.keepalive`},
 	{"key of a list's items", "fingerprint: aa\n", `5:1: fingerprint: unknown key here; it belongs to streams[].fingerprint`},
 	{"no space after the colon", "streams: [{name: a, url: 'rtsp://h/', password:s3cret}]\n", `5:39: streams[0].password: unknown key; write a space after the colon: KEY: VALUE`},
@@ -94,6 +94,13 @@ var problemRows = []struct{ name, text, want string }{
 	{"password in URL and beside", "streams: [{name: a, url: 'rtsp://u:s3cret@h/', password: s3cret}]\n", `5:26: streams[0].url: holds a password, and there is another below; remove the one in url`},
 	{"password that is a list", "streams: [{name: a, url: 'rtsp://h/', username: u, password: [s3cret]}]\n", `5:62: streams[0].password: a list where text is expected`},
 	{"password that is a boolean", "streams: [{name: a, url: 'rtsp://h/', username: u, password: true}]\n", `5:62: streams[0].password: the value is a boolean where text is expected; put it into quotes`},
+
+	{"relative ffmpeg", "pictures: {ffmpeg: bin/ffmpeg}\n", `5:20: pictures.ffmpeg: "bin/ffmpeg" is no absolute path; write auto, off or a path, as /usr/bin/ffmpeg`},
+	{"snapshot address", "streams: [{name: a, url: 'rtsp://h/', snapshot_url: 'ftp://h/'}]\n", `5:53: streams[0].snapshot_url: scheme of "ftp://h/" is not http or https; write http://HOST/PATH`},
+	{"user name in the snapshot address", "streams: [{name: a, url: 'rtsp://h/', snapshot_url: 'http://u:s3cret@h/'}]\n", `5:53: streams[0].snapshot_url: holds a user name; the stream's username and password are used here too, so take them out of this one`},
+	{"mask beyond the picture", "streams: [{name: a, url: 'rtsp://h/', picture: {masks: [{x: 900, y: 0, w: 200, h: 10}]}}]\n", `5:75: streams[0].picture.masks[0].w: x 900 and w 200 go beyond the right edge; together they are at most 1000`},
+	{"privacy mask beyond the picture", "streams: [{name: a, url: 'rtsp://h/', privacy_masks: [{x: 0, y: 500, w: 200, h: 501}]}]\n", `5:81: streams[0].privacy_masks[0].h: y 500 and h 501 go beyond the lower edge; together they are at most 1000`},
+	{"privacy mask without width", "streams: [{name: a, url: 'rtsp://h/', privacy_masks: [{x: 0, y: 500, h: 500}]}]\n", `5:55: streams[0].privacy_masks[0].w: missing; write w, as w: 400`},
 
 	{"sim without socket", "board: {driver: sim}\n", `5:8: board.socket: missing; driver sim needs the path of its control socket, as socket: board.sock`},
 	{"socket's path too long", "board: {driver: sim, socket: /" + strings.Repeat("s", 107) + "}\n", `5:30: board.socket: the path has 108 bytes; a socket's has at most 107`},

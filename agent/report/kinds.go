@@ -99,6 +99,8 @@ type StreamState struct {
 	Attempts int       `json:"attempts,omitempty"` // failed connections since it last played
 	Audio    string    `json:"audio,omitempty"`    // codec of the sound that the camera offers
 	Quirks   string    `json:"quirks,omitempty"`   // what the camera does in its own way, for the technician; joined by "; "
+
+	Picture *PictureState `json:"picture,omitempty"` // nil while nothing is known of it; not changed once it is here
 }
 
 // StreamStats is what was measured of a stream over a window.

@@ -32,14 +32,15 @@ const (
 // A camera that is down goes through all the steps with each try; then it
 // stays failed, and only its number of tries changes.
 type board struct {
-	out Output
-	now func() time.Time // wall clock
+	name string
+	out  Output
+	now  func() time.Time // wall clock
 
 	mu   sync.Mutex // guards what follows; Status is asked from any goroutine
 	cur  report.StreamState
 	step string // how far the present try is
 
-	// Used by the watcher's goroutine only.
+	say    sync.Mutex // guards what follows: the watcher and the look at the picture report, one at a time
 	sent   report.StreamState
 	tokens int
 	filled time.Time // monotonic: when the newest token was added
@@ -48,7 +49,7 @@ type board struct {
 
 func newBoard(name, url string, out Output, now func() time.Time) *board {
 	return &board{
-		out: out, now: now, tokens: reportBurst, filled: time.Now(),
+		name: name, out: out, now: now, tokens: reportBurst, filled: time.Now(),
 		cur: report.StreamState{Name: name, URL: url},
 	}
 }
@@ -67,6 +68,8 @@ func (b *board) trying(step string) {
 
 // set changes the state and reports it when it is another one.
 func (b *board) set(change func(*report.StreamState)) {
+	b.say.Lock()
+	defer b.say.Unlock()
 	b.mu.Lock()
 	before := b.cur
 	change(&b.cur)
@@ -80,22 +83,48 @@ func (b *board) set(change func(*report.StreamState)) {
 	b.mu.Unlock()
 	if changed {
 		b.held++
-		b.flush()
+		b.flushLocked()
 	}
+}
+
+// measured passes a measurement on.
+func (b *board) measured(s report.StreamStats) {
+	b.say.Lock()
+	defer b.say.Unlock()
+	b.out.StreamMeasured(s)
+}
+
+// found passes a finding on.
+func (b *board) found(f Finding) {
+	b.say.Lock()
+	defer b.say.Unlock()
+	b.out.StreamFound(b.name, f)
 }
 
 func isStay(state string) bool {
 	return state == StatePlaying || state == StateSilent || state == StateFailed
 }
 
-// worthReporting leaves of a state what makes another one of it.
-func worthReporting(s report.StreamState) report.StreamState {
-	s.Since, s.Detail, s.Attempts, s.Quirks = time.Time{}, "", 0, ""
-	return s
+// worth is what makes another state of a state.
+type worth struct {
+	state   report.StreamState
+	picture string
+}
+
+func worthReporting(s report.StreamState) worth {
+	picture := pictureKey(s.Picture)
+	s.Since, s.Detail, s.Attempts, s.Quirks, s.Picture = time.Time{}, "", 0, "", nil
+	return worth{s, picture}
 }
 
 // flush reports the state if it is not reported yet and may be.
 func (b *board) flush() {
+	b.say.Lock()
+	defer b.say.Unlock()
+	b.flushLocked()
+}
+
+func (b *board) flushLocked() {
 	if b.held == 0 {
 		return
 	}

@@ -215,7 +215,7 @@ func (w *Watcher) watch(ctx context.Context, s *session, over <-chan error) erro
 		case err := <-s.faults:
 			return err
 		case <-stats.C:
-			w.out.StreamMeasured(s.meter.measure(time.Now()).stats(w.cfg.Name))
+			w.board.measured(s.meter.measure(time.Now()).stats(w.cfg.Name))
 		case <-look.C:
 			if err := w.look(s, began); err != nil {
 				return err
