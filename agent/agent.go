@@ -1,11 +1,11 @@
 // Package agent is the device's program: it builds the parts out of the
 // configuration, joins them, and runs them until it is told to end.
 //
-//	streams ─┐
-//	clock   ─┼─► journal ─┐
-//	stats   ─┘            ├─► spool ─► uplink ─► broker ─► centre
-//	kiosk   ──────────────┘              │
-//	   ▲──────────── receipts ───────────┘
+//	streams ─► alarm ─┐
+//	streams, clock, ──┴─► journal ─┐
+//	stats                          ├─► spool ─► uplink ─► broker ─► centre
+//	kiosk   ───────────────────────┘              │
+//	   ▲──────────────── receipts ────────────────┘
 //
 // The parts do not know each other; what one needs of another is an interface
 // of its own, handed in here.
@@ -128,8 +128,10 @@ func (a *Agent) build() (err error) {
 		return err
 	}
 	a.journal = newJournal(a.cfg.Device, a.spool, a.uplink, a.o.Log.With("part", "journal"))
+	a.journal.alarms = a.newAlarms(nil)
 	a.parts = []part{
 		{"uplink", a.uplink.Run},
+		{"alarm", a.journal.alarms.Run},
 		{"clock", a.watchClock},
 		{"stats", a.measure},
 	}
@@ -201,6 +203,8 @@ func (a *Agent) deviceStats() report.DeviceStats {
 		UplinkRecvB:  up.ReceivedBytes,
 		UplinkEpochs: up.Connections,
 	}
+	counts, _ := a.journal.alarms.Status()
+	s.Alarms = &counts
 	for _, lane := range report.Lanes() {
 		s.Backlog[lane] = int64(a.spool.Head(lane).Backlog())
 	}

@@ -7,8 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"kentongan/agent/alarm"
 	"kentongan/agent/report"
-	"kentongan/agent/stream"
 )
 
 // keeper keeps records; the spool is one.
@@ -32,6 +32,7 @@ type journal struct {
 	log    *slog.Logger
 	retry  time.Duration
 	in     chan entry
+	alarms *alarm.Engine // nil until build; takes what is found
 	ending chan struct{} // closed by close
 
 	mu     sync.RWMutex // guards closed; held for reading while sending
@@ -45,6 +46,7 @@ type entry struct {
 
 	topic   string // of a state that is announced once the event is kept; "" is none
 	payload []byte
+	kept    func() // nil, or called when it is on the disk
 }
 
 const (
@@ -76,6 +78,9 @@ func (j *journal) put(e entry) {
 		// No deadline: what was said is kept, also while the agent ends.
 		_, err := j.keep.Append(context.Background(), e.lane, e.kind, e.body)
 		if err == nil {
+			if e.kept != nil {
+				e.kept()
+			}
 			if tries > 0 {
 				j.log.Info("disk takes records", "kind", e.kind, "tries", tries)
 			}
@@ -138,16 +143,11 @@ func (j *journal) StreamChanged(s report.StreamState) {
 		j.log.Error("state not encoded", "stream", s.Name, "err", err)
 		return
 	}
+	j.foundByState(s)
 	j.send(entry{lane: report.Event, kind: report.KindStream, body: s, topic: j.topics.StreamState(s.Name), payload: payload})
 }
 
 // StreamMeasured implements stream.Output.
 func (j *journal) StreamMeasured(s report.StreamStats) {
 	j.add(report.Telemetry, report.KindStreamStats, s)
-}
-
-// StreamFound implements stream.Output.
-func (j *journal) StreamFound(name string, f stream.Finding) {
-	j.log.Debug("stream finding", "stream", name, "condition", f.Condition, "present", f.Present,
-		"confidence", f.Confidence, "cause", f.Cause, "detail", f.Detail)
 }

@@ -31,6 +31,9 @@ func (d *disk) Append(_ context.Context, _ report.Lane, kind string, body any) (
 	if s, ok := body.(report.StreamState); ok {
 		kind += " " + s.State
 	}
+	if a, ok := body.(report.Alarm); ok {
+		kind += " " + a.State + " " + a.Condition
+	}
 	d.did = append(d.did, "kept "+kind)
 	return uint64(len(d.did)), nil
 }

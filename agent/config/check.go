@@ -17,6 +17,7 @@ func (d *decoder) check(c *Config) {
 		d.checkStream(&c.Streams[i], fmt.Sprintf("streams[%d]", i))
 	}
 	d.once("streams[%d].name", len(c.Streams), func(i int) string { return c.Streams[i].Name })
+	d.checkGroups(c)
 	d.checkBoard(c)
 	d.checkKiosk(&c.Kiosk)
 }

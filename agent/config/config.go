@@ -33,6 +33,7 @@ type Config struct {
 	Uplink     Uplink
 	Streams    []Stream
 	Pictures   Pictures
+	Groups     []Group
 	Board      Board
 	Kiosk      Kiosk
 	Log        Log
@@ -106,6 +107,7 @@ type Stream struct {
 	CA          string // PEM file; "" is the system's roots
 	Fingerprint string // SHA-256 of the certificate, 64 lower-case hex digits; "" for none
 	SilentAfter time.Duration
+	Group       string // name of one of Groups; "" for none
 
 	SnapshotURL  string // http:// or https://; "" is none
 	Picture      Picture

@@ -35,6 +35,8 @@ func (c *Config) fields(dir string) []field {
 		list("streams", &c.Streams, func(s *Stream) []field { return s.fields(dir) }).
 			says("The cameras."),
 		mapping("pictures", c.Pictures.fields()).says("How the cameras' pictures are looked at."),
+		list("groups", &c.Groups, (*Group).fields).
+			says("Cameras that fail together when one thing fails. Those behind one address are a group already."),
 		mapping("board", []field{
 			oneOf("driver", &c.Board.Driver, DriverGPIO, DriverSim, DriverNone).defaults(DriverNone).
 				says("gpio is the board's own lines, sim a board that a PC plays, none a device without buttons and lamps."),
@@ -117,6 +119,7 @@ func (s *Stream) fields(dir string) []field {
 		mapping("picture", s.Picture.fields()).says("How this camera's picture is looked at."),
 		list("privacy_masks", &s.PrivacyMasks, (*Rect).fields).
 			says("Parts of the picture that never leave the device: they are painted over in every snapshot."),
+		groupOf(&s.Group),
 	}
 }
 

@@ -145,6 +145,7 @@ type DeviceStats struct {
 	UplinkSentB  int64          `json:"uplink_sent_bytes"`  // since start
 	UplinkRecvB  int64          `json:"uplink_recv_bytes"`  // since start
 	UplinkEpochs int64          `json:"uplink_connections"` // since start
+	Alarms       *AlarmCounts   `json:"alarms,omitempty"`
 }
 
 // LineState is a fault of an input or output line, or its end.

@@ -48,6 +48,9 @@ func (d Topics) State() string { return d.join("state") }
 // StreamState is where the current state of one stream stands; retained.
 func (d Topics) StreamState(name string) string { return d.join("state", "stream", name) }
 
+// Alarms is where all alarms that are raised now stand; retained.
+func (d Topics) Alarms() string { return d.join("state", "alarms") }
+
 // Checkpoint is where the newest checkpoint of a lane stands; retained.
 func (d Topics) Checkpoint(lane Lane) string { return d.join("state", "checkpoint", string(lane)) }
 
@@ -69,7 +72,7 @@ type Topic struct {
 	Device  string
 	Branch  string // up, ack, state, cmd
 	Lane    Lane   // of up, ack and state/checkpoint
-	Kind    string // of state: "", stream, app, checkpoint
+	Kind    string // of state: "", stream, app, checkpoint, alarms
 	Name    string // of state/stream, state/app and cmd
 	Backlog bool
 	Gzip    bool
@@ -103,6 +106,8 @@ func ParseTopic(topic string) (Topic, error) {
 	case t.Branch == "ack" && len(l) == 1 && Lane(l[0]).Valid():
 		t.Lane = Lane(l[0])
 	case t.Branch == "state" && len(l) == 0:
+	case t.Branch == "state" && len(l) == 1 && l[0] == "alarms":
+		t.Kind = l[0]
 	case t.Branch == "state" && len(l) == 2 && l[0] == "checkpoint" && Lane(l[1]).Valid():
 		t.Kind, t.Lane = l[0], Lane(l[1])
 	case t.Branch == "state" && len(l) == 2 && (l[0] == "stream" || l[0] == "app") && ValidName(l[1]):

@@ -12,6 +12,7 @@ func TestTopicsComeBack(t *testing.T) {
 		d.Ack(Event):                  {Device: "kiosk-7", Branch: "ack", Lane: Event},
 		d.State():                     {Device: "kiosk-7", Branch: "state"},
 		d.StreamState("gate_2"):       {Device: "kiosk-7", Branch: "state", Kind: "stream", Name: "gate_2"},
+		d.Alarms():                    {Device: "kiosk-7", Branch: "state", Kind: "alarms"},
 		d.Checkpoint(Event):           {Device: "kiosk-7", Branch: "state", Kind: "checkpoint", Lane: Event},
 		Root + "/kiosk-7/cmd/restart": {Device: "kiosk-7", Branch: "cmd", Name: "restart"},
 	}

@@ -1,0 +1,50 @@
+package agent
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+)
+
+// saveFile writes a small file whole or not at all: it returns when the new
+// content is on the disk, and until then a power cut leaves the old one.
+func saveFile(file string, text []byte) error {
+	err := func() error {
+		f, err := os.OpenFile(file+".new", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
+		if err != nil {
+			return err
+		}
+		_, err = f.Write(text)
+		if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
+			return err
+		}
+		if err := os.Rename(file+".new", file); err != nil {
+			return err
+		}
+		dir, err := os.Open(filepath.Dir(file))
+		if err != nil {
+			return err
+		}
+		return errors.Join(dir.Sync(), dir.Close())
+	}()
+	if err != nil {
+		return fmt.Errorf("save %s: %w", filepath.Base(file), err)
+	}
+	return nil
+}
+
+// loadFile reads what saveFile wrote; nil when there is none.
+func loadFile(file string, most int64) ([]byte, error) {
+	info, err := os.Stat(file)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	case info.Size() > most:
+		return nil, fmt.Errorf("load %s: %d bytes, more than %d", filepath.Base(file), info.Size(), most)
+	}
+	return os.ReadFile(file)
+}
