@@ -26,7 +26,6 @@ import (
 	"kentongan/agent/kiosk"
 	"kentongan/agent/report"
 	"kentongan/agent/spool"
-	"kentongan/agent/stream"
 	"kentongan/agent/uplink"
 	"kentongan/hal"
 )
@@ -141,18 +140,7 @@ func (a *Agent) build() (err error) {
 		}
 		a.parts = append(a.parts, part{"kiosk", a.kiosk.Run})
 	}
-	for _, s := range a.cfg.Streams {
-		cfg, err := a.streamConfig(s)
-		if err != nil {
-			return err
-		}
-		w, err := stream.New(cfg, a.o.Log, a.journal)
-		if err != nil {
-			return err
-		}
-		a.parts = append(a.parts, part{"stream " + s.Name, w.Run})
-	}
-	return nil
+	return a.buildStreams()
 }
 
 // sayBoot keeps that the agent started. A store that can't take it is no reason
@@ -221,9 +209,7 @@ func (a *Agent) birth(session string) report.DeviceState {
 		Version: a.o.Version, Boot: a.clock.boot, Epoch: a.spool.Epoch(),
 		Site: a.cfg.Site.Name, Lat: a.cfg.Site.Lat, Lon: a.cfg.Site.Lon,
 	}
-	for _, c := range a.cfg.Streams {
-		s.Streams = append(s.Streams, c.Name)
-	}
+	s.Streams = a.cfg.WatchedStreams()
 	if len(a.cfg.Kiosk.Buttons) > 0 {
 		s.Capabilities = append(s.Capabilities, "kiosk")
 		for _, b := range a.cfg.Kiosk.Buttons {

@@ -29,8 +29,8 @@ func (a *Agent) newAlarms(apps []string) *alarm.Engine {
 		Groups: alarmGroups(a.cfg), Saved: saved,
 		Save: func(text []byte) error { return saveFile(file, text) },
 	}
-	for _, s := range a.cfg.Streams {
-		c.Sources = append(c.Sources, "stream/"+s.Name)
+	for _, name := range a.cfg.WatchedStreams() {
+		c.Sources = append(c.Sources, "stream/"+name)
 	}
 	g := alarm.Group{Name: "apps", Kind: alarm.GroupApps, Auto: true}
 	for _, name := range apps {
@@ -50,7 +50,7 @@ func alarmGroups(c *config.Config) (groups []alarm.Group) {
 		ag := alarm.Group{Name: g.Name, Kind: g.Kind, Label: g.Label}
 		for _, s := range c.Streams {
 			if s.Group == g.Name {
-				ag.Members = append(ag.Members, "stream/"+s.Name)
+				ag.Members = append(ag.Members, alarmSources(s)...)
 			}
 		}
 		groups = append(groups, ag)
@@ -65,7 +65,7 @@ func alarmGroups(c *config.Config) (groups []alarm.Group) {
 		if behind[host] == nil {
 			order = append(order, host)
 		}
-		behind[host] = append(behind[host], "stream/"+s.Name)
+		behind[host] = append(behind[host], alarmSources(s)...)
 	}
 	taken := map[string]bool{}
 	for _, host := range order {
@@ -74,6 +74,14 @@ func alarmGroups(c *config.Config) (groups []alarm.Group) {
 		}
 	}
 	return groups
+}
+
+// alarmSources are the sources of one camera.
+func alarmSources(s config.Stream) (all []string) {
+	for _, name := range s.Watched() {
+		all = append(all, "stream/"+name)
+	}
+	return all
 }
 
 // addressName makes a name out of a host, as address-10-0-0-1.
@@ -101,38 +109,6 @@ func (j *journal) StreamFound(name string, f stream.Finding) {
 		Source: "stream/" + name, Condition: f.Condition, Present: f.Present,
 		Confidence: f.Confidence, Cause: f.Cause, Detail: f.Detail,
 	})
-}
-
-// causeOf is who has to act, as far as the class of a failure tells.
-var causeOf = map[string]string{
-	stream.ClassAuth: stream.CauseCredentials, stream.ClassTLS: stream.CauseCredentials,
-	stream.ClassDNS: stream.CauseNetwork, stream.ClassUnreachable: stream.CauseNetwork,
-	stream.ClassNotFound: stream.CauseCamera, stream.ClassCodec: stream.CauseCamera, stream.ClassNoMedia: stream.CauseCamera,
-	stream.ClassProtocol: stream.CauseCamera, stream.ClassClosed: stream.CauseCamera, stream.ClassRefused: stream.CauseCamera,
-}
-
-// foundByState makes findings of a stream's states. A camera that fell silent
-// and then can't be reached any more is both until it plays.
-func (j *journal) foundByState(s report.StreamState) {
-	detail := s.Class
-	if s.Detail != "" {
-		detail = strings.TrimPrefix(s.Class+": "+s.Detail, ": ")
-	}
-	f := stream.Finding{Present: true, Confidence: 1, Cause: causeOf[s.Class], Detail: detail}
-	switch s.State {
-	case stream.StateFailed:
-		f.Condition = stream.CondDown
-	case stream.StateSilent:
-		f.Condition = stream.CondSilent
-	case stream.StatePlaying:
-		for _, c := range []string{stream.CondDown, stream.CondSilent} {
-			j.StreamFound(s.Name, stream.Finding{Condition: c, Confidence: 1})
-		}
-		return
-	default:
-		return
-	}
-	j.StreamFound(s.Name, f)
 }
 
 // AlarmChanged implements alarm.Output.

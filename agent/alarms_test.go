@@ -92,7 +92,7 @@ func TestAddressNamesAreNamesAndDiffer(t *testing.T) {
 	}
 }
 
-// TestStreamBecomesAlarm goes from a stream's states to the event and the
+// TestStreamBecomesAlarm goes from a stream's findings to the event and the
 // retained set, in this order.
 func TestStreamBecomesAlarm(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -105,11 +105,15 @@ func TestStreamBecomesAlarm(t *testing.T) {
 		ended := make(chan error, 1)
 		go func() { ended <- a.journal.alarms.Run(ctx) }()
 		go a.journal.run()
-		a.journal.StreamChanged(report.StreamState{Name: "gate", State: stream.StateSilent, Class: stream.ClassNoMedia})
+		found := func(condition string, present bool) {
+			a.journal.StreamFound("gate", stream.Finding{Condition: condition, Present: present, Confidence: 1})
+		}
+		found(stream.CondSilent, true)
 		time.Sleep(time.Second)
-		a.journal.StreamChanged(report.StreamState{Name: "gate", State: stream.StateFailed, Class: stream.ClassTimeout})
+		found(stream.CondDown, true)
 		time.Sleep(7 * time.Second)
-		a.journal.StreamChanged(report.StreamState{Name: "gate", State: stream.StatePlaying})
+		found(stream.CondDown, false)
+		found(stream.CondSilent, false)
 		time.Sleep(12 * time.Second)
 		cancel()
 		if err := <-ended; err != nil {

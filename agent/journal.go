@@ -143,7 +143,6 @@ func (j *journal) StreamChanged(s report.StreamState) {
 		j.log.Error("state not encoded", "stream", s.Name, "err", err)
 		return
 	}
-	j.foundByState(s)
 	j.send(entry{lane: report.Event, kind: report.KindStream, body: s, topic: j.topics.StreamState(s.Name), payload: payload})
 }
 

@@ -15,7 +15,6 @@ import (
 	"kentongan/agent/kiosk"
 	"kentongan/agent/report"
 	"kentongan/agent/spool"
-	"kentongan/agent/stream"
 	"kentongan/agent/uplink"
 	"kentongan/hal"
 	hgpio "kentongan/hal/gpio"
@@ -183,16 +182,4 @@ func lamp(name string, l config.Lamp) *hal.LineConfig {
 		return nil
 	}
 	return &hal.LineConfig{Name: name, Chip: l.Chip, Line: l.Line, ActiveLow: l.ActiveLow, Bias: gpio.PullNoChange}
-}
-
-func (a *Agent) streamConfig(c config.Stream) (stream.Config, error) {
-	password, err := c.Password.Value()
-	if err != nil {
-		return stream.Config{}, fmt.Errorf("stream %s: %w", c.Name, err)
-	}
-	return stream.Config{
-		Name: c.Name, URL: c.URL, Username: c.Username, Password: password,
-		Transport: c.Transport, CAFile: c.CA, Fingerprint: c.Fingerprint,
-		SilentAfter: c.SilentAfter, StatsEvery: a.cfg.StatsEvery,
-	}, nil
 }

@@ -15,6 +15,7 @@ func (d *decoder) check(c *Config) {
 	d.checkUplink(&c.Uplink)
 	for i := range c.Streams {
 		d.checkStream(&c.Streams[i], fmt.Sprintf("streams[%d]", i))
+		d.checkSub(c, i)
 	}
 	d.once("streams[%d].name", len(c.Streams), func(i int) string { return c.Streams[i].Name })
 	d.checkGroups(c)

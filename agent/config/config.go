@@ -103,11 +103,15 @@ type Stream struct {
 	URL         string // rtsp:// or rtsps://
 	Username    string
 	Password    Secret
-	Transport   string // auto, udp, tcp
+	Transport   string // auto, udp, tcp, multicast
 	CA          string // PEM file; "" is the system's roots
 	Fingerprint string // SHA-256 of the certificate, 64 lower-case hex digits; "" for none
 	SilentAfter time.Duration
 	Group       string // name of one of Groups; "" for none
+
+	SubURL            string // the camera's smaller stream; "" is none
+	Watch             string // WatchMain, WatchSub, WatchBoth
+	Expect, SubExpect Expect
 
 	SnapshotURL  string // http:// or https://; "" is none
 	Picture      Picture

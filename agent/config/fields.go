@@ -108,12 +108,18 @@ func (s *Stream) fields(dir string) []field {
 		text("username", &s.Username, upTo(128)).like("ops").says("User name, where the camera wants one."),
 		inlineSecret("password", &s.Password),
 		secretFile("password_file", &s.Password, dir),
-		oneOf("transport", &s.Transport, "auto", "tcp", "udp").defaults("auto").says("How packets come; auto tries TCP first."),
+		oneOf("transport", &s.Transport, "auto", "tcp", "udp", "multicast").defaults("auto").
+			says("How packets come. auto is TCP, and UDP where the camera takes no TCP; udp and multicast go over to TCP when nothing comes through."),
 		path("ca", &s.CA, dir).like("camera-ca.pem").says("PEM file of the authorities of the camera's certificate (rtsps)."),
 		fingerprint("fingerprint", &s.Fingerprint).
 			says("SHA-256 of the camera's own certificate (rtsps), 64 hex digits: for cameras that signed it themselves."),
 		duration("silent_after", &s.SilentAfter, time.Second, 10*time.Minute).defaults("10s").
 			says("Time without a picture after which the stream is silent."),
+		subAddress(&s.SubURL).says("Where the camera's smaller stream is. Watching it instead costs a fraction of the traffic."),
+		oneOf("watch", &s.Watch, WatchMain, WatchSub, WatchBoth).
+			says("Which stream tells the camera's health: main is url, sub is sub_url, both makes a second stream called NAME_sub. Without it sub where there is a sub_url."),
+		mapping("expect", s.Expect.fields()).says("What the stream at url should be. What is left out is not checked."),
+		mapping("sub_expect", s.SubExpect.fields()).says("What the stream at sub_url should be."),
 		snapshotAddress(&s.SnapshotURL).
 			says("Where the camera gives single JPEGs. It is asked, with the stream's user name, where the stream's own keyframes can't be decoded."),
 		mapping("picture", s.Picture.fields()).says("How this camera's picture is looked at."),

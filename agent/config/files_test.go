@@ -225,6 +225,8 @@ uplink:
 streams:
 - {name: a, url: "rtsp://10.0.0.5/main"}
 - {name: b, url: "rtsp://10.0.0.5:554/main"}
+- {name: c, url: "rtsp://10.0.0.6/main", sub_url: "rtsp://10.0.0.6/sub", expect: {fps: 25}}
+- {name: d, url: "rtsp://10.0.0.7/main", sub_expect: {fps: 25}}
 board: {driver: gpio, socket: s}
 kiosk:
   number: 7

@@ -12,6 +12,7 @@ func (c *Config) Warnings() Problems {
 	w := warner{c: c}
 	w.uplink()
 	w.streams()
+	w.subStreams()
 	w.kiosk()
 	if c.Board.Socket != "" && c.Board.Driver != DriverSim {
 		w.addf("board.socket", "means nothing with driver %s", c.Board.Driver)

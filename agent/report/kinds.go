@@ -98,6 +98,7 @@ type StreamState struct {
 	Proto    string    `json:"transport,omitempty"`
 	Attempts int       `json:"attempts,omitempty"` // failed connections since it last played
 	Audio    string    `json:"audio,omitempty"`    // codec of the sound that the camera offers
+	Sub      bool      `json:"sub,omitempty"`      // the camera's smaller stream is the one that is watched
 	Quirks   string    `json:"quirks,omitempty"`   // what the camera does in its own way, for the technician; joined by "; "
 
 	Picture *PictureState `json:"picture,omitempty"` // nil while nothing is known of it; not changed once it is here
@@ -121,10 +122,27 @@ type StreamStats struct {
 	GOP        uint64  `json:"gop,omitempty"`         // frames between them
 	LargestB   uint64  `json:"largest_frame_bytes,omitempty"`
 
+	// Over the last 5 min; the sizes of frames over 5 to 10 min.
+	FPS5m      float64 `json:"fps_5m,omitempty"`
+	BitsPerS5m int64   `json:"bits_per_s_5m,omitempty"`
+	LossRatio5 float64 `json:"loss_ratio_5m,omitempty"`
+	FrameP50   uint64  `json:"frame_p50_bytes,omitempty"`    // of frames that are no keyframes
+	FrameP95   uint64  `json:"frame_p95_bytes,omitempty"`    // the same
+	KeyP50     uint64  `json:"keyframe_p50_bytes,omitempty"` // of keyframes
+	RateCV     float64 `json:"rate_cv,omitempty"`            // standard deviation of the bit rate by its mean; below 0.1 the camera holds it
+
+	// By the newest parameter set.
+	Profile     string  `json:"profile,omitempty"`      // baseline, main, high, ...
+	Level       string  `json:"level,omitempty"`        // 4.1
+	DeclaredFPS float64 `json:"declared_fps,omitempty"` // most cameras declare none
+
 	// Since the session began.
 	Reordered  uint64 `json:"reordered,omitempty"`
 	Duplicates uint64 `json:"duplicates,omitempty"`
-	Jumps      uint64 `json:"jumps,omitempty"` // of sequence numbers or time stamps
+	Jumps      uint64 `json:"jumps,omitempty"`       // of sequence numbers or time stamps
+	BackSteps  uint64 `json:"back_steps,omitempty"`  // frames that are not sent in the order of display
+	Parameters uint64 `json:"parameters,omitempty"`  // changes of the parameter set
+	ClockSteps uint64 `json:"clock_steps,omitempty"` // jumps of the camera's clock
 
 	// The camera's clock minus ours, by its sender reports; nil when it sends
 	// none. The drift needs ten minutes.

@@ -119,3 +119,9 @@ func isBusy(err error) bool {
 	s, ok := errors.AsType[liberrors.ErrClientBadStatusCode](err)
 	return ok && classOfStatus(s.Code) == ClassRefused
 }
+
+// isCertTime tells whether a certificate was refused for its dates alone.
+func isCertTime(err error) bool {
+	c, ok := errors.AsType[x509.CertificateInvalidError](err)
+	return ok && c.Reason == x509.Expired
+}

@@ -21,9 +21,10 @@ import (
 
 // Transports.
 const (
-	TransportAuto = "auto" // TCP; UDP when the camera takes no TCP
-	TransportTCP  = "tcp"
-	TransportUDP  = "udp" // UDP; TCP when no packet comes through
+	TransportAuto      = "auto" // TCP; UDP when the camera takes no TCP
+	TransportTCP       = "tcp"
+	TransportUDP       = "udp"       // UDP; TCP when no packet comes through
+	TransportMulticast = "multicast" // UDP to a group; TCP when no packet comes through
 )
 
 // Defaults and bounds.
@@ -45,6 +46,14 @@ type Config struct {
 	SilentAfter time.Duration // without a picture; 0 is 10 s. It is reported within this time
 	StatsEvery  time.Duration // between measurements; 0 is 10 s
 
+	Sub    bool   // URL is the camera's smaller stream; reported only
+	Expect Expect // what the stream should be
+	Site   *Site  // shared by the Watchers of one device; nil is one of its own
+	Group  string // of streams that share a switch or a power supply; "" is none
+
+	// ClockKnown tells whether this board's clock is set; nil is always. An
+	// unset clock says nothing of a camera's.
+	ClockKnown func() bool
 	// Now is the wall clock, for time stamps and certificates; nil is
 	// time.Now. A board whose clock stands in 1970 can give a later time.
 	Now func() time.Time
@@ -66,9 +75,9 @@ func (c *Config) check() (target, error) {
 	switch c.Transport {
 	case "":
 		c.Transport = TransportAuto
-	case TransportAuto, TransportTCP, TransportUDP:
+	case TransportAuto, TransportTCP, TransportUDP, TransportMulticast:
 	default:
-		return target{}, fmt.Errorf("transport %q: it can be auto, tcp or udp", c.Transport)
+		return target{}, fmt.Errorf("transport %q: it can be auto, tcp, udp or multicast", c.Transport)
 	}
 	if c.SilentAfter == 0 {
 		c.SilentAfter = defaultSilentAfter
@@ -81,6 +90,15 @@ func (c *Config) check() (target, error) {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.ClockKnown == nil {
+		c.ClockKnown = func() bool { return true }
+	}
+	if c.Site == nil {
+		c.Site = NewSite()
+	}
+	if err := c.Expect.check(); err != nil {
+		return target{}, err
 	}
 	t, err := c.target(c.URL)
 	if err == nil && c.Username == "" && t.url.User != nil {

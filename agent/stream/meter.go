@@ -25,6 +25,8 @@ type meter struct {
 	params  parameters
 	jpeg    Size
 	badSPS  uint64
+	deltas  sizes // of frames that are no keyframes
+	keys    sizes
 	short   window // 10 s
 	long    window // 5 min
 	ts      uint32 // of the frame that is coming in
@@ -33,7 +35,9 @@ type meter struct {
 	counted bool   // the keyframe of this frame is
 	current uint64 // bytes of this frame
 	at      time.Duration
-	tsJumps uint64 // time stamps that moved by more than maxJitterStep, or stood still
+	tsJumps uint64        // time stamps that moved by more than maxJitterStep
+	tsBack  uint64        // frames whose time stamp is before the one of the frame before: not sent in the order of display
+	anyAt   time.Duration // of the newest packet, RTCP too
 
 	keyAt     time.Duration // arrival of the newest keyframe
 	keyFrames uint64        // frames since then
@@ -61,6 +65,7 @@ func (m *meter) packet(now time.Time, p *rtp.Packet) {
 	at := now.Sub(m.began)
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.anyAt = at
 	v, lost := m.seq.add(p.SequenceNumber)
 	s, l := m.short.at(at), m.long.at(at)
 	for _, t := range [...]*tally{s, l} {
@@ -100,6 +105,11 @@ func (m *meter) frame(at time.Duration, ts uint32, s, l *tally) {
 	}
 	if !m.started {
 		step = 0
+	} else {
+		m.frameEnded(at)
+	}
+	if step < 0 {
+		m.tsBack++
 	}
 	m.jit.add(at, ts, m.clockRate)
 	m.started, m.ts, m.at, m.counted, m.current = true, ts, at, false, 0
@@ -109,6 +119,15 @@ func (m *meter) frame(at time.Duration, ts uint32, s, l *tally) {
 	for _, t := range [...]*tally{s, l} {
 		t.add(tally{frames: 1, first: at, last: at, firstTS: m.extTS, lastTS: m.extTS})
 	}
+}
+
+// frameEnded counts the size of the frame that was coming in.
+func (m *meter) frameEnded(at time.Duration) {
+	if m.counted {
+		m.keys.add(at, m.current)
+		return
+	}
+	m.deltas.add(at, m.current)
 }
 
 func (m *meter) keyframe(at time.Duration, s, l *tally) {
@@ -129,11 +148,12 @@ func (m *meter) takeSPS(sps []byte) {
 
 // report takes one RTCP packet. wall is our clock, which may be set meanwhile.
 func (m *meter) report(now, wall time.Time, p rtcp.Packet) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.anyAt = now.Sub(m.began)
 	sr, ok := p.(*rtcp.SenderReport)
 	if !ok {
 		return
 	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
 	m.clock.add(now.Sub(m.began), wall, sr.NTPTime)
 }

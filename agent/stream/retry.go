@@ -7,7 +7,8 @@ const (
 	firstPause = time.Second
 	longPause  = time.Minute
 	busyPause  = time.Minute     // after "no room": an old session of ours may have to end first
-	authPause  = 5 * time.Minute // after a refused password: cameras lock accounts
+	authPause  = 5 * time.Minute // after a refused password, doubling: cameras lock an account after five to seven tries in half an hour
+	authLong   = 30 * time.Minute
 	leastPause = 100 * time.Millisecond
 	goodVideo  = time.Minute // of a session, after which the pauses begin anew
 )
@@ -31,7 +32,8 @@ func (r *retry) after(err error) time.Duration {
 		if r.refusals == 1 {
 			return leastPause // a stale nonce looks like a wrong password, and a new session tells
 		}
-		return authPause + time.Duration(r.rand()*float64(authPause)/10)
+		pause := min(authPause<<min(r.refusals-2, 6), authLong)
+		return pause + time.Duration(r.rand()*float64(pause)/10)
 	}
 	r.refusals = 0
 	if isBusy(err) {

@@ -22,7 +22,7 @@ func TestRetry(t *testing.T) {
 		"doubling to a minute":      {[]error{other, other, other, other, other, other, other, other}, 1, []time.Duration{s, 2 * s, 4 * s, 8 * s, 16 * s, 32 * s, 60 * s, 60 * s}},
 		"drawn from nothing":        {[]error{other, other}, 0, []time.Duration{leastPause, leastPause}},
 		"good video resets":         {[]error{other, other, nil, other}, 1, []time.Duration{s, 2 * s, 0, s}},
-		"password refused":          {[]error{refused, refused, refused}, 0, []time.Duration{leastPause, authPause, authPause}},
+		"password refused":          {[]error{refused, refused, refused, refused, refused, refused}, 0, []time.Duration{leastPause, 300 * s, 600 * s, 1200 * s, 1800 * s, 1800 * s}},
 		"stale nonce":               {[]error{refused, other, refused}, 1, []time.Duration{leastPause, s, leastPause}},
 		"no room":                   {[]error{busy, busy}, 0.5, []time.Duration{90 * s, 90 * s}},
 		"slow lane has jitter, too": {[]error{refused, refused}, 1, []time.Duration{leastPause, authPause + authPause/10}},

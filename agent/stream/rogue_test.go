@@ -364,7 +364,12 @@ func TestStaleNonce(t *testing.T) {
 		})
 	})
 	_, out := watch(t, Config{URL: url, Username: "ops", Password: "rahasia"})
-	out.wait(t, "playing", 0, is(StatePlaying, ""))
+	_, n := out.wait(t, "playing", 0, is(StatePlaying, ""))
+	for _, st := range out.all()[:n] {
+		if st.Class == ClassAuth {
+			t.Errorf("a stale nonce was told as %s, class %s", st.State, st.Class)
+		}
+	}
 }
 
 // TestTransportRefused: 461 for TCP brings UDP, and the other way round is in

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -46,6 +47,8 @@ type session struct {
 	meter  *meter
 	found  found
 
+	suspected bool // of being gone: it was probed; used by the watcher's goroutine only
+
 	started bool        // the client runs; set before anybody may call close
 	steps   chan string // states on the way to playing
 	faults  chan error  // what a callback found; room for one
@@ -57,6 +60,8 @@ type session struct {
 
 	mu     sync.Mutex // guards what follows
 	conn   net.Conn
+	addr   netip.AddrPort // that was dialled last
+	at     string         // the newest step
 	quirks map[string]int
 	closed bool
 }
@@ -156,14 +161,14 @@ func (s *session) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 	s.step(StateConnecting)
 	var conn net.Conn
 	for _, ip := range ips {
-		var d net.Dialer
-		if conn, err = d.DialContext(ctx, "tcp", net.JoinHostPort(ip.Unmap().String(), s.target.port)); err == nil {
+		if conn, err = s.connect(ctx, ip.Unmap()); err == nil {
 			break
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
+	s.step(StateNegotiating)
 	if !s.take(conn) {
 		_ = conn.Close()
 		return nil, context.Canceled
@@ -179,8 +184,27 @@ func (s *session) dial(ctx context.Context, _, _ string) (net.Conn, error) {
 		}
 		conn = secure
 	}
-	s.step(StateNegotiating)
 	return newLine(conn, s.quirk), nil
+}
+
+func (s *session) connect(ctx context.Context, ip netip.Addr) (net.Conn, error) {
+	port, err := net.DefaultResolver.LookupPort(ctx, "tcp", s.target.port)
+	if err != nil {
+		return nil, err
+	}
+	to := netip.AddrPortFrom(ip, uint16(port)) // #nosec: LookupPort returns 0 to 65535
+	s.mu.Lock()
+	s.addr = to
+	s.mu.Unlock()
+	var d net.Dialer
+	return d.DialContext(ctx, "tcp", to.String())
+}
+
+// reached is how far the session is, and the address that it was dialled at.
+func (s *session) reached() (step string, addr netip.AddrPort) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.at, s.addr
 }
 
 // take remembers the connection, so that close can cut it.
@@ -218,6 +242,9 @@ func (s *session) decodeError(err error) {
 // step tells the watcher how far the session is; with a watcher that is gone,
 // nobody needs to know.
 func (s *session) step(state string) {
+	s.mu.Lock()
+	s.at = state
+	s.mu.Unlock()
 	select {
 	case s.steps <- state:
 	default:

@@ -21,6 +21,7 @@ type parameters struct {
 	raw     []byte
 	size    Size
 	profile int     // profile_idc
+	level   int     // level_idc
 	fps     float64 // declared; 0 when it is not
 	changes uint64  // of the set, after the first
 }
@@ -54,6 +55,7 @@ func parseSPS(c Codec, sps []byte) (parameters, error) {
 			return parameters{}, fmt.Errorf("parse H264 parameter set: %w", err)
 		}
 		p.size, p.profile = Size{s.Width(), s.Height()}, int(s.ProfileIdc)
+		p.level = int(s.LevelIdc)
 		if s.VUI != nil && s.VUI.TimingInfo != nil && s.VUI.TimingInfo.NumUnitsInTick > 0 {
 			p.fps = s.FPS()
 		}
@@ -63,6 +65,7 @@ func parseSPS(c Codec, sps []byte) (parameters, error) {
 			return parameters{}, fmt.Errorf("parse H265 parameter set: %w", err)
 		}
 		p.size, p.profile = Size{s.Width(), s.Height()}, int(s.ProfileTierLevel.GeneralProfileIdc)
+		p.level = int(s.ProfileTierLevel.GeneralLevelIdc)
 		if s.VUI != nil && s.VUI.TimingInfo != nil && s.VUI.TimingInfo.NumUnitsInTick > 0 {
 			p.fps = s.FPS()
 		}
@@ -73,4 +76,35 @@ func parseSPS(c Codec, sps []byte) (parameters, error) {
 		return parameters{}, fmt.Errorf("%s parameter set with the impossible size %dx%d", c, p.size.Width, p.size.Height)
 	}
 	return p, nil
+}
+
+// Names of profiles by profile_idc: ITU-T H.264, annex A.2, and H.265, A.3.
+var (
+	h264Profiles = map[int]string{66: "baseline", 77: "main", 88: "extended", 100: "high", 110: "high10", 122: "high422", 244: "high444"}
+	h265Profiles = map[int]string{1: "main", 2: "main10", 3: "mainstill", 4: "rext"}
+)
+
+// profileName is "" when there is no name for it.
+func profileName(c Codec, idc int) string {
+	switch c {
+	case H264:
+		return h264Profiles[idc]
+	case H265:
+		return h265Profiles[idc]
+	}
+	return ""
+}
+
+// levelName writes a level as people do, "4.1": H.264 counts tenths, H.265
+// thirtieths. "" is not known.
+func levelName(c Codec, idc int) string {
+	switch {
+	case idc <= 0:
+		return ""
+	case c == H264:
+		return fmt.Sprintf("%d.%d", idc/10, idc%10)
+	case c == H265:
+		return fmt.Sprintf("%d.%d", idc/30, idc%30/3)
+	}
+	return ""
 }

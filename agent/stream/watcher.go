@@ -9,8 +9,9 @@
 //
 //	Watcher.Run ──► session (a client of its own) ──► line (mends what the camera says)
 //	     │                  │ packets
-//	   board ◄── watchdog ──┴──► meter (sequence, jitter, window, payload, camclock)
-//	     └──► Output
+//	   board ◄── watchdog ──┴──► meter (sequence, jitter, window, sizes, payload, camclock)
+//	     │          └──► fault (whose is it: blame, site) ──► finder (rules, hysteresis)
+//	     └──► Output ◄────────────────────────────────────────────┘
 //
 // # What is ours, and why
 //
@@ -79,6 +80,7 @@ type Watcher struct {
 	log   *slog.Logger
 	out   Output
 	board *board
+	born  time.Time // monotonic; the finder's clock begins here
 
 	// Used by Run's goroutine only.
 	home       target
@@ -90,6 +92,9 @@ type Watcher struct {
 	retry      retry
 	lastLog    string
 	sameLog    int
+	finder     *finder
+	fault      fault
+	helpers    sync.WaitGroup // of probes; Run waits for them
 
 	mu      sync.Mutex // guards what follows, for Status
 	session *session   // the present one that plays
@@ -105,18 +110,23 @@ func New(cfg Config, log *slog.Logger, out Output) (*Watcher, error) {
 	if err != nil {
 		return nil, fmt.Errorf("stream %s: %w", cfg.Name, err)
 	}
-	tcp, udp := gortsplib.TransportTCP, gortsplib.TransportUDP
+	tcp, udp, multicast := gortsplib.TransportTCP, gortsplib.TransportUDP, gortsplib.TransportUDPMulticast
 	w := &Watcher{
 		cfg: cfg, out: out, home: t, target: t,
 		log:   log.With("part", "stream", "stream", cfg.Name),
 		board: newBoard(cfg.Name, Redact(cfg.URL), out, cfg.Now),
-		retry: retry{rand: rand.Float64},
+		retry: retry{rand: rand.Float64}, born: time.Now(),
 	}
+	w.board.cur.Sub = cfg.Sub
+	w.finder = newFinder(cfg.Expect, w.board.found)
+	cfg.Site.add(cfg.Name, t.host, cfg.Group)
 	switch {
 	case cfg.Transport == TransportTCP || t.tls != nil: // SRTP is not ours yet
 		w.transports = []gortsplib.Transport{tcp}
 	case cfg.Transport == TransportUDP:
 		w.transports = []gortsplib.Transport{udp, tcp}
+	case cfg.Transport == TransportMulticast:
+		w.transports = []gortsplib.Transport{multicast, tcp}
 	default:
 		w.transports = []gortsplib.Transport{tcp, udp}
 	}
@@ -140,21 +150,26 @@ func (w *Watcher) Status() Status {
 // Run keeps a session with the camera until ctx ends. When it returns, its
 // connections are closed. It returns nil.
 func (w *Watcher) Run(ctx context.Context) error {
+	defer w.helpers.Wait()
 	for ctx.Err() == nil {
-		err := w.once(ctx)
+		s, err := w.once(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
-		w.pause(ctx, w.ended(err))
+		w.pause(ctx, w.ended(s, err))
 	}
 	return nil
 }
 
 // once is one session, from the dial to its end.
-func (w *Watcher) once(ctx context.Context) error {
+func (w *Watcher) once(ctx context.Context) (*session, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	s := newSession(w.target, w.transports[w.transport], w.cfg.Now)
+	return s, w.run(ctx, s)
+}
+
+func (w *Watcher) run(ctx context.Context, s *session) error {
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer s.close()
@@ -201,11 +216,13 @@ func (w *Watcher) keep(s *session) {
 // watch is the watchdog over a session that was told to play. over gets the
 // client's end.
 func (w *Watcher) watch(ctx context.Context, s *session, over <-chan error) error {
-	look := time.NewTicker(min(lookEvery, w.cfg.SilentAfter/20))
+	every := min(lookEvery, w.cfg.SilentAfter/20)
+	look := time.NewTicker(every)
 	defer look.Stop()
 	stats := time.NewTicker(w.cfg.StatsEvery)
 	defer stats.Stop()
 	began := time.Now()
+	looked, assessed := began, began
 	for {
 		select {
 		case <-ctx.Done():
@@ -217,8 +234,15 @@ func (w *Watcher) watch(ctx context.Context, s *session, over <-chan error) erro
 		case <-stats.C:
 			w.board.measured(s.meter.measure(time.Now()).stats(w.cfg.Name))
 		case <-look.C:
-			if err := w.look(s, began); err != nil {
+			now := time.Now()
+			w.cfg.Site.ticked(now, now.Sub(looked), every)
+			looked = now
+			if err := w.look(ctx, s, began); err != nil {
 				return err
+			}
+			if now.Sub(assessed) >= assessEvery {
+				assessed = now
+				w.assess(s, now)
 			}
 			w.board.flush()
 		}
@@ -230,20 +254,31 @@ func (w *Watcher) watch(ctx context.Context, s *session, over <-chan error) erro
 // Silent is told at silentPercent of SilentAfter. The session is ended at one
 // and a half times that: a short silence heals by itself, and a new session
 // would cost more pictures.
-func (w *Watcher) look(s *session, began time.Time) error {
-	frames, packets, age := s.meter.age(time.Now())
+func (w *Watcher) look(ctx context.Context, s *session, began time.Time) error {
+	now := time.Now()
+	frames, packets, age := s.meter.age(now)
 	if frames == 0 {
 		age = time.Since(began)
 	}
 	limit := w.cfg.SilentAfter * silentPercent / 100
+	trickles := s.meter.trickles(now, trickleTime)
 	switch {
-	case packets == 0 && s.transport == gortsplib.TransportUDP && age > min(udpPatience, limit):
-		return fmt.Errorf("%w: no packet over UDP within %v", errTransport, udpPatience)
+	case age <= limit/2:
+		w.trusts(s)
+	case !trickles:
+		w.suspect(ctx, s)
+	}
+	switch {
+	case packets == 0 && s.transport != gortsplib.TransportTCP && age > min(udpPatience, limit):
+		return fmt.Errorf("%w: no packet over %s within %v", errTransport, strings.ToUpper(protoName(s)), udpPatience)
 	case age > limit*3/2:
-		w.silent(s, age)
+		w.silent(s, age, trickles)
+		if s.transport != gortsplib.TransportTCP { // a network that lets UDP through no more
+			return fmt.Errorf("%w: %w for %v", errTransport, errSilent, age.Round(100*time.Millisecond))
+		}
 		return fmt.Errorf("%w for %v", errSilent, age.Round(100*time.Millisecond))
 	case age > limit:
-		w.silent(s, age)
+		w.silent(s, age, trickles)
 	case frames > 0:
 		w.playing(s)
 		if time.Since(began) > goodVideo {
@@ -257,6 +292,7 @@ func (w *Watcher) playing(s *session) {
 	size := s.meter.pictureSize()
 	proto := protoName(s)
 	st, _ := w.board.read()
+	w.retry.refusals = 0 // it let us in
 	if st.State == StatePlaying && st.Width == size.Width && st.Height == size.Height && st.Proto == proto && st.Codec == string(s.found.codec) {
 		return
 	}
@@ -269,11 +305,14 @@ func (w *Watcher) playing(s *session) {
 		st.Codec, st.Width, st.Height, st.Proto = string(s.found.codec), size.Width, size.Height, proto
 		st.Audio, st.Quirks = s.found.audio, strings.Join(s.quirkNames(), "; ")
 	})
+	w.well()
 }
 
-func (w *Watcher) silent(s *session, age time.Duration) {
+func (w *Watcher) silent(s *session, age time.Duration, trickles bool) {
 	st, _ := w.board.read()
 	if st.State == StateSilent {
+		w.fault.trickle = trickles
+		w.retell()
 		return
 	}
 	w.log.Warn("stream silent", "age", age, "transport", protoName(s))
@@ -282,6 +321,8 @@ func (w *Watcher) silent(s *session, age time.Duration) {
 		st.Detail = fmt.Sprintf("connected, but no picture came for %v", age.Round(100*time.Millisecond))
 		st.Codec, st.Proto = string(s.found.codec), protoName(s)
 	})
+	step, addr := s.reached()
+	w.blame(evidence{class: ClassNoMedia, step: step, addr: addr.Addr(), path: w.cfg.Site.look(addr.Addr()), trickle: trickles})
 }
 
 func protoName(s *session) string {
@@ -290,12 +331,14 @@ func protoName(s *session) string {
 		return "tls"
 	case s.transport == gortsplib.TransportUDP:
 		return "udp"
+	case s.transport == gortsplib.TransportUDPMulticast:
+		return "multicast"
 	}
 	return "tcp"
 }
 
 // ended says what a session's end means, and how long to wait.
-func (w *Watcher) ended(err error) time.Duration {
+func (w *Watcher) ended(s *session, err error) time.Duration {
 	if r, ok := errors.AsType[*redirect](err); ok {
 		if err = w.follow(r); err == nil {
 			return leastPause
@@ -310,8 +353,14 @@ func (w *Watcher) ended(err error) time.Duration {
 		}
 	}
 	w.target, w.hops = w.home, 0
-	w.failed(err)
+	first := w.retry.refusals == 0
 	pause := w.retry.after(err)
+	if first && classify(err) == ClassAuth {
+		w.log.Debug("refused once", "err", err) // a stale nonce looks like a wrong password; the next session tells
+		return pause
+	}
+	w.failed(err)
+	w.fail(s, err)
 	w.logFailure(err, pause)
 	return pause
 }
@@ -365,6 +414,8 @@ func (w *Watcher) pause(ctx context.Context, d time.Duration) {
 	defer end.Stop()
 	look := time.NewTicker(time.Second)
 	defer look.Stop()
+	retell := time.NewTicker(retellEvery)
+	defer retell.Stop()
 	for {
 		select {
 		case <-ctx.Done():
@@ -373,6 +424,8 @@ func (w *Watcher) pause(ctx context.Context, d time.Duration) {
 			return
 		case <-look.C:
 			w.board.flush()
+		case <-retell.C:
+			w.retell()
 		}
 	}
 }

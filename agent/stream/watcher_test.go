@@ -26,6 +26,7 @@ type record struct {
 	mu      sync.Mutex
 	states  []report.StreamState
 	stats   []report.StreamStats
+	found   []Finding
 	changed chan struct{}
 }
 
@@ -34,7 +35,10 @@ func newRecord() *record { return &record{changed: make(chan struct{})} }
 func (r *record) StreamChanged(s report.StreamState) {
 	r.note(func() { r.states = append(r.states, s) })
 }
-func (r *record) StreamFound(string, Finding) {}
+
+func (r *record) StreamFound(_ string, f Finding) {
+	r.note(func() { r.found = append(r.found, f) })
+}
 
 func (r *record) StreamMeasured(s report.StreamStats) {
 	r.note(func() { r.stats = append(r.stats, s) })
@@ -92,6 +96,36 @@ func (r *record) waitStats(t *testing.T, ok func(report.StreamStats) bool) repor
 			t.Fatalf("no such measurement within %v; measurements: %+v", patience, stats)
 		}
 	}
+}
+
+// waitFound returns the first finding from index on that ok likes, and the
+// index after it.
+func (r *record) waitFound(t *testing.T, what string, from int, ok func(Finding) bool) (Finding, int) {
+	t.Helper()
+	late := time.After(patience)
+	for {
+		r.mu.Lock()
+		found, changed := r.found, r.changed
+		r.mu.Unlock()
+		for i := from; i < len(found); i++ {
+			if ok(found[i]) {
+				return found[i], i + 1
+			}
+		}
+		select {
+		case <-changed:
+		case <-late:
+			t.Fatalf("no finding %q within %v; findings: %+v", what, patience, found)
+		}
+	}
+}
+
+func present(condition string) func(Finding) bool {
+	return func(f Finding) bool { return f.Condition == condition && f.Present }
+}
+
+func absent(condition string) func(Finding) bool {
+	return func(f Finding) bool { return f.Condition == condition && !f.Present }
 }
 
 func is(state, class string) func(report.StreamState) bool {

@@ -1,6 +1,9 @@
 package stream
 
-import "time"
+import (
+	"math"
+	"time"
+)
 
 // tally is what was counted over some time.
 type tally struct {
@@ -67,6 +70,29 @@ func (w *window) sum(now time.Duration) (total tally, covered time.Duration) {
 	}
 	return total, now - time.Duration(oldest-1)*w.width
 }
+
+// variation is the standard deviation of the bytes of the full slots by their
+// mean: below 0.1 the camera holds its bit rate. 0 is not known yet.
+func (w *window) variation(now time.Duration) float64 {
+	n := int64(now/w.width) + 1
+	var sum, squares, count float64
+	for i := range w.slots {
+		s := &w.slots[i]
+		if s.n < max(n-int64(len(w.slots))+1, 2) || s.n >= n { // the first is not full, the newest neither
+			continue
+		}
+		b := float64(s.bytes)
+		sum, squares, count = sum+b, squares+b*b, count+1
+	}
+	if count < leastSlots || sum == 0 {
+		return 0
+	}
+	mean := sum / count
+	return math.Sqrt(max(squares/count-mean*mean, 0)) / mean
+}
+
+// leastSlots is how many are needed to say how much they vary.
+const leastSlots = 6
 
 // fps is the frame rate of a tally that covers some time.
 //

@@ -1,0 +1,115 @@
+package stream
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/bluenviron/gortsplib/v4"
+)
+
+// fault is what is wrong with a stream now, and what speaks for whose fault it
+// is. Used by the watcher's goroutine only.
+type fault struct {
+	evidence
+	is     bool
+	probed chan probeResult // of a silence; nil when nobody was asked
+}
+
+type probeResult struct {
+	state probeState
+	err   error
+}
+
+// Times of finding the cause.
+const (
+	assessEvery = time.Second     // the measurements
+	retellEvery = 5 * time.Second // a cause: others may have gone down since
+	trickleTime = 3 * time.Second // senders report at least each 5 s; a picture comes more often
+)
+
+// fail notes that a session failed, and tells what that means.
+func (w *Watcher) fail(s *session, err error) {
+	step, addr := s.reached()
+	e := gather(err, step, addr.Addr(), w.cfg.Site.look(addr.Addr()))
+	if errors.Is(err, errSilent) {
+		e = w.fault.evidence // that was gathered while it was silent
+	}
+	w.blame(e)
+}
+
+// blame takes evidence for what the stream is now, and tells it.
+func (w *Watcher) blame(e evidence) {
+	now := time.Now()
+	e.clockKnown = w.cfg.ClockKnown()
+	e.starved = w.fault.is && w.fault.starved && w.fault.class == e.class || w.cfg.Site.starved(now, w.cfg.SilentAfter)
+	w.fault.is, w.fault.evidence = true, e
+	w.cfg.Site.set(w.cfg.Name, true, now)
+	w.retell()
+}
+
+// retell says again what is wrong, when it is seen with other eyes by now.
+func (w *Watcher) retell() {
+	if !w.fault.is {
+		return
+	}
+	select {
+	case r := <-w.fault.probed:
+		w.fault.probed = nil
+		w.fault.take(r, w.cfg.Site)
+	default:
+	}
+	w.fault.common = w.cfg.Site.common(w.cfg.Name)
+	st, _ := w.board.read()
+	if st.State != StateFailed && st.State != StateSilent {
+		return
+	}
+	w.finder.state(st.State, st.Class, st.Detail, w.fault.judge())
+}
+
+// take adds what a probe met to the evidence of a silence.
+func (f *fault) take(r probeResult, site *Site) {
+	f.probe = r.state
+	if r.state == probeFailed {
+		met := gather(r.err, StateConnecting, f.addr, site.look(f.addr))
+		f.hostGone, f.path = met.hostGone, met.path
+	}
+}
+
+// well tells that the stream plays.
+func (w *Watcher) well() {
+	w.fault = fault{}
+	w.cfg.Site.set(w.cfg.Name, false, time.Now())
+	w.finder.state(StatePlaying, "", "", blame{})
+}
+
+// suspect asks a camera that has said nothing at all for a while whether it is
+// still there, in time for the silence to be told with its cause.
+func (w *Watcher) suspect(ctx context.Context, s *session) {
+	_, addr := s.reached()
+	if s.suspected || !addr.IsValid() {
+		return
+	}
+	s.suspected = true
+	out := make(chan probeResult, 1) // room for the result, so that nobody has to wait for it
+	w.fault.probed = out
+	w.helpers.Go(func() {
+		state, err := probe(ctx, addr)
+		out <- probeResult{state, err}
+	})
+}
+
+// trusts forgets a suspicion: the picture went on.
+func (w *Watcher) trusts(s *session) {
+	if s.suspected = false; !w.fault.is {
+		w.fault.probed = nil
+	}
+}
+
+// assess judges what was measured.
+func (w *Watcher) assess(s *session, now time.Time) {
+	m := s.meter.measure(now)
+	w.finder.measured(now.Sub(w.born), sample{
+		m: &m, starved: w.cfg.Site.starved(now, 10*time.Second), clockKnown: w.cfg.ClockKnown(), tcp: s.transport == gortsplib.TransportTCP,
+	})
+}

@@ -1,0 +1,145 @@
+package stream
+
+import (
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// Site is what the Watchers of one device know together: which cameras went
+// down at the same time, and whether the board itself was short of processor
+// time. Its methods may be called from any goroutine.
+type Site struct {
+	look func(netip.Addr) Path
+
+	mu   sync.Mutex // guards what follows
+	cams map[string]siteCam
+	late []lateness // the newest, oldest first
+}
+
+// siteCam is one stream. Streams of one host are one camera to the site: a
+// recorder that goes down takes all its channels with it.
+type siteCam struct {
+	host  string
+	group string
+	since time.Time // since when it is down; zero while it is not
+}
+
+type lateness struct {
+	at time.Time
+	by time.Duration
+}
+
+// When faults are one fault: so many hosts, and within this time of each other.
+// ZoneMinder's guard against storms of restarts sees its own machine only;
+// these figures are ours (docs/explanation/streams.md).
+const (
+	commonWithin = 30 * time.Second
+	commonLeast  = 3
+	commonShare  = 0.3
+
+	keepLate  = 64
+	lateTick  = 500 * time.Millisecond // more than that is counted
+	lateShare = 0.2                    // of a time, which explains what went wrong in it
+)
+
+// NewSite makes the Site of one device's Watchers.
+func NewSite() *Site {
+	return &Site{look: lookPath, cams: map[string]siteCam{}}
+}
+
+// add makes a stream known.
+func (s *Site) add(name, host, group string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.cams[name] = siteCam{host: host, group: group}
+}
+
+// set notes that a stream is down, or is not any more.
+func (s *Site) set(name string, down bool, now time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	c := s.cams[name]
+	switch {
+	case !down:
+		c.since = time.Time{}
+	case c.since.IsZero():
+		c.since = now
+	}
+	s.cams[name] = c
+}
+
+// common is how many other cameras went down with this one, if they are so
+// many that the fault is not its own: three and 30 % of the site's, or all of
+// its group or site when that has at least two.
+func (s *Site) common(name string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	me, ok := s.cams[name]
+	if !ok || me.since.IsZero() {
+		return 0
+	}
+	site, group := s.countLocked(me, ""), s.countLocked(me, me.group)
+	switch {
+	case me.group != "" && group.all >= 2 && group.down == group.all:
+		return group.down - 1
+	case site.all >= 2 && site.down == site.all:
+		return site.down - 1
+	case site.down >= commonLeast && float64(site.down) >= commonShare*float64(site.all):
+		return site.down - 1
+	}
+	return 0
+}
+
+// counted is of hosts.
+type counted struct{ all, down int }
+
+// countLocked counts the hosts of a group, "" for all, and those that went
+// down with me.
+func (s *Site) countLocked(me siteCam, group string) counted {
+	hosts := map[string]bool{} // host: down with me
+	for _, c := range s.cams {
+		if group != "" && c.group != group {
+			continue
+		}
+		down := !c.since.IsZero() && c.since.Sub(me.since).Abs() <= commonWithin
+		hosts[c.host] = hosts[c.host] || down
+	}
+	n := counted{all: len(hosts)}
+	for _, down := range hosts {
+		if down {
+			n.down++
+		}
+	}
+	return n
+}
+
+// ticked notes that a ticker that should have fired after want did so after
+// took: what is missing the board did not give us.
+func (s *Site) ticked(now time.Time, took, want time.Duration) {
+	by := took - want
+	if by < lateTick {
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if len(s.late) == keepLate {
+		copy(s.late, s.late[1:])
+		s.late = s.late[:keepLate-1]
+	}
+	s.late = append(s.late, lateness{now, by})
+}
+
+// starved tells whether the board was short of processor time within the last
+// d. The largest lateness counts, not the sum: all streams are late together.
+func (s *Site) starved(now time.Time, d time.Duration) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var most time.Duration
+	for _, l := range s.late {
+		if now.Sub(l.at) <= d {
+			most = max(most, l.by)
+		}
+	}
+	return float64(most) >= lateShare*float64(d)
+}
