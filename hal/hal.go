@@ -1,6 +1,8 @@
 // Package hal says what a board offers to the agent: input lines with edges,
-// output lines. Drivers are in the packages below it: hal/gpio for a Linux GPIO
-// chip, hal/sim for a board that a PC plays.
+// output lines and LEDs, sensors, a hardware watchdog. Drivers are in the
+// packages below it: hal/gpio for a Linux GPIO chip, hal/sensors, hal/leds and
+// hal/watchdog for what else the kernel has, hal/sim for a board that a PC
+// plays.
 //
 // It speaks periph's words (periph.io/x/conn/v3/gpio) where periph has them,
 // and adds what a public button needs and periph leaves out: the kernel's time
@@ -33,6 +35,7 @@ type LineConfig struct {
 	ActiveLow bool          // pressed connects to ground
 	Bias      gpio.Pull     // gpio.PullNoChange leaves it as it is
 	Debounce  time.Duration // asked of the kernel; 0 is none
+	LED       string        // instead of Chip and Line, of an output: the kernel's name of an LED
 }
 
 // Input is an open input line. Edges may be read by one goroutine; the other
@@ -79,6 +82,9 @@ type LineError struct {
 
 func (e *LineError) Error() string {
 	s := fmt.Sprintf("line %s (chip %q, line %q): %s", e.Line.Name, e.Line.Chip, e.Line.Line, e.Problem)
+	if e.Line.LED != "" {
+		s = fmt.Sprintf("line %s (LED %q): %s", e.Line.Name, e.Line.LED, e.Problem)
+	}
 	if e.Detail != "" {
 		s += ": " + e.Detail
 	}

@@ -125,6 +125,8 @@ func (b *Board) inputLocked(name string) (*line, error) {
 	switch {
 	case l == nil:
 		return nil, b.unknownLocked(name)
+	case l.led:
+		return nil, fmt.Errorf("%q is an LED; only inputs can be set", name)
 	case l.out != nil:
 		return nil, fmt.Errorf("line %q is an output of the agent (%s); only inputs can be set", name, l.cfg.Name)
 	}
@@ -132,7 +134,7 @@ func (b *Board) inputLocked(name string) (*line, error) {
 }
 
 func (b *Board) unknownLocked(name string) error {
-	return fmt.Errorf("no line %q; there are %s", name, b.describeLocked())
+	return fmt.Errorf("no line %q; there are %s", name, b.describeLocked(false))
 }
 
 // setLocked is the only place where a level changes.

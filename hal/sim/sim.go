@@ -1,5 +1,6 @@
-// Package sim is a board that a PC plays: lines that tests set directly and
-// that programs set over a unix socket, for the demo and the end-to-end test.
+// Package sim is a board that a PC plays: lines, LEDs, sensors and a watchdog
+// that tests set directly and that programs set over a unix socket, for the demo
+// and the end-to-end test.
 //
 // A line of it behaves as one of the kernel's does: edges carry the monotonic
 // clock and a number per line, the buffer holds 1,024 of them, and when nobody
@@ -33,28 +34,38 @@ const Buffer = 1024
 const ChipName = "sim"
 
 // Options of a board. The zero value is a board with the lines GPIO0 to GPIO27
-// of a Raspberry Pi and no socket.
+// and the LEDs ACT and PWR of a Raspberry Pi and no socket.
 type Options struct {
-	Lines  []string             // names by offset; nil is GPIO0 to GPIO27
+	Lines  []string             // names by offset; nil is GPIO0 to GPIO27, and the LEDs
 	Socket string               // path of the control socket; "" is none
 	Now    func() time.Duration // stamps edges; nil is CLOCK_MONOTONIC
+	Reset  func()               // called when the watchdog was not fed, by a goroutine of its own; may be nil
 }
+
+// ledPrefix is before an LED's name in the list of lines.
+const ledPrefix = "led:"
 
 // Board is an open board.
 type Board struct {
 	now    func() time.Duration
-	lines  []*line // by offset; the slice never changes
+	reset  func()
+	lines  []*line // by offset, then the LEDs; the slice never changes
 	server *server // nil without a socket
 
 	mu       sync.Mutex // guards what follows and all fields of the lines
 	closed   bool
 	watchers map[chan Change]bool
+	sensors  map[string]*sensor // by our name
+	dog      *dog               // the newest that was opened; nil if none was
+	resets   int
+	gone     chan struct{} // closed by Close
 }
 
 // line is one line of the chip; the board's mutex guards it.
 type line struct {
 	name   string
 	offset int
+	led    bool
 	active bool // logical
 	seq    uint32
 	cfg    hal.LineConfig
@@ -65,7 +76,10 @@ type line struct {
 
 // Open makes a board and, if it has a socket, serves it until Close.
 func Open(o Options) (*Board, error) {
-	b := &Board{now: o.Now, watchers: map[chan Change]bool{}}
+	b := &Board{
+		now: o.Now, reset: o.Reset, watchers: map[chan Change]bool{},
+		sensors: map[string]*sensor{}, gone: make(chan struct{}),
+	}
 	if b.now == nil {
 		b.now = monotonic
 	}
@@ -74,6 +88,7 @@ func Open(o Options) (*Board, error) {
 		for i := range 28 {
 			names = append(names, "GPIO"+strconv.Itoa(i))
 		}
+		names = append(names, ledPrefix+"ACT", ledPrefix+"PWR")
 	}
 	seen := map[string]bool{}
 	for i, n := range names {
@@ -81,7 +96,7 @@ func Open(o Options) (*Board, error) {
 			return nil, fmt.Errorf("simulated board: line %d: the name %q is empty or given twice", i, n)
 		}
 		seen[n] = true
-		b.lines = append(b.lines, &line{name: n, offset: i})
+		b.lines = append(b.lines, &line{name: n, offset: i, led: strings.HasPrefix(n, ledPrefix)})
 	}
 	if o.Socket == "" {
 		return b, nil
@@ -146,14 +161,18 @@ func (b *Board) takeLocked(c hal.LineConfig) (*line, error) {
 	case b.closed:
 		return nil, &hal.LineError{Line: c, Problem: hal.Refused, Err: net.ErrClosed}
 	case c.Chip != "" && c.Chip != ChipName:
-		return nil, &hal.LineError{Line: c, Problem: hal.Missing, Detail: fmt.Sprintf("the only chip is %q, and it has %s", ChipName, b.describeLocked())}
+		return nil, &hal.LineError{Line: c, Problem: hal.Missing, Detail: fmt.Sprintf("the only chip is %q, and it has %s", ChipName, b.describeLocked(false))}
 	}
-	l := b.find(c.Line, c.Chip != "")
-	if l == nil {
-		return nil, &hal.LineError{Line: c, Problem: hal.Missing, Detail: fmt.Sprintf("chip %q has %s", ChipName, b.describeLocked())}
+	name, what := c.Line, fmt.Sprintf("chip %q has ", ChipName)
+	if c.LED != "" {
+		name, what = ledPrefix+c.LED, "the LEDs are "
+	}
+	l := b.find(name, c.Chip != "" && c.LED == "")
+	if l == nil || l.led != (c.LED != "") {
+		return nil, &hal.LineError{Line: c, Problem: hal.Missing, Detail: what + b.describeLocked(c.LED != "")}
 	}
 	if l.open() {
-		return nil, &hal.LineError{Line: c, Problem: hal.Busy, Detail: fmt.Sprintf("%s is used by %q; chip %q has %s", l.name, l.cfg.Name, ChipName, b.describeLocked())}
+		return nil, &hal.LineError{Line: c, Problem: hal.Busy, Detail: fmt.Sprintf("%s is used by %q; %s", l.name, l.cfg.Name, what+b.describeLocked(l.led))}
 	}
 	l.cfg = c
 	return l, nil
@@ -172,10 +191,13 @@ func (b *Board) find(name string, offsets bool) *line {
 	return nil
 }
 
-// describeLocked names the lines and who has them.
-func (b *Board) describeLocked() string {
+// describeLocked names the lines, or the LEDs, and who has them.
+func (b *Board) describeLocked(leds bool) string {
 	var s []string
 	for _, l := range b.lines {
+		if l.led != leds {
+			continue
+		}
 		if l.open() {
 			s = append(s, fmt.Sprintf("%s (used by %q)", l.name, l.cfg.Name))
 		} else {
@@ -190,7 +212,13 @@ func (l *line) open() bool { return l.in != nil || l.out != nil }
 // Close gives back all lines, ends the socket and every client of it.
 func (b *Board) Close() error {
 	b.mu.Lock()
+	if !b.closed {
+		close(b.gone)
+	}
 	b.closed = true
+	if b.dog != nil {
+		b.dog.stopLocked()
+	}
 	for _, l := range b.lines {
 		l.releaseLocked()
 		if l.pulse != nil {

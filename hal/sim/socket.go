@@ -17,7 +17,11 @@ import (
 //	{"op":"set","line":"GPIO17","active":true}
 //	{"op":"pulse","line":"GPIO17","ms":80}
 //	{"op":"get","line":"GPIO22"}
-//	{"op":"lines"}
+//	{"op":"lines"}                                     LEDs stand there as led:ACT
+//	{"op":"sensor","sensor":"cabinet","temperature_c":71.5,"humidity_percent":90}
+//	{"op":"sensor","sensor":"cabinet","problem":"hung"}   or missing, busy, refused, invalid; "" mends it
+//	{"op":"sensors"}
+//	{"op":"watchdog"}
 //	{"op":"watch"}                                     the connection is a stream of changes from here
 //
 //	{"ok":true,"line":"GPIO22","active":true,"out":true}
@@ -38,6 +42,9 @@ type request struct {
 	Line   string `json:"line"`
 	Active *bool  `json:"active"`
 	MS     int64  `json:"ms"`
+	Sensor string `json:"sensor"`
+	Environment
+	Problem *string `json:"problem"`
 }
 
 type answer struct {
@@ -47,6 +54,9 @@ type answer struct {
 	Active *bool    `json:"active,omitempty"`
 	Out    *bool    `json:"out,omitempty"`
 	Lines  []Change `json:"lines,omitempty"`
+
+	Sensors  []SensorState  `json:"sensors,omitempty"`
+	Watchdog *WatchdogState `json:"watchdog,omitempty"`
 }
 
 // listen takes the path over from a board that is gone, not from one that runs.
@@ -211,9 +221,19 @@ func (b *Board) do(r request) answer {
 		err = b.Pulse(r.Line, time.Duration(r.MS)*time.Millisecond)
 	case "lines":
 		return answer{OK: true, Lines: b.Lines()}
+	case "sensor":
+		if err := b.SetSensor(r.Sensor, r.Environment, r.Problem); err != nil {
+			return fail(fmt.Errorf("sensor: %w", err))
+		}
+		return answer{OK: true, Sensors: b.Sensors()}
+	case "sensors":
+		return answer{OK: true, Sensors: b.Sensors()}
+	case "watchdog":
+		st := b.Watchdog()
+		return answer{OK: true, Watchdog: &st}
 	case "get":
 	default:
-		return fail(fmt.Errorf("unknown op %q; there are set, pulse, get, lines, watch", r.Op))
+		return fail(fmt.Errorf("unknown op %q; there are set, pulse, get, lines, watch, sensor, sensors, watchdog", r.Op))
 	}
 	if err != nil {
 		return fail(fmt.Errorf("%s: %w", r.Op, err))

@@ -59,7 +59,7 @@ func TestSocket(t *testing.T) {
 		{`{"op":"get","line":"C"}`, `{"ok":false,"error":"get: no line \"C\"; there are A, B"}`},
 		{`{"op":"set","line":"A"}`, `{"ok":false,"error":"set: no \"active\"; write true or false"}`},
 		{`{"op":"pulse","line":"A","ms":-1}`, `{"ok":false,"error":"pulse: \"ms\" is -1; write 1 to 3600000"}`},
-		{`{"op":"jump"}`, `{"ok":false,"error":"unknown op \"jump\"; there are set, pulse, get, lines, watch"}`},
+		{`{"op":"jump"}`, `{"ok":false,"error":"unknown op \"jump\"; there are set, pulse, get, lines, watch, sensor, sensors, watchdog"}`},
 		{`[]`, ``},
 		{`{"op":`, ``},
 		{"\x00\xff", ``},

@@ -1,0 +1,108 @@
+package sim
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"periph.io/x/conn/v3/gpio"
+
+	"kentongan/hal"
+	"kentongan/hal/haltest"
+)
+
+func TestSensorConformance(t *testing.T) {
+	b := open(t, Options{})
+	haltest.RunSensor(t, haltest.SensorBench{
+		Open: func(t *testing.T) hal.Sensor {
+			s, err := b.OpenSensor(hal.SensorConfig{Name: "cabinet", Driver: "bme280"})
+			if err != nil {
+				t.Fatal(err)
+			}
+			return s
+		},
+		Set:      func(degrees float64) error { return b.SetSensor("cabinet", Environment{Temperature: &degrees}, nil) },
+		Break:    func(problem string) error { return b.SetSensor("cabinet", Environment{}, &problem) },
+		Problems: []string{hal.Missing, hal.Busy, hal.Refused, hal.Invalid, hal.Hung},
+	})
+}
+
+func TestSetSensorRefuses(t *testing.T) {
+	b := open(t, Options{})
+	if _, err := b.OpenSensor(hal.SensorConfig{Name: "cabinet", Driver: "ds18b20"}); err != nil {
+		t.Fatal(err)
+	}
+	for want, err := range map[string]error{
+		`no sensor "roof"; there are cabinet`: b.SetSensor("roof", Environment{}, nil),
+		"a ds18b20 measures no humidity":      b.SetSensor("cabinet", Environment{Humidity: new(50.0)}, nil),
+		`no problem "tired"`:                  b.SetSensor("cabinet", Environment{}, new("tired")),
+	} {
+		if err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("error %v, want %s", err, want)
+		}
+	}
+	if _, err := b.OpenSensor(hal.SensorConfig{Name: "roof", Driver: "lm35"}); err == nil {
+		t.Error("an unknown driver was taken")
+	}
+}
+
+func TestWatchdogConformance(t *testing.T) {
+	b := open(t, Options{})
+	haltest.RunWatchdog(t, haltest.WatchdogBench{
+		Open: func(d time.Duration) (hal.Watchdog, error) { return b.OpenWatchdog(hal.WatchdogConfig{Timeout: d}) },
+	})
+}
+
+func TestWatchdogBites(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		resets := 0
+		b := open(t, Options{Reset: func() { resets++ }})
+		w, err := b.OpenWatchdog(hal.WatchdogConfig{Timeout: 10 * time.Second})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 5 {
+			time.Sleep(9 * time.Second)
+			if err := w.Feed(); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if resets != 0 {
+			t.Error("a watchdog that was fed reset the board")
+		}
+		time.Sleep(11 * time.Second)
+		synctest.Wait()
+		if resets != 1 || b.Watchdog().Resets != 1 || b.Watchdog().Running {
+			t.Errorf("%d resets, watchdog %+v; want one", resets, b.Watchdog())
+		}
+	})
+}
+
+func TestLEDs(t *testing.T) {
+	b := open(t, Options{})
+	led, err := b.OpenOutput(hal.LineConfig{Name: "saved", LED: "ACT"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := led.Out(gpio.High); err != nil {
+		t.Fatal(err)
+	}
+	if on, err := b.Level("led:ACT"); err != nil || !on {
+		t.Errorf("the LED is %v, %v; want it on", on, err)
+	}
+	for what, err := range map[string]error{
+		`used by "saved"`:          second(b.OpenOutput(hal.LineConfig{Name: "fault", LED: "ACT"})),
+		"the LEDs are led:ACT":     second(b.OpenOutput(hal.LineConfig{Name: "fault", LED: "green"})),
+		`chip "sim" has GPIO0`:     second(b.OpenInput(hal.LineConfig{Name: "road", Line: "led:PWR"})),
+		`"led:ACT" is an LED`:      b.Set("led:ACT", false),
+		`no line "GPIO99"; there`:  b.Set("GPIO99", false),
+		"LED \"green\"): missing:": second(b.OpenOutput(hal.LineConfig{Name: "fault", LED: "green"})),
+	} {
+		if err == nil || !strings.Contains(err.Error(), what) {
+			t.Errorf("error %v does not say %s", err, what)
+		}
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
