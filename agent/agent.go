@@ -25,6 +25,7 @@ import (
 	"kentongan/agent/config"
 	"kentongan/agent/kiosk"
 	"kentongan/agent/report"
+	"kentongan/agent/sensor"
 	"kentongan/agent/spool"
 	"kentongan/agent/uplink"
 	"kentongan/hal"
@@ -46,7 +47,8 @@ type Agent struct {
 	spool   *spool.Spool
 	uplink  *uplink.Uplink
 	board   hal.Board
-	kiosk   *kiosk.Kiosk // nil when the configuration has none
+	kiosk   *kiosk.Kiosk  // nil when the configuration has none
+	sensors *sensor.Watch // nil when the configuration has none
 	journal *journal
 	parts   []part
 }
@@ -140,6 +142,9 @@ func (a *Agent) build() (err error) {
 		}
 		a.parts = append(a.parts, part{"kiosk", a.kiosk.Run})
 	}
+	if err := a.buildSensors(); err != nil {
+		return err
+	}
 	return a.buildStreams()
 }
 
@@ -218,6 +223,9 @@ func (a *Agent) birth(session string) report.DeviceState {
 	}
 	if len(a.cfg.Streams) > 0 {
 		s.Capabilities = append(s.Capabilities, "streams")
+	}
+	if a.sensors != nil {
+		s.Capabilities = append(s.Capabilities, "sensors")
 	}
 	for _, lane := range report.Lanes() {
 		s.Heads = append(s.Heads, a.spool.Head(lane))

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -21,6 +22,7 @@ func (d *decoder) check(c *Config) {
 	d.checkGroups(c)
 	d.checkBoard(c)
 	d.checkKiosk(&c.Kiosk)
+	d.checkSensors(c)
 }
 
 // given tells whether a value is there, good and not the empty text, which
@@ -240,7 +242,10 @@ func (w wire) same(o wire) bool {
 	return w.line == o.line && (w.chip == o.chip || w.chip == "" || o.chip == "")
 }
 
-func (d *decoder) checkLines(lines []wire) {
+func (d *decoder) checkLines(lines []wire) { d.checkLinesBeside(nil, lines) }
+
+// checkLinesBeside looks at lines, beside others that were looked at before.
+func (d *decoder) checkLinesBeside(others, lines []wire) {
 	for i, w := range lines {
 		if w.line == "" || d.bad[w.path] {
 			continue
@@ -248,7 +253,7 @@ func (d *decoder) checkLines(lines []wire) {
 		if offsetForm.MatchString(w.line) && w.chip == "" {
 			d.addf(d.at(w.path), w.path, "%s is a line's number, which needs its chip; write chip: gpiochip0 too, or the line's name, as GPIO%s", w.line, w.line)
 		}
-		for _, o := range lines[:i] {
+		for _, o := range slices.Concat(others, lines[:i]) {
 			if w.same(o) && !d.bad[o.path] {
 				d.addf(d.at(w.path), w.path, "line %s is used by %s already, in line %d of this file; each needs its own", show(w.line), strings.TrimSuffix(o.path, ".line"), d.at(o.path).line)
 				break

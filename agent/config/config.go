@@ -36,6 +36,8 @@ type Config struct {
 	Groups     []Group
 	Board      Board
 	Kiosk      Kiosk
+	Sensors    []Sensor
+	Lines      []Line
 	Log        Log
 	StatsEvery time.Duration // between two measurements of streams and device
 

@@ -44,6 +44,8 @@ func (c *Config) fields(dir string) []field {
 				says("Control socket of the simulated board; needed with driver sim."),
 		}).says("What buttons and lamps are connected to."),
 		mapping("kiosk", c.Kiosk.fields()).says("The buttons and what they mean."),
+		list("sensors", &c.Sensors, (*Sensor).fields).says("What measures temperature, humidity and voltage around the device."),
+		list("lines", &c.Lines, (*Line).fields).says("Contacts: mains, UPS, doors, water, motion."),
 		mapping("log", []field{
 			oneOf("level", &c.Log.Level, "debug", "info", "warn", "error").defaults("info").says("The least that is logged."),
 		}).says("What is logged, to standard error."),

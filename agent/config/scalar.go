@@ -119,6 +119,28 @@ func number(key string, to *float64, lo, hi float64) field {
 	}, func(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }).within(fmt.Sprintf("%g to %g", lo, hi))
 }
 
+// optional is a number that may be missing: nil.
+func optional(key string, to **float64, lo, hi float64) field {
+	var v float64
+	f := number(key, &v, lo, hi)
+	set, get := f.set, f.get
+	f.set = func(s string) error {
+		err := set(s)
+		if err == nil {
+			*to = new(v)
+		}
+		return err
+	}
+	f.get = func() string {
+		if *to == nil {
+			return ""
+		}
+		v = **to
+		return get()
+	}
+	return f
+}
+
 // boolean is true or false.
 func boolean(key string, to *bool) field {
 	return scalar(key, kindBool, to, func(s string) (bool, error) {

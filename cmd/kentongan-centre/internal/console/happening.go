@@ -43,6 +43,11 @@ func happening(lang string, h store.Happening) string {
 		if json.Unmarshal(body, &s) == nil {
 			return join(say(lang, "kind.line")+" "+s.Line, sayAfter(lang, "state", s.State), s.Detail)
 		}
+	case report.KindInput:
+		var s report.InputState
+		if json.Unmarshal(body, &s) == nil {
+			return inputText(lang, s)
+		}
 	case report.KindUplink:
 		var s report.UplinkState
 		if json.Unmarshal(body, &s) == nil {

@@ -1,0 +1,71 @@
+package agent
+
+import (
+	"fmt"
+
+	"kentongan/agent/config"
+	"kentongan/agent/report"
+	"kentongan/agent/sensor"
+	"kentongan/hal"
+	"kentongan/hal/sensors"
+)
+
+// buildSensors makes the part that watches sensors and contacts, if there are
+// any.
+func (a *Agent) buildSensors() error {
+	if len(a.cfg.Sensors) == 0 && len(a.cfg.Lines) == 0 {
+		return nil
+	}
+	w, err := sensor.New(sensorConfig(a.cfg), a.board, a.machine().sensors, a.journal, a.o.Log)
+	if err != nil {
+		return fmt.Errorf("sensors: %w", err)
+	}
+	a.sensors = w
+	a.parts = append(a.parts, part{"sensors", w.Run})
+	return nil
+}
+
+// machine is what there is next to the board's lines.
+type machine struct {
+	sensors hal.Sensors
+}
+
+// machine is the simulated board's own, or the kernel's: sensors need no GPIO.
+func (a *Agent) machine() machine {
+	if played, ok := a.board.(hal.Sensors); ok {
+		return machine{sensors: played}
+	}
+	return machine{sensors: sensors.Machine{}}
+}
+
+func sensorConfig(c *config.Config) sensor.Config {
+	var out sensor.Config
+	for _, s := range c.Sensors {
+		out.Sensors = append(out.Sensors, sensor.Sensor{
+			SensorConfig: hal.SensorConfig{Name: s.Name, Driver: s.Driver, Address: s.Address, Channel: s.Channel},
+			Every:        s.Every,
+			Limits:       sensor.Limits{TooHot: s.TooHot, TooCold: s.TooCold, Humid: s.Humid, LowVoltage: s.LowVoltage, Hysteresis: s.Hysteresis},
+		})
+	}
+	for _, l := range c.Lines {
+		out.Lines = append(out.Lines, sensor.Line{
+			LineConfig: hal.LineConfig{Name: l.Name, Chip: l.Chip, Line: l.Line, ActiveLow: l.ActiveLow, Bias: bias[l.Bias], Debounce: l.Debounce},
+			Kind:       l.Kind, HoldOn: max(l.HoldOn, l.Debounce), HoldOff: max(l.HoldOff, l.Debounce),
+		})
+	}
+	return out
+}
+
+// SensorRead implements sensor.Output.
+func (j *journal) SensorRead(r report.Reading) { j.add(report.Telemetry, report.KindReading, r) }
+
+// InputChanged implements sensor.Output.
+func (j *journal) InputChanged(s report.InputState) { j.add(report.Event, report.KindInput, s) }
+
+// InputFault implements sensor.Output.
+func (j *journal) InputFault(s report.LineState) { j.add(report.Event, report.KindLine, s) }
+
+// SensorFound implements sensor.Output.
+func (j *journal) SensorFound(f sensor.Finding) {
+	j.log.Debug("sensor finding", "source", f.Source, "condition", f.Condition, "present", f.Present, "detail", f.Detail)
+}
