@@ -204,6 +204,7 @@ type DeviceState struct {
 	Lat          float64   `json:"lat,omitempty"` // degrees, WGS 84
 	Lon          float64   `json:"lon,omitempty"`
 	Streams      []string  `json:"streams,omitempty"`
+	Apps         []string  `json:"apps,omitempty"`
 	Lines        []string  `json:"lines,omitempty"`
 	Heads        []Head    `json:"heads,omitempty"`
 	Capabilities []string  `json:"capabilities,omitempty"`

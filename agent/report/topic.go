@@ -51,6 +51,9 @@ func (d Topics) StreamState(name string) string { return d.join("state", "stream
 // Alarms is where all alarms that are raised now stand; retained.
 func (d Topics) Alarms() string { return d.join("state", "alarms") }
 
+// AppState is where the current state of one application stands; retained.
+func (d Topics) AppState(name string) string { return d.join("state", "app", name) }
+
 // Checkpoint is where the newest checkpoint of a lane stands; retained.
 func (d Topics) Checkpoint(lane Lane) string { return d.join("state", "checkpoint", string(lane)) }
 

@@ -13,6 +13,7 @@ func TestTopicsComeBack(t *testing.T) {
 		d.State():                     {Device: "kiosk-7", Branch: "state"},
 		d.StreamState("gate_2"):       {Device: "kiosk-7", Branch: "state", Kind: "stream", Name: "gate_2"},
 		d.Alarms():                    {Device: "kiosk-7", Branch: "state", Kind: "alarms"},
+		d.AppState("e-lpse"):          {Device: "kiosk-7", Branch: "state", Kind: "app", Name: "e-lpse"},
 		d.Checkpoint(Event):           {Device: "kiosk-7", Branch: "state", Kind: "checkpoint", Lane: Event},
 		Root + "/kiosk-7/cmd/restart": {Device: "kiosk-7", Branch: "cmd", Name: "restart"},
 	}
