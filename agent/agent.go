@@ -129,7 +129,7 @@ func (a *Agent) build() (err error) {
 		return err
 	}
 	a.journal = newJournal(a.cfg.Device, a.spool, a.uplink, a.o.Log.With("part", "journal"))
-	a.journal.alarms = a.newAlarms(nil)
+	a.journal.alarms = a.newAlarms(appNames(a.cfg.Apps))
 	a.parts = []part{
 		{"uplink", a.uplink.Run},
 		{"alarm", a.journal.alarms.Run},
@@ -145,7 +145,10 @@ func (a *Agent) build() (err error) {
 	if err := a.buildSensors(); err != nil {
 		return err
 	}
-	return a.buildStreams()
+	if err := a.buildStreams(); err != nil {
+		return err
+	}
+	return a.buildApps()
 }
 
 // sayBoot keeps that the agent started. A store that can't take it is no reason
@@ -226,6 +229,9 @@ func (a *Agent) birth(session string) report.DeviceState {
 	}
 	if a.sensors != nil {
 		s.Capabilities = append(s.Capabilities, "sensors")
+	}
+	if s.Apps = appNames(a.cfg.Apps); len(s.Apps) > 0 {
+		s.Capabilities = append(s.Capabilities, "apps")
 	}
 	for _, lane := range report.Lanes() {
 		s.Heads = append(s.Heads, a.spool.Head(lane))

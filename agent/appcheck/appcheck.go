@@ -93,6 +93,7 @@ type Check struct {
 	tracker tracker
 	traffic traffic
 	jitter  func() float64 // 0 to 1
+	hurry   chan struct{}
 
 	mu     sync.Mutex // guards what follows, for Status
 	status Status
@@ -111,7 +112,7 @@ func New(cfg Config, log *slog.Logger, out Output) (*Check, error) {
 	}
 	p := newProber(cfg)
 	c := &Check{
-		cfg: cfg, out: out, ask: p.probe, jitter: rand.Float64,
+		cfg: cfg, out: out, ask: p.probe, jitter: rand.Float64, hurry: make(chan struct{}, 1),
 		log:     log.With("part", "appcheck", "app", cfg.Name),
 		tracker: tracker{confirm: cfg.Confirm, slowAfter: cfg.SlowAfter},
 	}
@@ -127,20 +128,36 @@ func (c *Check) Status() Status {
 	return c.status
 }
 
+// Hurry makes the next look come now, unless the last one was just before. Who
+// sees one application fail wants to know at once whether the others do, since
+// what they share is this place's network. It may be called from any goroutine.
+func (c *Check) Hurry() {
+	select {
+	case c.hurry <- struct{}{}:
+	default:
+	}
+}
+
 // Run looks at the application until ctx ends; it returns nil.
 func (c *Check) Run(ctx context.Context) error {
-	pause := time.Duration(c.jitter() * float64(min(longestStart, c.cfg.Every)))
+	next := time.After(time.Duration(c.jitter() * float64(min(longestStart, c.cfg.Every))))
+	var last time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(pause):
+		case <-c.hurry:
+			if !last.IsZero() && time.Since(last) < confirmPause {
+				continue
+			}
+		case <-next:
 		}
 		r := c.ask(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
-		pause = c.took(r)
+		last = time.Now()
+		next = time.After(c.took(r))
 	}
 }
 
@@ -159,6 +176,9 @@ func (c *Check) took(r result) time.Duration {
 	c.out.AppMeasured(stats)
 	for _, f := range c.findings(r) {
 		c.out.AppFound(c.cfg.Name, f)
+	}
+	if c.tracker.doubt() && stateOf(r.class) == report.AppUnreachable {
+		c.cfg.OnDoubt()
 	}
 	pause := c.cfg.Every
 	if c.tracker.doubt() && calm {

@@ -46,6 +46,7 @@ type Config struct {
 	Redirects    int           // at most so many are followed
 	Confirm      int           // looks in a row that make a change of state; 2
 
+	OnDoubt   func() // called after the first looks that may mean an outage; must not block; may be nil
 	UserAgent string
 	Resolver  *net.Resolver    // nil is the system's
 	Now       func() time.Time // wall clock; nil is time.Now
@@ -73,6 +74,9 @@ func (c *Config) check() error {
 	orDefault(&c.Confirm, defaultConfirm)
 	orDefault(&c.UserAgent, "kentongan")
 	orDefault(&c.Resolver, net.DefaultResolver)
+	if c.OnDoubt == nil {
+		c.OnDoubt = func() {}
+	}
 	if c.Now == nil {
 		c.Now = time.Now
 	}

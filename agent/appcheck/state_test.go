@@ -3,6 +3,7 @@ package appcheck
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -168,6 +169,53 @@ func TestRun(t *testing.T) {
 		cancel()
 		if err := <-over; err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// TestHurry: the first failing look of one application brings the look at
+// another forward, once.
+func TestHurry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		quiet := slog.New(slog.DiscardHandler)
+		var out said
+		out.found = map[string]Finding{}
+		var b *Check
+		a, err := New(Config{Name: "a", URL: "https://a.example/", OnDoubt: func() { b.Hurry() }}, quiet, &out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if b, err = New(Config{Name: "b", URL: "https://b.example/"}, quiet, &out); err != nil {
+			t.Fatal(err)
+		}
+		began := time.Now()
+		var atB []time.Duration
+		a.jitter, b.jitter = func() float64 { return 0.5 }, func() float64 { return 0.5 }
+		a.ask = func(context.Context) result {
+			if time.Since(began) < 20*time.Minute {
+				return result{}
+			}
+			return result{class: ClassTimeout}
+		}
+		b.ask = func(context.Context) result {
+			out.mu.Lock()
+			defer out.mu.Unlock()
+			atB = append(atB, time.Since(began))
+			return result{}
+		}
+		b.Hurry() // before Run: the first look is at once, then each 5 min
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		go a.Run(ctx) //nolint:errcheck // nil
+		go b.Run(ctx) //nolint:errcheck // nil
+		time.Sleep(21 * time.Minute)
+		synctest.Wait()
+		out.mu.Lock()
+		defer out.mu.Unlock()
+		// a fails at 20m15s and again 15 s later, when b was asked just before.
+		want := []time.Duration{0, 5 * time.Minute, 10 * time.Minute, 15 * time.Minute, 20 * time.Minute, 20*time.Minute + longestStart/2}
+		if !slices.Equal(atB, want) {
+			t.Errorf("b was asked at %v, want %v", atB, want)
 		}
 	})
 }

@@ -20,6 +20,7 @@ func (d *decoder) check(c *Config) {
 	}
 	d.once("streams[%d].name", len(c.Streams), func(i int) string { return c.Streams[i].Name })
 	d.checkGroups(c)
+	d.checkApps(c.Apps)
 	d.checkBoard(c)
 	d.checkKiosk(&c.Kiosk)
 	d.checkSensors(c)

@@ -34,6 +34,7 @@ type Config struct {
 	Streams    []Stream
 	Pictures   Pictures
 	Groups     []Group
+	Apps       []App
 	Board      Board
 	Kiosk      Kiosk
 	Sensors    []Sensor

@@ -37,6 +37,8 @@ func (c *Config) fields(dir string) []field {
 		mapping("pictures", c.Pictures.fields()).says("How the cameras' pictures are looked at."),
 		list("groups", &c.Groups, (*Group).fields).
 			says("Cameras that fail together when one thing fails. Those behind one address are a group already."),
+		list("apps", &c.Apps, func(a *App) []field { return a.fields(dir) }).
+			says("The public applications, asked from here as a citizen's browser does."),
 		mapping("board", []field{
 			oneOf("driver", &c.Board.Driver, DriverGPIO, DriverSim, DriverNone).defaults(DriverNone).
 				says("gpio is the board's own lines, sim a board that a PC plays, none a device without buttons and lamps."),

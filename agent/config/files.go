@@ -41,6 +41,9 @@ func (c *Config) fileProblems() Problems {
 		f.authorities(path+".ca", s.CA)
 		f.secret(path+".password_file", s.Password)
 	}
+	for i, a := range c.Apps {
+		f.authorities(fmt.Sprintf("apps[%d].ca", i), a.CA)
+	}
 	return f.problems
 }
 

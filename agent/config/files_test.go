@@ -249,7 +249,7 @@ kiosk:
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := "x.yaml:1:9: device: no streams, no buttons, no sensors and no lines: the device only says that it is alive"
+	want := "x.yaml:1:9: device: no streams, no apps, no buttons, no sensors and no lines: the device only says that it is alive"
 	if got := c.Warnings().Error(); got != want {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}

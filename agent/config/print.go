@@ -26,6 +26,9 @@ func (c *Config) Summary() string {
 		s += " at " + c.Site.Name
 	}
 	s += fmt.Sprintf(", %s, %s, %s", count(len(c.Streams), "stream"), count(len(c.Kiosk.Buttons), "button"), count(len(c.Uplink.Brokers), "broker"))
+	if len(c.Apps) > 0 {
+		s += ", " + count(len(c.Apps), "application")
+	}
 	return s + ", board " + c.Board.Driver + ", acknowledged by the " + c.Uplink.Acknowledge
 }
 

@@ -13,12 +13,13 @@ func (c *Config) Warnings() Problems {
 	w.uplink()
 	w.streams()
 	w.subStreams()
+	w.apps()
 	w.kiosk()
 	if c.Board.Socket != "" && c.Board.Driver != DriverSim {
 		w.addf("board.socket", "means nothing with driver %s", c.Board.Driver)
 	}
-	if len(c.Streams) == 0 && len(c.Kiosk.Buttons) == 0 && len(c.Sensors) == 0 && len(c.Lines) == 0 {
-		w.addf("device", "no streams, no buttons, no sensors and no lines: the device only says that it is alive")
+	if len(c.Streams)+len(c.Apps)+len(c.Kiosk.Buttons)+len(c.Sensors)+len(c.Lines) == 0 {
+		w.addf("device", "no streams, no apps, no buttons, no sensors and no lines: the device only says that it is alive")
 	}
 	return w.all.sorted()
 }
