@@ -32,6 +32,7 @@ func (a *Agent) newAlarms(apps []string) *alarm.Engine {
 	for _, name := range a.cfg.WatchedStreams() {
 		c.Sources = append(c.Sources, "stream/"+name)
 	}
+	c.Sources = append(c.Sources, sensorSources(a.cfg)...)
 	g := alarm.Group{Name: "apps", Kind: alarm.GroupApps, Auto: true}
 	for _, name := range apps {
 		g.Members = append(g.Members, "app/"+name)

@@ -3,6 +3,7 @@ package agent
 import (
 	"fmt"
 
+	"kentongan/agent/alarm"
 	"kentongan/agent/config"
 	"kentongan/agent/report"
 	"kentongan/agent/sensor"
@@ -67,5 +68,18 @@ func (j *journal) InputFault(s report.LineState) { j.add(report.Event, report.Ki
 
 // SensorFound implements sensor.Output.
 func (j *journal) SensorFound(f sensor.Finding) {
-	j.log.Debug("sensor finding", "source", f.Source, "condition", f.Condition, "present", f.Present, "detail", f.Detail)
+	if j.alarms != nil {
+		j.alarms.Found(alarm.Finding{Source: f.Source, Condition: f.Condition, Present: f.Present, Confidence: 1, Detail: f.Detail})
+	}
+}
+
+// sensorSources are the sources of findings about sensors and contacts.
+func sensorSources(c *config.Config) (all []string) {
+	for _, s := range c.Sensors {
+		all = append(all, "sensor/"+s.Name)
+	}
+	for _, l := range c.Lines {
+		all = append(all, "line/"+l.Name)
+	}
+	return all
 }

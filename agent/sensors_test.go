@@ -8,11 +8,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"kentongan/agent/alarm"
 	"kentongan/agent/config"
 	"kentongan/agent/report"
 	"kentongan/agent/sensor"
@@ -34,6 +36,20 @@ func TestSensorWordsMeanTheSame(t *testing.T) {
 		}
 		if _, ok := sensor.Conditions(kind); !ok {
 			t.Errorf("the configuration takes kind %s, which the sensors do not know", kind)
+		}
+	}
+}
+
+// What a sensor or line can be found of has its row and its texts.
+func TestSensorConditionsAreInTheCatalogue(t *testing.T) {
+	for source, conditions := range map[alarm.Kind][]string{
+		alarm.Sensor: {sensor.CondTooHot, sensor.CondTooCold, sensor.CondHumid, sensor.CondLowVoltage, sensor.CondSensorLost},
+		alarm.Line:   {sensor.CondOnBattery, sensor.CondBatteryLow, sensor.CondOpen, sensor.CondWater, sensor.CondTamper, sensor.CondActive, sensor.CondLineLost},
+	} {
+		for _, c := range conditions {
+			if !slices.ContainsFunc(alarm.Catalogue(), func(row alarm.Condition) bool { return row.Kind == source && row.Name == c }) {
+				t.Errorf("%s %s has no row in the alarms' catalogue", source, c)
+			}
 		}
 	}
 }
@@ -111,6 +127,8 @@ lines:
 		}
 		return strings.Contains(seen, `input {"line":"door","kind":"door","active":true`) &&
 			strings.Contains(seen, `line {"line":"roof","state":"missing","detail":"line roof (chip \"\", line \"GPIO99\"): missing: chip \"sim\" has GPIO0,`) &&
+			strings.Contains(seen, `"source":"line/door","condition":"open","severity":"minor"`) &&
+			strings.Contains(seen, `"source":"line/roof","condition":"line_lost"`) &&
 			strings.Contains(seen, `reading {"sensor":"cabinet","temperature_c":30.5,"humidity_percent":74}`)
 	})
 	cancel()

@@ -55,7 +55,7 @@ func Catalogue() []Condition { return catalogue }
 // has them in time. Clearing takes longer than raising (ISA-18.2 speaks of
 // off-delay against chattering): 10 s is what a camera needs to show that it
 // stays. Loss and the contract's figures change with each car that passes.
-var catalogue = []Condition{
+var catalogue = append([]Condition{
 	{
 		Kind: Stream, Name: "down", Severity: report.Major, Raise: 5 * time.Second, Clear: 10 * time.Second, Together: true, Hides: []string{"*"},
 		Text:   report.Text{ID: "Kamera tidak dapat dihubungi", EN: "Camera can't be reached"},
@@ -187,7 +187,7 @@ var catalogue = []Condition{
 		Text:   report.Text{ID: "Perangkat sempat tidak berjalan", EN: "Device was not running for a while"},
 		Action: report.Text{ID: "Periksa catu daya, suhu dan kartu SD perangkat; kamera tidak dinilai selama itu.", EN: "Check the device's power supply, temperature and SD card; cameras were not judged meanwhile."},
 	},
-}
+}, sensorRows...)
 
 // pictures are the verdicts on a picture that was decoded.
 var pictures = []string{"frozen", "black", "white", "covered", "blurred", "moved"}
