@@ -137,10 +137,9 @@ func (a *Agent) build() (err error) {
 		{"stats", a.measure},
 	}
 	if len(a.cfg.Kiosk.Buttons) > 0 {
-		if a.kiosk, err = kiosk.New(kioskConfig(a.cfg.Kiosk), a.board, a.spool, a.o.Log); err != nil {
+		if err := a.buildKiosk(); err != nil {
 			return err
 		}
-		a.parts = append(a.parts, part{"kiosk", a.kiosk.Run})
 	}
 	if err := a.buildSensors(); err != nil {
 		return err

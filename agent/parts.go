@@ -7,12 +7,8 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"time"
-
-	"periph.io/x/conn/v3/gpio"
 
 	"kentongan/agent/config"
-	"kentongan/agent/kiosk"
 	"kentongan/agent/report"
 	"kentongan/agent/spool"
 	"kentongan/agent/uplink"
@@ -71,13 +67,6 @@ func (a *Agent) uplinkConfig() (uplink.Config, error) {
 		up.Brokers = append(up.Brokers, broker)
 	}
 	return up, nil
-}
-
-// acked passes the centre's receipt on to the kiosk's lamps.
-func (a *Agent) acked(lane report.Lane, seq uint64) {
-	if lane == report.Complaint && a.kiosk != nil {
-		a.kiosk.Acked(seq)
-	}
 }
 
 // ackRefused keeps that a receipt was signed and does not fit: a restored
@@ -140,46 +129,4 @@ func (noBoard) OpenInput(c hal.LineConfig) (hal.Input, error) {
 
 func (noBoard) OpenOutput(c hal.LineConfig) (hal.Output, error) {
 	return nil, &hal.LineError{Line: c, Problem: hal.Missing, Detail: "board.driver is none"}
-}
-
-// bias is the configuration's word in periph's.
-var bias = map[string]gpio.Pull{
-	"up": gpio.PullUp, "down": gpio.PullDown, "off": gpio.Float, "as_is": gpio.PullNoChange,
-}
-
-// none is 0s of the configuration, where its defaults are filled in already; the
-// kiosk takes 0 for its own default.
-const none = time.Nanosecond
-
-func kioskConfig(c config.Kiosk) kiosk.Config {
-	k := kiosk.Config{
-		Number:   c.Number,
-		Cooldown: max(c.Cooldown, none),
-		Debounce: none, // each line has its own
-		Lamps: kiosk.Lamps{
-			Saved:    lamp("saved", c.Lamps.Saved),
-			Received: lamp("received", c.Lamps.Received),
-			Fault:    lamp("fault", c.Lamps.Fault),
-		},
-	}
-	for _, b := range c.Buttons {
-		k.Buttons = append(k.Buttons, kiosk.Button{
-			Name: b.Name,
-			Line: hal.LineConfig{
-				Name: b.Name, Chip: b.Chip, Line: b.Line, ActiveLow: b.ActiveLow,
-				Bias: bias[b.Bias], Debounce: b.Debounce,
-			},
-			ServiceCode: b.ServiceCode,
-			Category:    b.Category,
-			Label:       report.Text{ID: b.Label.ID, EN: b.Label.EN},
-		})
-	}
-	return k
-}
-
-func lamp(name string, l config.Lamp) *hal.LineConfig {
-	if l.Line == "" {
-		return nil
-	}
-	return &hal.LineConfig{Name: name, Chip: l.Chip, Line: l.Line, ActiveLow: l.ActiveLow, Bias: gpio.PullNoChange}
 }

@@ -17,7 +17,7 @@ func TestKioskTakesZeroForNone(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			k := kioskConfig(config.Kiosk{Cooldown: tt.cooldown, Buttons: []config.Button{{Name: "road", Line: "GPIO17"}}})
+			k := kioskConfig(config.Kiosk{Cooldown: tt.cooldown, Buttons: []config.Button{{Name: "road", Wire: config.Wire{Line: "GPIO17"}}}})
 			if k.Cooldown != tt.want || k.Debounce != none || k.Buttons[0].Line.Debounce != 0 {
 				t.Errorf("cooldown %v, debounce %v and %v, want %v, none and 0", k.Cooldown, k.Debounce, k.Buttons[0].Line.Debounce, tt.want)
 			}

@@ -193,43 +193,7 @@ func (d *decoder) checkBoard(c *Config) {
 	if b.Driver != DriverNone {
 		return
 	}
-	if len(c.Kiosk.Buttons) > 0 {
-		d.addf(d.at("kiosk.buttons"), "kiosk.buttons", "buttons need a board; write board: {driver: gpio}")
-	}
-	for _, l := range c.Kiosk.Lamps.all() {
-		if _, ok := d.marks["kiosk.lamps."+l.name]; ok {
-			d.addf(d.at("kiosk.lamps."+l.name), "kiosk.lamps."+l.name, "a lamp needs a board; write board: {driver: gpio}")
-		}
-	}
-}
-
-type namedLamp struct {
-	name string
-	lamp Lamp
-}
-
-func (l Lamps) all() []namedLamp {
-	return []namedLamp{{"saved", l.Saved}, {"received", l.Received}, {"fault", l.Fault}}
-}
-
-func (d *decoder) checkKiosk(k *Kiosk) {
-	if _, ok := d.marks["kiosk.number"]; len(k.Buttons) > 0 && !ok {
-		d.addf(d.at("kiosk.number"), "kiosk.number", "missing; write the kiosk's own number, as number: 7: tickets are made of it")
-	}
-	d.once("kiosk.buttons[%d].name", len(k.Buttons), func(i int) string { return k.Buttons[i].Name })
-	var lines []wire
-	for i, b := range k.Buttons {
-		for _, l := range k.Lamps.all() {
-			if path := fmt.Sprintf("kiosk.buttons[%d].name", i); b.Name == l.name {
-				d.addf(d.at(path), path, "%s is what records call that lamp; write another name", show(b.Name))
-			}
-		}
-		lines = append(lines, wire{fmt.Sprintf("kiosk.buttons[%d].line", i), b.Chip, b.Line})
-	}
-	for _, l := range k.Lamps.all() {
-		lines = append(lines, wire{"kiosk.lamps." + l.name + ".line", l.lamp.Chip, l.lamp.Line})
-	}
-	d.checkLines(lines)
+	d.checkBoardless(&c.Kiosk)
 }
 
 // wire is one use of a line.

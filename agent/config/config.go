@@ -136,44 +136,6 @@ type Board struct {
 	Socket string // control socket of the simulated board
 }
 
-// Kiosk is the buttons and what they mean.
-type Kiosk struct {
-	Number   uint32 // device part of the tickets
-	Buttons  []Button
-	Cooldown time.Duration // of one button, after a press that counted
-	Lamps    Lamps
-}
-
-// Button is one button.
-type Button struct {
-	Name        string
-	Chip        string // "" is any chip that has Line
-	Line        string // kernel's name, or offset in decimal
-	ActiveLow   bool
-	Bias        string        // up, down, off, as_is
-	Debounce    time.Duration // 0 is none
-	ServiceCode string        // as in Open311
-	Category    string
-	Label       Label
-}
-
-// Label is a text for citizens.
-type Label struct{ ID, EN string }
-
-// Lamps are the signals; one whose Line is "" is not there.
-type Lamps struct {
-	Saved    Lamp // the press is on the disk
-	Received Lamp // the centre has it
-	Fault    Lamp // a press would not be kept
-}
-
-// Lamp is one output line.
-type Lamp struct {
-	Chip      string // as Button.Chip
-	Line      string
-	ActiveLow bool
-}
-
 // Log says how much is logged.
 type Log struct {
 	Level string // debug, info, warn, error

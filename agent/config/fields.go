@@ -133,54 +133,6 @@ func (s *Stream) fields(dir string) []field {
 	}
 }
 
-func (k *Kiosk) fields() []field {
-	return []field{
-		integer("number", &k.Number, 0, report.MaxTicketPart).like("7").
-			says("The device part of the tickets; needed with buttons. No two kiosks of a province may have the same."),
-		list("buttons", &k.Buttons, (*Button).fields).says("The buttons."),
-		duration("cooldown", &k.Cooldown, 0, 10*time.Minute).defaults("3s").
-			says("Time after a press in which more presses of the same button count into the same complaint."),
-		mapping("lamps", []field{
-			mapping("saved", k.Lamps.Saved.fields()).says("Lights when the press is on the disk."),
-			mapping("received", k.Lamps.Received.fields()).says("Lights when the centre has it."),
-			mapping("fault", k.Lamps.Fault.fields()).says("Lights while a press would not be kept."),
-		}).says("The signals; each may be left out."),
-	}
-}
-
-func (b *Button) fields() []field {
-	return []field{
-		text("name", &b.Name, checkName).must().like("road").says("Our name of the button; as a stream's."),
-		chip(&b.Chip),
-		line(&b.Line),
-		boolean("active_low", &b.ActiveLow).defaults("true").says("Whether a press connects the line to ground, the usual wiring."),
-		oneOf("bias", &b.Bias, "up", "down", "off", "as_is").defaults("up").says("The line's resistor: pull up, pull down, none, or as it is found."),
-		duration("debounce", &b.Debounce, 0, time.Second).defaults("30ms").says("Time that the level must hold to count; 0s is none."),
-		text("service_code", &b.ServiceCode, checkCode).must().like("jalan-rusak").says("What the complaint is about, as in the centre's Open311 list."),
-		text("category", &b.Category, upTo(64)).must().like("infrastruktur").says("Group of services that it belongs to."),
-		mapping("label", []field{
-			text("id", &b.Label.ID, upTo(80)).must().like("Jalan rusak").says("Indonesian."),
-			text("en", &b.Label.EN, upTo(80)).must().like("Damaged road").says("English."),
-		}).must().says("What the button says to citizens."),
-	}
-}
-
-func (l *Lamp) fields() []field {
-	return []field{
-		chip(&l.Chip),
-		line(&l.Line),
-		boolean("active_low", &l.ActiveLow).defaults("false").says("Whether the lamp lights when the line is low."),
-	}
-}
-
-func chip(to *string) field {
-	return text("chip", to, upTo(64)).like("gpiochip0").says("GPIO chip: name, label or /dev path; else any that has the line.")
-}
-
-func line(to *string) field {
-	return text("line", to, upTo(32)).must().like("GPIO17").says("The kernel's name of the line, or its number in chip.")
-}
-
 func inlineSecret(key string, to *Secret) field {
 	return field{
 		key: key, kind: kindText, secret: true,

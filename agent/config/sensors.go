@@ -118,29 +118,3 @@ func (d *decoder) checkSensor(s *Sensor, path string) {
 		d.addf(d.at(at), at, "too_cold %g and too_hot %g are not more than hysteresis %g apart; it would always be one of them", *s.TooCold, *s.TooHot, s.Hysteresis)
 	}
 }
-
-// named tells what of the kiosk has a name; "" for nothing.
-func (k *Kiosk) named(name string) string {
-	for _, b := range k.Buttons {
-		if b.Name == name {
-			return "button"
-		}
-	}
-	for _, l := range k.Lamps.all() {
-		if l.name == name {
-			return "lamp"
-		}
-	}
-	return ""
-}
-
-// wires are the lines that the kiosk uses.
-func (k *Kiosk) wires() (all []wire) {
-	for i, b := range k.Buttons {
-		all = append(all, wire{fmt.Sprintf("kiosk.buttons[%d].line", i), b.Chip, b.Line})
-	}
-	for _, l := range k.Lamps.all() {
-		all = append(all, wire{"kiosk.lamps." + l.name + ".line", l.lamp.Chip, l.lamp.Line})
-	}
-	return all
-}

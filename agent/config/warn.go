@@ -88,16 +88,3 @@ func (w *warner) credentials(path string, u userinfo, s Secret) {
 	}
 	w.addf(key, "a password in a file that every user of this machine can read; chmod 640 it, or use password_file")
 }
-
-func (w *warner) kiosk() {
-	k := w.c.Kiosk
-	if len(k.Buttons) > 0 && k.Lamps.Saved.Line == "" {
-		w.addf("kiosk.buttons", "no lamp saved: a citizen does not see that the press counted")
-	}
-	for i, b := range k.Buttons {
-		path := fmt.Sprintf("kiosk.buttons[%d].bias", i)
-		if b.ActiveLow && b.Bias == "down" || !b.ActiveLow && b.Bias == "up" {
-			w.addf(path, "bias %s holds the line pressed, with active_low %t; is one of them the other way round?", b.Bias, b.ActiveLow)
-		}
-	}
-}

@@ -12,45 +12,82 @@ import (
 
 const reopenEvery = 30 * time.Second // of a line that could not be opened
 
-// button is one button. Its run owns all but what mu guards.
+// button is one service that can be pressed: by a line of its own, as the long
+// press or the combination of others, or on the screen. Its run owns all but
+// what mu guards.
 type button struct {
-	k   *Kiosk
-	cfg Button
-	deb debouncer
+	k    *Kiosk
+	cfg  Button
+	deb  debouncer
+	ges  gesture
+	long *button // what a long press means; nil if nothing
+	pair *chord  // that its presses may be half of; nil if none
+
+	level  bool          // of the newest edge
+	last   time.Duration // when that was
+	settle *time.Timer   // running after an edge, where the end of a touch matters
+	held   *time.Timer   // running while a touch is undecided
+	alone  *time.Timer   // running while a press may still be half of a combination
+
+	poked chan struct{} // holds one: outside or asked has something
 
 	pending  int               // presses that are in no record yet
-	flying   int               // presses in the record that is being appended, 0 if none is
+	touches  []waiter          // who waits for these
+	flying   flight            // the record that is being appended; its n is 0 if none is
 	done     chan appendResult // of that record
 	cooldown *time.Timer       // running: pending presses wait for its end
 	cooling  bool
+	streak   int         // cool-downs in a row that had presses waiting at their end
 	retry    *time.Timer // running: the store refused
 	refused  bool
 	slow     *time.Timer // running while an append does
 	stuck    *time.Timer // running while the line is active
 	noise    noiseWatch
+	taken    *withdrawal     // a cancel that is in no record yet; nil if none
+	newest   confirmed       // the newest press that was kept
 	store    context.Context // of appends: outlives run's own, or a press could be kept twice
 	give     context.CancelFunc
 
 	bad troubles
-	mu  sync.Mutex // guards st
+	mu  sync.Mutex // guards what follows
 	st  ButtonStatus
+
+	outside outside
+	asked   []cancelBy // cancels that wait to be looked at
 }
 
 func newButton(k *Kiosk, cfg Button) *button {
-	b := &button{k: k, cfg: cfg, done: make(chan appendResult, 1)}
+	b := &button{k: k, cfg: cfg, done: make(chan appendResult, 1), poked: make(chan struct{}, 1)}
+	b.ges = gesture{hold: cfg.Hold, long: cfg.LongAfter}
 	b.st.Name = cfg.Name
 	b.bad = troubles{line: cfg.Name, events: k.events}
 	return b
 }
+
+// wired tells whether the button has a line of its own.
+func (b *button) wired() bool { return b.cfg.Line.Line != "" }
 
 // run watches the button until ctx ends, and opens its line again when that is
 // gone or was never there.
 func (b *button) run(ctx context.Context) {
 	b.store, b.give = context.WithCancel(context.WithoutCancel(ctx))
 	defer b.give()
-	b.cooldown, b.retry, b.slow, b.stuck, b.noise.timer = idle(), idle(), idle(), idle(), idle()
+	for _, t := range b.timers() {
+		*t = idle()
+	}
 	again := idle()
-	defer b.stopTimers(again)
+	defer func() {
+		again.Stop()
+		for _, t := range b.timers() {
+			(*t).Stop()
+		}
+	}()
+	if !b.wired() {
+		b.note()
+		_ = b.serve(ctx, nil, nil)
+		b.flush()
+		return
+	}
 	for ctx.Err() == nil {
 		in, err := b.k.board.OpenInput(b.cfg.Line)
 		b.opened(in, err)
@@ -70,6 +107,10 @@ func (b *button) run(ctx context.Context) {
 	b.flush()
 }
 
+func (b *button) timers() []**time.Timer {
+	return []**time.Timer{&b.cooldown, &b.retry, &b.slow, &b.stuck, &b.settle, &b.held, &b.alone, &b.noise.timer}
+}
+
 // opened notes how the line was found.
 func (b *button) opened(in hal.Input, err error) {
 	problem := ""
@@ -87,6 +128,7 @@ func (b *button) opened(in hal.Input, err error) {
 		return
 	}
 	b.deb = debouncer{quiet: b.quiet(in)}
+	b.ges.down = false
 	b.noise.opened(in)
 	if active, err := in.Active(); err == nil && active {
 		b.stuck.Reset(b.k.cfg.StuckAfter) // held while the agent started: no press, but it may be stuck
@@ -125,27 +167,37 @@ func (b *button) serve(ctx context.Context, in hal.Input, stop <-chan time.Time)
 		case e, ok := <-edges:
 			if !ok {
 				b.stuck.Stop()
+				b.ends()
 				return errors.New("the line is gone: its chip was removed or its driver ended")
 			}
 			b.edge(e)
 		case r := <-b.done:
 			b.appended(r)
+		case <-b.poked:
+			b.brought()
 		case <-b.cooldown.C:
-			b.cooling = false
-			b.next()
+			b.cooled()
 		case <-b.retry.C:
 			b.refused = false
 			b.next()
 		case <-b.slow.C:
 			b.k.panel.fault(b.storeFault(), true)
+			b.k.panel.refused()
 			b.k.log.Error("store is slow", "line", b.cfg.Name, "after", slowAfter)
 		case <-b.stuck.C:
 			b.isStuck(in)
+		case <-b.settle.C:
+			b.settled()
+		case <-b.held.C:
+			b.means(b.ges.held(), b.ges.since)
+		case <-b.alone.C:
+			b.single()
 		case <-b.noise.timer.C:
 			b.listen(in)
 		case <-stop:
 			return nil
 		case <-ctx.Done():
+			b.ends()
 			return nil
 		}
 	}
@@ -159,20 +211,104 @@ func (b *button) edge(e hal.Edge) {
 		b.stuck.Stop()
 		b.clear(stateStuck, 0)
 	}
+	b.level, b.last = e.Active, e.At
 	press, bounce := b.deb.press(e)
 	b.noise.edge(bounce)
-	b.mu.Lock()
-	if press {
-		b.st.Presses++
-	}
 	if bounce {
+		b.mu.Lock()
 		b.st.Bounces++
+		b.mu.Unlock()
 	}
+	switch {
+	case press:
+		b.means(b.ges.pressed(e.At), e.At)
+		if d := b.ges.next(); d > 0 {
+			b.held.Reset(d)
+		}
+	case !b.ges.waits():
+	case !bounce && !e.Active:
+		b.letGo()
+	case bounce:
+		b.settle.Reset(b.deb.quiet)
+	}
+}
+
+// settled looks, when the bouncing is over, whether it was the end of a touch.
+func (b *button) settled() {
+	if !b.level {
+		b.letGo()
+	}
+}
+
+func (b *button) letGo() {
+	b.settle.Stop()
+	b.held.Stop()
+	b.means(b.ges.released(b.last), b.ges.since)
+}
+
+// ends decides what a touch is whose end will not be seen: a press, for better
+// one too many than one that is lost.
+func (b *button) ends() {
+	if b.ges.down && !b.ges.decided {
+		b.ges.down = false
+		b.counts(b.ges.since)
+	}
+	b.single()
+}
+
+// means does what a touch that began at the time at turned out to be.
+func (b *button) means(m meaning, at time.Duration) {
+	switch m {
+	case short:
+		b.counts(at)
+	case long:
+		b.long.bring(1)
+	case brush:
+		b.mu.Lock()
+		b.st.Brushes++
+		b.mu.Unlock()
+		b.k.panel.brushed()
+	}
+}
+
+// counts takes a press, unless it may be half of a combination.
+func (b *button) counts(at time.Duration) {
+	if b.cfg.Cancel {
+		b.k.cancelNewest()
+		return
+	}
+	if b.pair == nil {
+		b.count(1)
+		return
+	}
+	switch b.pair.press(b, at) {
+	case joined:
+		b.pair.target.bring(1)
+		return
+	case twice:
+		b.count(1)
+	}
+	b.alone.Reset(b.pair.within)
+}
+
+// single takes the press that waited for the other half of a combination.
+func (b *button) single() {
+	if b.pair != nil && b.pair.alone(b) {
+		b.count(1)
+	}
+}
+
+// count takes presses into the next record.
+func (b *button) count(n int) {
+	b.mu.Lock()
+	b.st.Presses += uint64(n)
 	b.mu.Unlock()
-	if press {
-		b.pending++
-		b.next()
+	b.pending += n
+	b.k.pressed(b)
+	if b.refused {
+		b.k.panel.refused() // the person is told at once
 	}
+	b.next()
 }
 
 func (b *button) isStuck(in hal.Input) {
@@ -189,12 +325,6 @@ func idle() *time.Timer {
 	t := time.NewTimer(time.Hour)
 	t.Stop()
 	return t
-}
-
-func (b *button) stopTimers(more *time.Timer) {
-	for _, t := range []*time.Timer{b.cooldown, b.retry, b.slow, b.stuck, b.noise.timer, more} {
-		t.Stop()
-	}
 }
 
 func (b *button) raise(state, detail string, count uint64) {

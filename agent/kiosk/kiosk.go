@@ -6,11 +6,15 @@
 // # What the lamps say
 //
 // Saved lights only after the store has returned: the press is on the disk.
-// Received lights when the centre has everything that was kept here, so it
-// never stands for a press that the centre has not seen. Fault is on while a
-// button can't be trusted: its line is missing, busy or stuck, or the store
-// does not take the press; and before and after Run. After Run the lines of
-// the lamps stay as they are until the board is closed.
+// Received flashes twice and lights when the centre has everything that was
+// kept here, so it never stands for a press that the centre has not seen. Fault
+// is on while a button can't be trusted: its line is missing, busy or stuck, or
+// the store does not take the press; it flashes when a press was not kept. It
+// is on before and after Run too. After Run the lines of the lamps stay as they
+// are until the board is closed. Alive changes four times a second while Fault
+// is off, for a circuit that lights the red lamp when the changes stop. The
+// buzzer says the same: one beep, two, a long one; three short ones for a press
+// that was taken back.
 //
 // # Presses that come quickly
 //
@@ -19,10 +23,19 @@
 // record, with a ticket of its own, says how many there were, and a new
 // cool-down begins. So each press is in exactly one record, and a button makes
 // at most one record in a cool-down, however fast it is pressed. A press that
-// is only counted does not light the lamp: its record does.
+// is only counted does not light the lamp: its record does. A button that is
+// pressed without a pause through 20 cool-downs is a fault, and its cool-downs
+// grow up to ten minutes, so that it cannot fill the lane.
 //
 // A record that the store refuses is not forgotten: its presses stay counted
 // and the append is tried again every few seconds, until it succeeds.
+//
+// # What else a press can be
+//
+// A button can ask to be held for a time to count, or mean another button when
+// it is held longer; two that are pressed together can mean a third; a button
+// can be touched on the screen. A press can be taken back for a few seconds:
+// see cancel.go. All of these end in the same count.
 package kiosk
 
 import (
@@ -53,21 +66,39 @@ type Store interface {
 
 // Config says what the kiosk has. The zero value of a duration is its default.
 type Config struct {
-	Number     uint32 // the device part of tickets, up to report.MaxTicketPart
-	Buttons    []Button
-	Lamps      Lamps
-	Cooldown   time.Duration
-	Debounce   time.Duration // in software, of lines whose driver does not debounce
-	StuckAfter time.Duration // a line that is active longer is a fault
+	Number   uint32             // the device part of tickets, up to report.MaxTicketPart
+	Dir      string             // what the kiosk keeps: numbers given out, the PINs' key; "" is nothing, and no PINs
+	Epoch    report.Epoch       // of the store
+	Head     func() report.Head // of the complaint lane; nil when nobody asks for tickets
+	Buttons  []Button
+	Pairs    []Pair
+	Lamps    Lamps
+	OnKept   func(Kept) // told of each press that was kept; must not block; may be nil
+	SelfTest *SelfTest  // nil is none
+
+	CancelWithin time.Duration // a press can be taken back for so long
+	Cooldown     time.Duration
+	Debounce     time.Duration // in software, of lines whose driver does not debounce
+	StuckAfter   time.Duration // a line that is active longer is a fault
 }
 
 // Button is one button and what a press of it means.
 type Button struct {
 	Name        string         // what records call it
-	Line        hal.LineConfig // its Name may be empty; a Debounce is asked of the driver
+	Line        hal.LineConfig // its Name may be empty; a Debounce is asked of the driver; one without Line has no line of its own
+	Cancel      bool           // takes the newest press back, and makes no complaint
+	Hold        time.Duration  // must be held for so long to count; 0 counts at once
+	Long        string         // button that is meant when it is held for LongAfter; "" is none
+	LongAfter   time.Duration
 	ServiceCode string
 	Category    string
 	Label       report.Text
+}
+
+// Pair is two buttons that mean a third when they are pressed together.
+type Pair struct {
+	First, Second, Means string
+	Within               time.Duration // between the two presses
 }
 
 // Lamps are the signals; nil is a lamp that is not there.
@@ -75,6 +106,8 @@ type Lamps struct {
 	Saved    *hal.LineConfig
 	Received *hal.LineConfig
 	Fault    *hal.LineConfig
+	Alive    *hal.LineConfig
+	Buzzer   *hal.LineConfig
 }
 
 // Kiosk watches buttons. Acked and Status may be called from any goroutine.
@@ -86,10 +119,12 @@ type Kiosk struct {
 	buttons []*button
 	panel   *panel
 	events  *reporter
+	numbers *numbers
 
-	mu      sync.Mutex // guards what follows
-	last    string     // ticket of the newest kept press
-	lastSeq uint64
+	mu     sync.Mutex // guards what follows
+	last   Kept       // the newest press kept
+	newest *button    // pressed last
+	shown  shown
 }
 
 // New checks the configuration. It opens no line.
@@ -108,15 +143,39 @@ func New(cfg Config, board hal.Board, store Store, log *slog.Logger) (*Kiosk, er
 	}
 	log = log.With("part", "kiosk")
 	k := &Kiosk{cfg: cfg, board: board, store: store, log: log}
+	k.shown.changed = make(chan struct{})
+	var next uint64
+	if cfg.Head != nil {
+		next = cfg.Head().Next
+	}
+	var err error
+	if k.numbers, err = openNumbers(cfg.Dir, cfg.Number, cfg.Epoch, next); err != nil {
+		log.Error("tickets not remembered", "err", err) // no reason to take no presses
+	}
 	k.events = newReporter(store, log)
+	k.events.numbers = k.numbers
 	k.panel = newPanel(cfg, board, k.events, log)
+	k.panel.changed = k.changed
 	for _, b := range cfg.Buttons {
 		if b.Line.Name == "" {
 			b.Line.Name = b.Name
 		}
 		k.buttons = append(k.buttons, newButton(k, b))
 	}
+	k.join()
 	return k, nil
+}
+
+// join makes the buttons know each other.
+func (k *Kiosk) join() {
+	for _, b := range k.buttons {
+		b.long = k.find(b.cfg.Long)
+	}
+	for _, p := range k.cfg.Pairs {
+		first, second := k.find(p.First), k.find(p.Second)
+		c := newChord(first, second, k.find(p.Means), p.Within)
+		first.pair, second.pair = c, c
+	}
 }
 
 func (c Config) check() error {
@@ -126,7 +185,7 @@ func (c Config) check() error {
 	if len(c.Buttons) == 0 {
 		return fmt.Errorf("no button")
 	}
-	for name, d := range map[string]time.Duration{"cooldown": c.Cooldown, "debounce": c.Debounce, "stuck after": c.StuckAfter} {
+	for name, d := range map[string]time.Duration{"cooldown": c.Cooldown, "debounce": c.Debounce, "stuck after": c.StuckAfter, "cancel within": c.CancelWithin} {
 		if d < 0 {
 			return fmt.Errorf("%s %v: must not be negative", name, d)
 		}
@@ -140,6 +199,36 @@ func (c Config) check() error {
 			return fmt.Errorf("buttons[%d]: name %q is taken by an earlier button", i, b.Name)
 		}
 		seen[b.Name] = true
+	}
+	return c.checkMeanings()
+}
+
+// checkMeanings looks at the buttons that others mean.
+func (c Config) checkMeanings() error {
+	complains := map[string]bool{}
+	for _, b := range c.Buttons {
+		complains[b.Name] = !b.Cancel
+	}
+	for i, b := range c.Buttons {
+		if b.Hold < 0 || b.LongAfter < 0 || b.Long == "" && b.LongAfter > 0 || b.Long != "" && b.LongAfter <= b.Hold {
+			return fmt.Errorf("buttons[%d]: hold %v and long press %q after %v don't go together", i, b.Hold, b.Long, b.LongAfter)
+		}
+		if b.Long != "" && (!complains[b.Long] || b.Long == b.Name) {
+			return fmt.Errorf("buttons[%d]: the long press means %q, which is no other button", i, b.Long)
+		}
+	}
+	paired := map[string]bool{}
+	for i, p := range c.Pairs {
+		if !complains[p.First] || !complains[p.Second] || !complains[p.Means] || p.First == p.Second || p.Means == p.First || p.Means == p.Second {
+			return fmt.Errorf("pairs[%d]: %q and %q mean %q: three different buttons are needed", i, p.First, p.Second, p.Means)
+		}
+		if p.Within <= 0 {
+			return fmt.Errorf("pairs[%d]: within %v: must be positive", i, p.Within)
+		}
+		if paired[p.First] || paired[p.Second] {
+			return fmt.Errorf("pairs[%d]: a button can be in one pair", i)
+		}
+		paired[p.First], paired[p.Second] = true, true
 	}
 	return nil
 }
@@ -156,6 +245,10 @@ func (k *Kiosk) Run(ctx context.Context) error {
 	tail.Go(func() { k.events.run(after) })
 
 	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		k.selfTests(ctx)
+		return nil
+	})
 	for _, b := range k.buttons {
 		g.Go(func() error {
 			b.run(ctx)
@@ -166,21 +259,6 @@ func (k *Kiosk) Run(ctx context.Context) error {
 	end()
 	tail.Wait()
 	return err
-}
-
-// Acked tells that the centre has all complaints up to seq. It does not block.
-func (k *Kiosk) Acked(seq uint64) { k.panel.acked(seq) }
-
-// kept notes and confirms a press that is durable. The log line comes first:
-// who sees the lamp finds the ticket there.
-func (k *Kiosk) kept(p report.Press, seq uint64, took time.Duration) {
-	k.mu.Lock()
-	if seq > k.lastSeq {
-		k.last, k.lastSeq = p.Ticket, seq
-	}
-	k.mu.Unlock()
-	k.log.Info("press kept", "line", p.Line, "ticket", p.Ticket, "seq", seq, "presses", p.Presses, "took", took)
-	k.panel.kept(seq)
 }
 
 // Status is what a kiosk does at the moment.
@@ -194,14 +272,16 @@ type Status struct {
 
 // ButtonStatus is what one button does; counts are since the start.
 type ButtonStatus struct {
-	Name    string
-	State   string // as report.LineState; "" before its line was tried
-	Detail  string
-	Presses uint64 // after debouncing
-	Kept    uint64 // of these, in durable records
-	Refused uint64 // appends that failed
-	Bounces uint64 // edges that debouncing took away
-	Lost    uint64 // edges that the driver lost
+	Name      string
+	State     string // as report.LineState; "" before its line was tried
+	Detail    string
+	Presses   uint64 // after debouncing
+	Kept      uint64 // of these, in durable records
+	Cancelled uint64 // records that were taken back
+	Brushes   uint64 // touches that were too short to count
+	Refused   uint64 // appends that failed
+	Bounces   uint64 // edges that debouncing took away
+	Lost      uint64 // edges that the driver lost
 }
 
 // Status returns the state of all buttons and lamps.
@@ -213,6 +293,6 @@ func (k *Kiosk) Status() Status {
 	s.Fault, s.Lamps = k.panel.status()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	s.LastTicket, s.LastSeq = k.last, k.lastSeq
+	s.LastTicket, s.LastSeq = k.last.Ticket, k.last.Seq
 	return s
 }

@@ -1,17 +1,23 @@
 package kiosk
 
 import (
+	"time"
+
 	"periph.io/x/conn/v3/gpio"
 
 	"kentongan/agent/report"
 	"kentongan/hal"
 )
 
-// lamp is one output; the panel's goroutine owns it.
+// lamp is one output, a lamp or a buzzer; the panel's goroutine owns it.
 type lamp struct {
 	cfg   *hal.LineConfig // nil for a lamp that is not there
 	out   hal.Output      // nil while it can't be opened
-	on    bool            // as it should be
+	on    bool            // as it should be now
+	rest  bool            // as it should be when nothing is played
+	beats bool            // plays beat again and again
+	steps []time.Duration // of a pattern, what is left: now, then the opposite, ...
+	until time.Time       // the end of steps[0]
 	state string          // as report.LineState
 }
 
@@ -28,7 +34,7 @@ func newLamp(c *hal.LineConfig, name string) lamp {
 
 // openLamps opens the lamps that are not open, as they should be now.
 func (p *panel) openLamps() {
-	for _, l := range []*lamp{&p.saved, &p.received, &p.broken} {
+	for _, l := range p.all() {
 		if l.cfg == nil || l.out != nil {
 			continue
 		}
@@ -44,6 +50,54 @@ func (p *panel) openLamps() {
 			p.fault(l.cfg.Name, false)
 		}
 	}
+}
+
+// play begins a pattern: on for steps[0], off for steps[1], and so on. Then the
+// lamp is as its rest says.
+func (p *panel) play(l *lamp, steps []time.Duration) {
+	l.steps = steps
+	l.until = time.Now().Add(steps[0])
+	p.set(l, true)
+}
+
+// rest ends what is played and says how the lamp is from now on.
+func (p *panel) rest(l *lamp, on bool) {
+	l.steps, l.rest = nil, on
+	if l.beats {
+		p.play(l, beat)
+		return
+	}
+	p.set(l, on)
+}
+
+// step goes on with the patterns whose step is over.
+func (p *panel) step() {
+	now := time.Now()
+	for _, l := range p.all() {
+		for len(l.steps) > 0 && !l.until.After(now) {
+			if l.steps = l.steps[1:]; len(l.steps) == 0 {
+				p.rest(l, l.rest)
+				break
+			}
+			l.until = l.until.Add(l.steps[0])
+			p.set(l, !l.on)
+		}
+	}
+}
+
+// schedule sets the timer for the next step.
+func (p *panel) schedule() {
+	var next time.Time
+	for _, l := range p.all() {
+		if len(l.steps) > 0 && (next.IsZero() || l.until.Before(next)) {
+			next = l.until
+		}
+	}
+	if next.IsZero() {
+		p.due.Stop()
+		return
+	}
+	p.due.Reset(time.Until(next))
 }
 
 // set lights a lamp or puts it out. A lamp that does not obey is given back

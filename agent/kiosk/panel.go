@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"strings"
 	"sync"
 	"time"
 
@@ -15,7 +16,31 @@ const (
 	receivedFor = 10 * time.Second
 )
 
-// panel owns the lamps. Others tell it what happened and never wait for it.
+// What the lamps and the buzzer play: on, off, on, ... in turn. They differ in
+// pattern and not only in colour, and none flashes more than three times a
+// second (WCAG 2.2, 2.3.1).
+var (
+	playReceived = []time.Duration{200 * time.Millisecond, 200 * time.Millisecond, 200 * time.Millisecond, 200 * time.Millisecond, receivedFor - 800*time.Millisecond}
+	playUnkept   = flashes(10, 200*time.Millisecond)
+	playTaken    = flashes(3, 200*time.Millisecond)
+	beat         = flashes(1, 250*time.Millisecond) // of the lamp Alive, again and again
+
+	soundSaved    = []time.Duration{150 * time.Millisecond}
+	soundReceived = []time.Duration{80 * time.Millisecond, 80 * time.Millisecond, 80 * time.Millisecond}
+	soundUnkept   = []time.Duration{time.Second}
+	soundTaken    = []time.Duration{80 * time.Millisecond, 80 * time.Millisecond, 80 * time.Millisecond, 80 * time.Millisecond, 80 * time.Millisecond}
+	soundBrush    = []time.Duration{30 * time.Millisecond}
+)
+
+func flashes(n int, each time.Duration) (p []time.Duration) {
+	for range n {
+		p = append(p, each, each)
+	}
+	return p
+}
+
+// panel owns the lamps and the buzzer. Others tell it what happened and never
+// wait for it.
 type panel struct {
 	board    hal.Board
 	events   *reporter
@@ -23,27 +48,35 @@ type panel struct {
 	saved    lamp
 	received lamp
 	broken   lamp
+	alive    lamp
+	buzzer   lamp
 	reopen   *time.Timer // running while a lamp can't be opened
+	due      *time.Timer // running while a pattern is played
 	savedFor time.Duration
 	wake     chan struct{} // holds one
+	tests    chan lampTest
+	changed  func() // told when the faults are others; may be nil
 
 	mu sync.Mutex // guards what follows
 	s  signals
 	st map[string]string // lamp: state
 }
 
-// signals is what the panel has been told.
+// signals is what the panel has been told. The counts only grow.
 type signals struct {
 	kept    uint64 // newest number that was kept
 	keeps   uint64 // how many were
 	acked   uint64 // the centre has all up to this
+	refuses uint64 // presses that the store would not take
+	takes   uint64 // presses that were taken back
+	brushes uint64 // touches that counted for nothing
 	running bool
 	faults  map[string]bool
 }
 
 func newPanel(cfg Config, board hal.Board, events *reporter, log *slog.Logger) *panel {
 	p := &panel{
-		board: board, events: events, log: log, wake: make(chan struct{}, 1),
+		board: board, events: events, log: log, wake: make(chan struct{}, 1), tests: make(chan lampTest),
 		// Through the cool-down, or a person whose second press is only counted stands in the dark.
 		savedFor: max(savedFor, cfg.Cooldown+2*time.Second),
 		s:        signals{faults: map[string]bool{}},
@@ -55,7 +88,13 @@ func newPanel(cfg Config, board hal.Board, events *reporter, log *slog.Logger) *
 	p.saved = newLamp(cfg.Lamps.Saved, "lamp-saved")
 	p.received = newLamp(cfg.Lamps.Received, "lamp-received")
 	p.broken = newLamp(cfg.Lamps.Fault, "lamp-fault")
+	p.alive = newLamp(cfg.Lamps.Alive, "lamp-alive")
+	p.buzzer = newLamp(cfg.Lamps.Buzzer, "buzzer")
 	return p
+}
+
+func (p *panel) all() []*lamp {
+	return []*lamp{&p.saved, &p.received, &p.broken, &p.alive, &p.buzzer}
 }
 
 // kept tells that a press is durable.
@@ -68,15 +107,38 @@ func (p *panel) acked(seq uint64) {
 	p.tell(func(s *signals) { s.acked = max(s.acked, seq) })
 }
 
+// refused tells that a press was not kept.
+func (p *panel) refused() { p.tell(func(s *signals) { s.refuses++ }) }
+
+// taken tells that a press was taken back, by the record seq.
+func (p *panel) taken(seq uint64) {
+	p.tell(func(s *signals) { s.kept = max(s.kept, seq); s.takes++ })
+}
+
+// brushed tells that somebody touched a button and nothing came of it.
+func (p *panel) brushed() { p.tell(func(s *signals) { s.brushes++ }) }
+
 // fault begins or ends a fault by that name.
 func (p *panel) fault(name string, on bool) {
+	other := false
 	p.tell(func(s *signals) {
+		other = s.faults[name] != on
 		if on {
 			s.faults[name] = true
 		} else {
 			delete(s.faults, name)
 		}
 	})
+	if other && p.changed != nil {
+		p.changed()
+	}
+}
+
+func (p *panel) runs(yes bool) {
+	p.tell(func(s *signals) { s.running = yes })
+	if p.changed != nil {
+		p.changed()
+	}
 }
 
 func (p *panel) tell(f func(*signals)) {
@@ -92,48 +154,70 @@ func (p *panel) tell(f func(*signals)) {
 // run shows what it is told until ctx ends. Then the fault lamp alone is on:
 // nobody takes a press any more.
 func (p *panel) run(ctx context.Context) {
-	savedEnd, receivedEnd := idle(), idle()
-	p.reopen = idle()
-	defer savedEnd.Stop()
-	defer receivedEnd.Stop()
+	p.reopen, p.due = idle(), idle()
 	defer p.reopen.Stop()
-	p.broken.on = true // until the first look
+	defer p.due.Stop()
+	p.broken.rest = true // until the first look
+	p.broken.on = true
 	p.openLamps()
-	p.tell(func(s *signals) { s.running = true })
+	p.runs(true)
 	var shown, green signals
 	for {
 		select {
 		case <-p.wake:
-			now := p.look()
-			if now.keeps != shown.keeps {
-				p.set(&p.received, false) // the centre does not have this one yet
-				receivedEnd.Stop()
-				p.set(&p.saved, true)
-				savedEnd.Reset(p.savedFor)
-			}
-			if now.keeps != green.keeps && now.acked >= now.kept {
-				p.set(&p.received, true)
-				receivedEnd.Reset(receivedFor)
-				green = now
-			}
-			if fault := len(now.faults) > 0; fault != p.broken.on {
-				p.set(&p.broken, fault)
-			}
-			shown = now
-		case <-savedEnd.C:
-			p.set(&p.saved, false)
-		case <-receivedEnd.C:
-			p.set(&p.received, false)
+			shown, green = p.show(p.look(), shown, green)
+		case <-p.due.C:
+			p.step()
+		case t := <-p.tests:
+			p.test(t)
 		case <-p.reopen.C:
 			p.openLamps()
 		case <-ctx.Done():
-			p.set(&p.saved, false)
-			p.set(&p.received, false)
-			p.set(&p.broken, true)
-			p.tell(func(s *signals) { s.running = false })
+			for _, l := range p.all() {
+				p.rest(l, l == &p.broken)
+			}
+			p.runs(false)
 			return
 		}
+		p.schedule()
 	}
+}
+
+// show plays what is new since shown. green is how it was when the centre had
+// all last.
+func (p *panel) show(now, shown, green signals) (signals, signals) {
+	fault := len(now.faults) > 0
+	if fault != p.broken.rest {
+		p.rest(&p.broken, fault)
+	}
+	if beats := !fault; beats != p.alive.beats {
+		p.alive.beats = beats
+		p.rest(&p.alive, false)
+	}
+	if now.keeps != shown.keeps {
+		p.rest(&p.received, false) // the centre does not have this one yet
+		p.play(&p.saved, []time.Duration{p.savedFor})
+		p.play(&p.buzzer, soundSaved)
+	}
+	if now.takes != shown.takes {
+		p.rest(&p.received, false)
+		p.play(&p.saved, playTaken)
+		p.play(&p.buzzer, soundTaken)
+		green = now // of a press that was taken back there is nothing more to say
+	}
+	if now.keeps != green.keeps && now.acked >= now.kept {
+		p.play(&p.received, playReceived)
+		p.play(&p.buzzer, soundReceived)
+		green = now
+	}
+	if now.refuses != shown.refuses {
+		p.play(&p.broken, playUnkept)
+		p.play(&p.buzzer, soundUnkept)
+	}
+	if now.brushes != shown.brushes {
+		p.play(&p.buzzer, soundBrush)
+	}
+	return now, green
 }
 
 func (p *panel) look() signals {
@@ -148,4 +232,15 @@ func (p *panel) status() (fault bool, lamps map[string]string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return !p.s.running || len(p.s.faults) > 0, maps.Clone(p.st)
+}
+
+// out tells whether the kiosk is out of service, and whether because a press
+// waits that the store would not take.
+func (p *panel) out() (out, unkept bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for name := range p.s.faults {
+		unkept = unkept || strings.HasSuffix(name, storeSuffix)
+	}
+	return !p.s.running || len(p.s.faults) > 0, unkept
 }

@@ -14,29 +14,52 @@ const (
 	maxEvents    = 64
 )
 
-// reporter appends events, so that a slow store does not hold up a button.
+// event is one that waits to be kept.
+type event struct {
+	kind string
+	body any
+}
+
+// reporter appends events, and notes which tickets were given out, so that a
+// slow store does not hold up a button.
 type reporter struct {
-	store Store
-	log   *slog.Logger
-	queue chan report.LineState
+	store   Store
+	log     *slog.Logger
+	numbers *numbers // may be nil
+	queue   chan event
+	given   chan uint64 // holds one: the number of a press that was kept
 }
 
 func newReporter(s Store, log *slog.Logger) *reporter {
-	return &reporter{store: s, log: log, queue: make(chan report.LineState, maxEvents)}
+	return &reporter{store: s, log: log, queue: make(chan event, maxEvents), given: make(chan uint64, 1)}
 }
 
-// say queues an event. When the store refuses for so long that the queue is
-// full, the log is all that has it.
+// say queues a line's state.
 func (r *reporter) say(s report.LineState) {
 	level := slog.LevelWarn
 	if s.State == stateOK {
 		level = slog.LevelInfo
 	}
 	r.log.Log(context.Background(), level, "line changed", "line", s.Line, "state", s.State, "detail", s.Detail, "count", s.Count)
+	r.add(report.KindLine, s)
+}
+
+// add queues an event. When the store refuses for so long that the queue is
+// full, the log is all that has it.
+func (r *reporter) add(kind string, body any) {
 	select {
-	case r.queue <- s:
+	case r.queue <- event{kind, body}:
 	default:
-		r.log.Error("event dropped", "line", s.Line, "state", s.State)
+		r.log.Error("event dropped", "kind", kind, "body", body)
+	}
+}
+
+// reserve tells that a press was kept. One that is passed over is made up for
+// by the next.
+func (r *reporter) reserve(seq uint64) {
+	select {
+	case r.given <- seq:
+	default:
 	}
 }
 
@@ -45,10 +68,14 @@ func (r *reporter) say(s report.LineState) {
 func (r *reporter) run(ctx context.Context) {
 	for {
 		select {
-		case s := <-r.queue:
-			if !r.keep(ctx, s) {
+		case e := <-r.queue:
+			if !r.keep(ctx, e) {
 				r.log.Error("events dropped", "count", 1+len(r.queue))
 				return
+			}
+		case seq := <-r.given:
+			if err := r.numbers.reserve(seq); err != nil {
+				r.log.Warn("tickets not remembered", "err", err)
 			}
 		case <-ctx.Done():
 			if len(r.queue) == 0 {
@@ -60,14 +87,14 @@ func (r *reporter) run(ctx context.Context) {
 
 // keep appends one event; while ctx lives, until it succeeds, and after it once.
 // It tells whether it did.
-func (r *reporter) keep(ctx context.Context, s report.LineState) bool {
+func (r *reporter) keep(ctx context.Context, e event) bool {
 	for failures := 0; ; failures++ {
-		err := r.append(ctx, s)
+		err := r.append(ctx, e)
 		if err == nil {
 			return true
 		}
 		if failures == 0 {
-			r.log.Warn("event not kept", "line", s.Line, "state", s.State, "err", err, "retry_in", eventRetry)
+			r.log.Warn("event not kept", "kind", e.kind, "body", e.body, "err", err, "retry_in", eventRetry)
 		}
 		select {
 		case <-time.After(eventRetry):
@@ -78,9 +105,9 @@ func (r *reporter) keep(ctx context.Context, s report.LineState) bool {
 }
 
 // append is not ended by ctx, or an event could be kept twice.
-func (r *reporter) append(ctx context.Context, s report.LineState) error {
+func (r *reporter) append(ctx context.Context, e event) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), eventTimeout)
 	defer cancel()
-	_, err := r.store.Append(ctx, report.Event, report.KindLine, s)
+	_, err := r.store.Append(ctx, report.Event, e.kind, e.body)
 	return err
 }

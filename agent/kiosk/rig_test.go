@@ -3,6 +3,7 @@ package kiosk
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -25,8 +26,9 @@ type memory struct {
 	mu      sync.Mutex
 	seq     uint64
 	presses []report.Press
-	seqs    []uint64
+	cancels []report.Cancel
 	lines   []report.LineState
+	tests   []report.SelfTest
 	fail    error         // what complaints end with
 	delay   time.Duration // how long an append takes
 }
@@ -42,26 +44,39 @@ func (m *memory) AppendFunc(ctx context.Context, lane report.Lane, kind string, 
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if lane != report.Complaint || kind != report.KindPress {
+	if lane != report.Complaint {
 		return 0, errors.New("a press in the wrong place")
 	}
 	if m.fail != nil {
 		return 0, m.fail
 	}
 	m.seq++
-	m.presses = append(m.presses, body(m.seq).(report.Press))
-	m.seqs = append(m.seqs, m.seq)
+	switch body := body(m.seq).(type) {
+	case report.Press:
+		m.presses = append(m.presses, body)
+	case report.Cancel:
+		m.cancels = append(m.cancels, body)
+	default:
+		return 0, fmt.Errorf("a %s in the lane of complaints", kind)
+	}
 	return m.seq, nil
 }
 
 func (m *memory) Append(_ context.Context, lane report.Lane, kind string, body any) (uint64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if lane != report.Event || kind != report.KindLine {
+	if lane != report.Event {
 		return 0, errors.New("an event in the wrong place")
 	}
-	m.lines = append(m.lines, body.(report.LineState))
-	return uint64(len(m.lines)), nil
+	switch body := body.(type) {
+	case report.LineState:
+		m.lines = append(m.lines, body)
+	case report.SelfTest:
+		m.tests = append(m.tests, body)
+	default:
+		return 0, fmt.Errorf("a %s in the lane of events", kind)
+	}
+	return uint64(len(m.lines) + len(m.tests)), nil
 }
 
 func (m *memory) set(fail error, delay time.Duration) {

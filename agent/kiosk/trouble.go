@@ -11,12 +11,13 @@ const (
 	stateOK      = "ok"
 	stateUnkept  = "unkept" // the store refuses its presses
 	stateStuck   = "stuck"
+	stateFlood   = "flood" // pressed without a pause for a long time
 	stateLost    = "lost"
 	stateChatter = "chatter"
 )
 
 // severity orders the states, worst first.
-var severity = []string{hal.Missing, hal.Busy, hal.Refused, stateUnkept, stateStuck, stateLost, stateChatter}
+var severity = []string{hal.Missing, hal.Busy, hal.Refused, stateUnkept, stateStuck, stateFlood, stateLost, stateChatter}
 
 // troubles are the faults that a line has at the moment; one goroutine owns
 // them. Each beginning and each end is an event.
@@ -36,6 +37,11 @@ func (t *troubles) raise(state, detail string, count uint64) {
 	}
 	t.now[state] = detail
 	t.events.say(report.LineState{Line: t.line, State: state, Detail: detail, Count: count})
+}
+
+func (t *troubles) has(state string) bool {
+	_, ok := t.now[state]
+	return ok
 }
 
 // clear ends a fault, if it is there. The event's state is the worst fault

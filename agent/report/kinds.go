@@ -32,7 +32,8 @@ type Press struct {
 	ServiceCode string `json:"service_code"` // as in Open311
 	Category    string `json:"category"`
 	Label       Text   `json:"label"`
-	Presses     int    `json:"presses"` // how many were counted into this one, at least 1
+	Presses     int    `json:"presses"`       // how many were counted into this one, at least 1
+	PIN         string `json:"pin,omitempty"` // printed beside the ticket: who has it may ask for the complaint's state
 }
 
 // Boot is the start of an agent.
@@ -169,7 +170,7 @@ type DeviceStats struct {
 // LineState is a fault of an input or output line, or its end.
 type LineState struct {
 	Line   string `json:"line"`
-	State  string `json:"state"` // ok, missing, busy, refused, stuck, chatter, lost, unkept
+	State  string `json:"state"` // ok, missing, busy, refused, stuck, flood, chatter, lost, unkept
 	Detail string `json:"detail,omitempty"`
 	Count  uint64 `json:"count,omitempty"` // lost: edges; chatter: bounces; unkept: presses that wait for the store
 }

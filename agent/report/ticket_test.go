@@ -81,3 +81,74 @@ func FuzzParseTicket(f *testing.F) {
 		}
 	})
 }
+
+// The check character is linear: each digit adds its own share, whatever the
+// others are. So all slips of all tickets are those of one digit's shares, and
+// these are all tried: no wrong digit adds what the right one adds, and no two
+// digits add the same when they are swapped, near or far.
+func TestTicketCheckFindsEverySlipOfEveryTicket(t *testing.T) {
+	share := func(at int, v byte) byte { // the check character has place 8
+		if at == 8 {
+			return v
+		}
+		var d [8]byte
+		d[at] = v
+		return ticketCheck(d)
+	}
+	for at := range 9 {
+		for other := range at {
+			for v := range byte(32) {
+				for w := range byte(32) {
+					if at < 8 {
+						var d [8]byte
+						d[at], d[other] = v, w
+						if ticketCheck(d) != share(at, v)^share(other, w) {
+							t.Fatalf("digits %d and %d are not independent", at, other)
+						}
+					}
+					if v != w && share(at, v)^share(other, w) == share(at, w)^share(other, v) {
+						t.Fatalf("a swap of %d and %d at places %d and %d is not found", v, w, at, other)
+					}
+				}
+			}
+		}
+		for v := range byte(32) {
+			for w := range v {
+				if share(at, v) == share(at, w) {
+					t.Fatalf("%d for %d at place %d is not found", v, w, at)
+				}
+			}
+		}
+	}
+}
+
+// No two kiosks of a province can make the same ticket, and one kiosk makes each
+// of its million once: the text and the two numbers are one-to-one.
+func TestTicketsAreOneToOne(t *testing.T) {
+	seen := map[string]Ticket{}
+	for n := range uint64(1 << 15) {
+		ticket := NewTicket(uint32(n*40_503), n*n+n)
+		if other, ok := seen[ticket.String()]; ok && other != ticket {
+			t.Fatalf("%+v and %+v are both %s", ticket, other, ticket)
+		}
+		seen[ticket.String()] = ticket
+		if got, err := ParseTicket(strings.ToLower(ticket.String())); err != nil || got != ticket {
+			t.Fatalf("%s read as %+v, %v, want %+v", ticket, got, err, ticket)
+		}
+	}
+}
+
+func TestPIN(t *testing.T) {
+	pins := map[string]string{"4k7p": "4K7P", " 4K-7p ": "4K7P", "oil0": "0110", "": "", "4K7": "", "4K7PP": "", "4K7U": "", "4K7é": ""}
+	for s, want := range pins {
+		if got := NormalPIN(s); got != want {
+			t.Errorf("%q is %q, want %q", s, got, want)
+		}
+	}
+	if got := NewPIN([]byte{0xff, 0xff, 0xf0}); got != "ZZZZ" {
+		t.Errorf("all ones are %s", got)
+	}
+	if got := NewPIN([]byte{0, 0, 0x1f}); got != "0001" {
+		t.Errorf("the lowest of 20 bits is in %s", got)
+	}
+}

@@ -1,0 +1,50 @@
+package config
+
+import (
+	"strings"
+	"testing"
+)
+
+func TestKioskProblems(t *testing.T) {
+	const (
+		head  = "board: {driver: gpio}\nkiosk:\n  number: 7\n"
+		road  = "{name: road, line: GPIO17, service_code: a, category: b, label: {id: a, en: a}}"
+		water = "{name: water, line: GPIO18, service_code: a, category: b, label: {id: a, en: a}}"
+		aid   = "{name: aid, service_code: a, category: b, label: {id: a, en: a}}"
+	)
+	with := func(button, more string) string {
+		return strings.Replace(button, "service_code", more+", service_code", 1)
+	}
+	buttons := func(b ...string) string { return "  buttons: [" + strings.Join(b, ", ") + "]\n" }
+	tests := map[string]struct{ text, want string }{ // want "" is no problem
+		"long press":                      {buttons(with(road, "long_press: {means: aid}"), aid), ""},
+		"long press of nothing":           {buttons(with(road, "long_press: {means: ai}"), aid), `kiosk.buttons[0].long_press.means: no button "ai"; did you mean aid?`},
+		"long press of itself":            {buttons(with(road, "long_press: {means: road}")), `kiosk.buttons[0].long_press.means: the button itself`},
+		"long press without line":         {buttons(with(aid, "long_press: {means: road}"), road), `kiosk.buttons[0].long_press.means: a button without a line can't be held`},
+		"long press no longer than hold":  {buttons(with(road, "hold: 3s, long_press: {means: aid}"), aid), `kiosk.buttons[0].long_press.after: 2s is no longer than hold, 3s; write more`},
+		"combination":                     {buttons(road, water, aid) + "  combinations: [{first: road, second: water, means: aid}]\n", ""},
+		"combination of one":              {buttons(road, water, aid) + "  combinations: [{first: road, second: road, means: aid}]\n", `kiosk.combinations[0].second: "road" is in kiosk.combinations[0] too`},
+		"combination twice":               {buttons(road, water, aid) + "  combinations: [{first: road, second: water, means: aid}, {first: water, second: aid, means: road}]\n", `kiosk.combinations[1].first: "water" is in kiosk.combinations[0] too`},
+		"combination that means its half": {buttons(road, water) + "  combinations: [{first: road, second: water, means: road}]\n", `kiosk.combinations[0].means: one of the two itself`},
+		"combination of what has no line": {buttons(road, water, aid) + "  combinations: [{first: road, second: aid, means: water}]\n", `kiosk.combinations[0].second: "aid" has no line`},
+		"combination with hold":           {buttons(with(road, "hold: 1s"), water, aid) + "  combinations: [{first: road, second: water, means: aid}]\n", `kiosk.combinations[0].first: "road" has hold or long_press`},
+		"nobody can press it":             {buttons(road, aid), `kiosk.buttons[1].line: missing; write line, as line: GPIO17`},
+		"named cancel":                    {buttons(strings.Replace(road, "road", "cancel", 1)), `kiosk.buttons[0].name: "cancel" is what records call the button of kiosk.cancel`},
+		"named buzzer":                    {buttons(strings.Replace(road, "road", "buzzer", 1)), `kiosk.buttons[0].name: "buzzer" is what records call that lamp`},
+		"cancel on a button's line":       {buttons(road) + "  cancel: {line: GPIO17}\n", `kiosk.cancel.line: line "GPIO17" is used by kiosk.buttons[0] already`},
+		"buzzer on a lamp's line":         {buttons(road) + "  lamps: {alive: {line: GPIO25}}\n  buzzer: {line: GPIO25}\n", `kiosk.buzzer.line: line "GPIO25" is used by kiosk.lamps.alive already`},
+		"self-test off":                   {buttons(road) + "  self_test: off\n", ""},
+		"self-test at no time":            {buttons(road) + "  self_test: 24:00\n", `kiosk.self_test: "24:00" is no time of day; write HH:MM, as 06:00, or off`},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			_, err := Parse("x.yaml", []byte(least+head+tt.text))
+			switch {
+			case tt.want == "" && err != nil:
+				t.Errorf("%v, want no problem", err)
+			case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
+				t.Errorf("%v, want %s", err, tt.want)
+			}
+		})
+	}
+}

@@ -1,0 +1,178 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"time"
+
+	"kentongan/agent/report"
+)
+
+// Kiosk is the buttons and what they mean.
+type Kiosk struct {
+	Number       uint32 // device part of the tickets
+	Buttons      []Button
+	Combinations []Combination
+	Cancel       Cancel
+	Cooldown     time.Duration // of one button, after a press that counted
+	Lamps        Lamps
+	Buzzer       Lamp
+	SelfTest     TimeOfDay
+}
+
+// Button is one button, or a service that is reached in another way: by the
+// long press or the combination of others.
+type Button struct {
+	Name        string
+	Wire        Wire          // Line "" is none
+	Hold        time.Duration // to count; 0 counts at once
+	Long        LongPress
+	ServiceCode string // as in Open311
+	Category    string
+	Label       Label
+}
+
+// Wire is one input line.
+type Wire struct {
+	Chip      string // "" is any chip that has Line
+	Line      string // kernel's name, or offset in decimal
+	ActiveLow bool
+	Bias      string        // up, down, off, as_is
+	Debounce  time.Duration // 0 is none
+}
+
+// LongPress is what a button means when it is held.
+type LongPress struct {
+	Means string // name of another button; "" is none
+	After time.Duration
+}
+
+// Combination is two buttons that mean a third when they are pressed together.
+type Combination struct {
+	First, Second, Means string
+	Within               time.Duration
+}
+
+// Cancel is how a press is taken back; no Wire.Line is no button for it.
+type Cancel struct {
+	Wire   Wire
+	Within time.Duration // 0 is not at all
+}
+
+// Label is a text for citizens.
+type Label struct{ ID, EN string }
+
+// Lamps are the signals; one whose Line is "" is not there.
+type Lamps struct {
+	Saved    Lamp // the press is on the disk
+	Received Lamp // the centre has it
+	Fault    Lamp // a press would not be kept
+	Alive    Lamp // changes four times a second while a press would be kept
+}
+
+// Lamp is one output line.
+type Lamp struct {
+	Chip      string // as Wire.Chip
+	Line      string
+	ActiveLow bool
+}
+
+// TimeOfDay is HH:MM, or off.
+type TimeOfDay string
+
+// Since returns the time since midnight; ok is false for off.
+func (t TimeOfDay) Since() (d time.Duration, ok bool) {
+	at, err := time.Parse("15:04", string(t))
+	return time.Duration(at.Hour())*time.Hour + time.Duration(at.Minute())*time.Minute, err == nil
+}
+
+func (k *Kiosk) fields() []field {
+	return []field{
+		integer("number", &k.Number, 0, report.MaxTicketPart).like("7").
+			says("The device part of the tickets; needed with buttons. No two kiosks of a province may have the same, and a kiosk whose data directory is lost gets a new one."),
+		list("buttons", &k.Buttons, (*Button).fields).says("The buttons, and the services that are reached by a long press or a combination."),
+		list("combinations", &k.Combinations, (*Combination).fields).says("Two buttons that mean a third when they are pressed together."),
+		mapping("cancel", append(k.Cancel.Wire.fields(), duration("within", &k.Cancel.Within, 0, time.Minute).defaults("3s").
+			says("Time after a press was confirmed in which it can be taken back; 0s is not at all."))).
+			says("A button that takes back the newest press. The press stays at the centre, with the word that it was taken back. Without line, only the screen can."),
+		duration("cooldown", &k.Cooldown, 0, 10*time.Minute).defaults("3s").
+			says("Time after a press in which more presses of the same button count into the same complaint."),
+		mapping("lamps", []field{
+			mapping("saved", k.Lamps.Saved.fields()).says("Lights when the press is on the disk."),
+			mapping("received", k.Lamps.Received.fields()).says("Flashes twice and lights when the centre has it."),
+			mapping("fault", k.Lamps.Fault.fields()).says("Lights while a press would not be kept, and flashes when one was not. See docs/how-to/kiosk.md for a wiring that lights it when the agent is dead."),
+			mapping("alive", k.Lamps.Alive.fields()).says("No lamp: changes four times a second while a press would be kept, for a circuit that lights the red lamp when the changes stop."),
+		}).says("The signals; each may be left out."),
+		mapping("buzzer", k.Buzzer.fields()).
+			says("A buzzer that sounds while its line is active. One beep: saved. Two: the centre has it. A long one: not saved. Three: taken back."),
+		timeOfDay("self_test", &k.SelfTest).defaults("06:00").
+			says("When lamps, buttons, printer and the way to the centre are tested each day, by local time. The lamps light for a second."),
+	}
+}
+
+func (b *Button) fields() []field {
+	return append(append([]field{
+		text("name", &b.Name, checkName).must().like("road").says("Our name of the button; as a stream's."),
+	}, b.Wire.fields()...),
+		duration("hold", &b.Hold, 0, 10*time.Second).defaults("0s").
+			says("Time that it must be held to count; 0s counts when it is pressed. For places where sleeves and rain press buttons."),
+		mapping("long_press", []field{
+			text("means", &b.Long.Means, checkName).must().like("aid").says("Name of the button that is meant."),
+			duration("after", &b.Long.After, 500*time.Millisecond, 20*time.Second).defaults("2s").says("Time that it must be held."),
+		}).says("What it means when it is held. The short press then counts when it is let go."),
+		text("service_code", &b.ServiceCode, checkCode).must().like("jalan-rusak").says("What the complaint is about, as in the centre's Open311 list."),
+		text("category", &b.Category, upTo(64)).must().like("infrastruktur").says("Group of services that it belongs to."),
+		mapping("label", []field{
+			text("id", &b.Label.ID, upTo(80)).must().like("Jalan rusak").says("Indonesian."),
+			text("en", &b.Label.EN, upTo(80)).must().like("Damaged road").says("English."),
+		}).must().says("What the button says to citizens."),
+	)
+}
+
+func (w *Wire) fields() []field {
+	return []field{
+		chip(&w.Chip),
+		text("line", &w.Line, upTo(32)).like("GPIO17").says("The kernel's name of the line, or its number in chip. Without it there is no button to press."),
+		boolean("active_low", &w.ActiveLow).defaults("true").says("Whether a press connects the line to ground, the usual wiring."),
+		oneOf("bias", &w.Bias, "up", "down", "off", "as_is").defaults("up").says("The line's resistor: pull up, pull down, none, or as it is found."),
+		duration("debounce", &w.Debounce, 0, time.Second).defaults("30ms").says("Time that the level must hold to count; 0s is none."),
+	}
+}
+
+func (c *Combination) fields() []field {
+	return []field{
+		text("first", &c.First, checkName).must().like("road").says("Name of one button."),
+		text("second", &c.Second, checkName).must().like("water").says("Name of the other."),
+		text("means", &c.Means, checkName).must().like("aid").says("Name of the button that is meant."),
+		duration("within", &c.Within, 20*time.Millisecond, time.Second).defaults("80ms").
+			says("Longest time between the two. One that is pressed alone is confirmed later by this."),
+	}
+}
+
+func (l *Lamp) fields() []field {
+	return []field{
+		chip(&l.Chip),
+		line(&l.Line),
+		boolean("active_low", &l.ActiveLow).defaults("false").says("Whether the lamp lights when the line is low."),
+	}
+}
+
+func chip(to *string) field {
+	return text("chip", to, upTo(64)).like("gpiochip0").says("GPIO chip: name, label or /dev path; else any that has the line.")
+}
+
+func line(to *string) field {
+	return text("line", to, upTo(32)).must().like("GPIO17").says("The kernel's name of the line, or its number in chip.")
+}
+
+var timeForm = regexp.MustCompile(`^([01][0-9]|2[0-3]):[0-5][0-9]$`)
+
+// timeOfDay is HH:MM, or off.
+func timeOfDay(key string, to *TimeOfDay) field {
+	return text(key, (*string)(to), func(s string) error {
+		if s != "off" && !timeForm.MatchString(s) {
+			return fmt.Errorf("%s is no time of day; write HH:MM, as 06:00, or off", show(s))
+		}
+		return nil
+	}).within("00:00 to 23:59, or `off`")
+}

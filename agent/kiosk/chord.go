@@ -1,0 +1,61 @@
+package kiosk
+
+import (
+	"sync"
+	"time"
+)
+
+// chord joins the presses of two buttons that come together into one press of
+// a third, the target. A button of a chord waits for within before its press
+// counts alone, so its confirmation comes later by that much.
+//
+// Both buttons call it, each from its own goroutine.
+type chord struct {
+	first, second, target *button
+	within                time.Duration
+
+	mu      sync.Mutex                // guards waiting
+	waiting map[*button]time.Duration // presses that are not decided, by the kernel's time
+}
+
+func newChord(first, second, target *button, within time.Duration) *chord {
+	return &chord{first: first, second: second, target: target, within: within, waiting: map[*button]time.Duration{}}
+}
+
+// verdict is what a chord makes of a press.
+type verdict int
+
+const (
+	wait   verdict = iota // ask again with alone, after within
+	joined                // the other one's press and this one are one press of the target
+	twice                 // as wait, and the same button's press before was one alone
+)
+
+// press brings in a press of b at the kernel's time at.
+func (c *chord) press(b *button, at time.Duration) verdict {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	other := c.first
+	if b == c.first {
+		other = c.second
+	}
+	if t, ok := c.waiting[other]; ok && (at-t).Abs() <= c.within {
+		delete(c.waiting, other)
+		return joined
+	}
+	_, before := c.waiting[b]
+	c.waiting[b] = at
+	if before {
+		return twice
+	}
+	return wait
+}
+
+// alone tells, after within, whether b's press stayed alone; if so it is taken.
+func (c *chord) alone(b *button) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, ok := c.waiting[b]
+	delete(c.waiting, b)
+	return ok
+}

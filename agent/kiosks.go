@@ -1,0 +1,118 @@
+package agent
+
+import (
+	"fmt"
+	"path/filepath"
+	"time"
+
+	"periph.io/x/conn/v3/gpio"
+
+	"kentongan/agent/config"
+	"kentongan/agent/kiosk"
+	"kentongan/agent/report"
+	"kentongan/hal"
+)
+
+// The kiosk, joined with the parts that it needs.
+
+// buildKiosk makes the kiosk and what belongs to it.
+func (a *Agent) buildKiosk() (err error) {
+	cfg := kioskConfig(a.cfg.Kiosk)
+	cfg.Dir = filepath.Join(a.cfg.Data, "kiosk")
+	cfg.Epoch = a.spool.Epoch()
+	cfg.Head = func() report.Head { return a.spool.Head(report.Complaint) }
+	if at, ok := a.cfg.Kiosk.SelfTest.Since(); ok {
+		cfg.SelfTest = &kiosk.SelfTest{At: at, Now: a.localTime, Centre: a.reachesCentre}
+	}
+	if a.kiosk, err = kiosk.New(cfg, a.board, a.spool, a.o.Log); err != nil {
+		return err
+	}
+	a.parts = append(a.parts, part{"kiosk", a.kiosk.Run})
+	return nil
+}
+
+// localTime is the time of day here, and whether the clock was ever set.
+func (a *Agent) localTime() (time.Time, bool) {
+	return time.Now(), a.clock.stamp().Clock != report.ClockUnset
+}
+
+// reachesCentre tells whether records arrive, and how that is known.
+func (a *Agent) reachesCentre() (bool, string) {
+	up := a.uplink.Status()
+	waits := a.spool.Head(report.Complaint).Backlog()
+	if !up.Connected {
+		return false, fmt.Sprintf("not connected: %s; %d complaints wait", up.LastError, waits)
+	}
+	return true, fmt.Sprintf("connected to %s; %d complaints wait", up.Broker, waits)
+}
+
+// acked passes the centre's receipt on to the kiosk's lamps.
+func (a *Agent) acked(lane report.Lane, seq uint64) {
+	if lane == report.Complaint && a.kiosk != nil {
+		a.kiosk.Acked(seq)
+	}
+}
+
+// bias is the configuration's word in periph's.
+var bias = map[string]gpio.Pull{
+	"up": gpio.PullUp, "down": gpio.PullDown, "off": gpio.Float, "as_is": gpio.PullNoChange,
+}
+
+// none is 0s of the configuration, where its defaults are filled in already; the
+// kiosk takes 0 for its own default.
+const none = time.Nanosecond
+
+func kioskConfig(c config.Kiosk) kiosk.Config {
+	k := kiosk.Config{
+		Number:       c.Number,
+		Cooldown:     max(c.Cooldown, none),
+		CancelWithin: c.Cancel.Within,
+		Debounce:     none, // each line has its own
+		Lamps: kiosk.Lamps{
+			Saved:    lamp("saved", c.Lamps.Saved),
+			Received: lamp("received", c.Lamps.Received),
+			Fault:    lamp("fault", c.Lamps.Fault),
+			Alive:    lamp("alive", c.Lamps.Alive),
+			Buzzer:   lamp("buzzer", c.Buzzer),
+		},
+	}
+	for _, b := range c.Buttons {
+		k.Buttons = append(k.Buttons, button(b))
+	}
+	if c.Cancel.Wire.Line != "" && c.Cancel.Within > 0 {
+		k.Buttons = append(k.Buttons, kiosk.Button{Name: "cancel", Line: wire("cancel", c.Cancel.Wire), Cancel: true})
+	}
+	for _, p := range c.Combinations {
+		k.Pairs = append(k.Pairs, kiosk.Pair(p))
+	}
+	return k
+}
+
+func button(b config.Button) kiosk.Button {
+	k := kiosk.Button{
+		Name:        b.Name,
+		Line:        wire(b.Name, b.Wire),
+		Hold:        b.Hold,
+		ServiceCode: b.ServiceCode,
+		Category:    b.Category,
+		Label:       report.Text{ID: b.Label.ID, EN: b.Label.EN},
+	}
+	if b.Long.Means != "" {
+		k.Long, k.LongAfter = b.Long.Means, b.Long.After
+	}
+	return k
+}
+
+func wire(name string, w config.Wire) hal.LineConfig {
+	return hal.LineConfig{
+		Name: name, Chip: w.Chip, Line: w.Line, ActiveLow: w.ActiveLow,
+		Bias: bias[w.Bias], Debounce: w.Debounce,
+	}
+}
+
+func lamp(name string, l config.Lamp) *hal.LineConfig {
+	if l.Line == "" {
+		return nil
+	}
+	return &hal.LineConfig{Name: name, Chip: l.Chip, Line: l.Line, ActiveLow: l.ActiveLow, Bias: gpio.PullNoChange}
+}
