@@ -5,7 +5,8 @@
 //	streams, clock, ──┴─► journal ─┐
 //	stats                          ├─► spool ─► uplink ─► broker ─► centre
 //	kiosk   ───────────────────────┘              │
-//	   ▲──────────────── receipts ────────────────┘
+//	   ▲──────────────── receipts ────────────────┤
+//	alarm, streams ◄── command ◄── orders ────────┘
 //
 // The parts do not know each other; what one needs of another is an interface
 // of its own, handed in here.
@@ -22,11 +23,13 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"kentongan/agent/command"
 	"kentongan/agent/config"
 	"kentongan/agent/kiosk"
 	"kentongan/agent/report"
 	"kentongan/agent/sensor"
 	"kentongan/agent/spool"
+	"kentongan/agent/stream"
 	"kentongan/agent/uplink"
 	"kentongan/hal"
 )
@@ -44,13 +47,15 @@ type Agent struct {
 	clock *clock
 	since time.Time
 
-	spool   *spool.Spool
-	uplink  *uplink.Uplink
-	board   hal.Board
-	kiosk   *kiosk.Kiosk  // nil when the configuration has none
-	sensors *sensor.Watch // nil when the configuration has none
-	journal *journal
-	parts   []part
+	spool    *spool.Spool
+	uplink   *uplink.Uplink
+	board    hal.Board
+	kiosk    *kiosk.Kiosk  // nil when the configuration has none
+	sensors  *sensor.Watch // nil when the configuration has none
+	journal  *journal
+	orders   *command.Runner            // nil where no centre can order anything
+	watchers map[string]*stream.Watcher // by the stream's name
+	parts    []part
 }
 
 // part is one loop. It ends with its context, and never by itself.
@@ -65,7 +70,7 @@ func New(cfg *config.Config, o Options) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Agent{cfg: cfg, o: o, clock: c}, nil
+	return &Agent{cfg: cfg, o: o, clock: c, watchers: map[string]*stream.Watcher{}}, nil
 }
 
 // Run opens the spool and the board, runs every part until ctx ends, and closes
@@ -130,11 +135,17 @@ func (a *Agent) build() (err error) {
 	}
 	a.journal = newJournal(a.cfg.Device, a.spool, a.uplink, a.o.Log.With("part", "journal"))
 	a.journal.alarms = a.newAlarms(appNames(a.cfg.Apps))
+	if a.orders, err = a.newCommands(); err != nil {
+		return err
+	}
 	a.parts = []part{
 		{"uplink", a.uplink.Run},
 		{"alarm", a.journal.alarms.Run},
 		{"clock", a.watchClock},
 		{"stats", a.measure},
+	}
+	if a.orders != nil {
+		a.parts = append(a.parts, part{"command", a.orders.Run})
 	}
 	if len(a.cfg.Kiosk.Buttons) > 0 {
 		if err := a.buildKiosk(); err != nil {

@@ -52,6 +52,9 @@ func (a *Agent) uplinkConfig() (uplink.Config, error) {
 		OnChange:       func(s report.UplinkState) { a.journal.add(report.Event, report.KindUplink, s) },
 		OnAckRefused:   a.ackRefused,
 	}
+	if c.CentreKey != "" {
+		up.OnCommand = func(name string, body []byte) { a.orders.Deliver(name, body) }
+	}
 	for _, b := range c.Brokers {
 		broker := uplink.Broker{
 			URL: b.URL, CA: b.CA, Cert: b.Cert, Key: b.Key, ServerName: b.ServerName,

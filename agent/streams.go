@@ -24,6 +24,7 @@ func (a *Agent) buildStreams() error {
 			if err != nil {
 				return err
 			}
+			a.watchers[cfg.Name] = w
 			a.parts = append(a.parts, part{"stream " + cfg.Name, w.Run})
 		}
 	}

@@ -66,7 +66,7 @@ func (d *dialer) connect(ctx context.Context, w will, onPuback func(id uint16), 
 		if conn, c.link, dialErr = d.dial(ctx); dialErr != nil {
 			return nil, dialErr
 		}
-		c.conn = newFramed(conn, maxIncoming, onPuback)
+		c.conn = newFramed(conn, maxIncoming, len(d.cfg.filters()), onPuback)
 		stop = context.AfterFunc(ctx, func() { _ = c.conn.end(context.Cause(ctx)) })
 		return c.conn, nil
 	})

@@ -52,6 +52,10 @@ type Config struct {
 	OnAck        func(lane report.Lane, seq uint64) // all up to seq have left the store
 	OnChange     func(report.UplinkState)
 	OnAckRefused func(AckRefused) // a signed note that can't be right
+	// OnCommand gets what comes on cmd/{name}, unread: nothing of it is known to
+	// be the centre's. Of a body longer than an order may be it gets one byte
+	// more than that. nil does not subscribe.
+	OnCommand func(name string, body []byte)
 
 	Now   func() time.Time // wall clock, default time.Now
 	Floor time.Time        // certificates are checked at no time before this; default: the build's

@@ -48,10 +48,10 @@ const outBytes = 256 << 10
 
 var errPacket = errors.New("packet refused")
 
-func newFramed(conn net.Conn, maxPacket int, onPuback func(id uint16)) *framed {
+func newFramed(conn net.Conn, maxPacket, topics int, onPuback func(id uint16)) *framed {
 	f := &framed{
 		conn:  conn,
-		head:  framer{r: bufio.NewReaderSize(conn, 4<<10), most: maxPacket, onPuback: onPuback},
+		head:  framer{r: bufio.NewReaderSize(conn, 4<<10), most: maxPacket, topics: topics, onPuback: onPuback},
 		ended: make(chan struct{}),
 		gone:  make(chan struct{}),
 	}
@@ -191,15 +191,12 @@ type framer struct {
 	r        *bufio.Reader
 	onPuback func(id uint16)
 
-	most int    // bytes of a packet's remaining length
-	hdr  []byte // of the packet that is being handed out
-	buf  [5]byte
-	body int // bytes of it that are still to come
+	most   int    // bytes of a packet's remaining length
+	topics int    // in our one SUBSCRIBE; paho panics at a SUBACK with more return codes
+	hdr    []byte // of the packet that is being handed out
+	buf    [5]byte
+	body   int // bytes of it that are still to come
 }
-
-// maxSubackTopics is how many topics we subscribe to with one SUBSCRIBE; paho
-// panics at a SUBACK with more return codes.
-const maxSubackTopics = 2
 
 func (f *framer) Read(p []byte) (int, error) {
 	if len(p) == 0 {
@@ -288,7 +285,7 @@ func (f *framer) check(first byte, length int) error {
 		}
 		return nil
 	case packets.Suback:
-		if length > 2+maxSubackTopics {
+		if length > 2+f.topics {
 			return fmt.Errorf("%w: SUBACK of %d bytes", errPacket, length)
 		}
 		return nil

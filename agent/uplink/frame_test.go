@@ -29,7 +29,7 @@ func FuzzFramer(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
 		pubacks := 0
-		fr := &framer{r: bufio.NewReaderSize(iotest.OneByteReader(bytes.NewReader(data)), 16), most: 1 << 10, onPuback: func(uint16) { pubacks++ }}
+		fr := &framer{r: bufio.NewReaderSize(iotest.OneByteReader(bytes.NewReader(data)), 16), most: 1 << 10, topics: 2, onPuback: func(uint16) { pubacks++ }}
 		out, err := io.ReadAll(io.LimitReader(fr, 1<<20))
 		if pubacks == 0 && !bytes.HasPrefix(data, out) {
 			t.Fatalf("out % x is no beginning of % x", out, data)
@@ -52,7 +52,7 @@ func FuzzFramer(f *testing.F) {
 // What has waited leaves in one write, and an end wakes whoever waits.
 func TestFramedWritesTogetherAndEndsOnce(t *testing.T) {
 	near, far := net.Pipe()
-	f := newFramed(near, 1024, nil)
+	f := newFramed(near, 1024, 2, nil)
 	for range 100 {
 		if _, err := f.Write([]byte("0123456789")); err != nil {
 			t.Fatal(err)

@@ -22,7 +22,8 @@ type session struct {
 	log    *slog.Logger
 	id     string
 	wire   *wire
-	inbox  *inbox
+	inbox  *inbox // acknowledgements
+	orders *inbox // of their own, so that a flood of them pushes no acknowledgement out
 	lanes  map[report.Lane]*lane
 	window *window
 	pack   *packer
@@ -63,6 +64,7 @@ func (u *Uplink) session(ctx context.Context, b *brokerState) (up time.Duration,
 		up: u, broker: &b.Broker, id: fmt.Sprintf("%s.%d", u.sessionPrefix, u.connections),
 		log:    u.log.With("broker", b.addr.hostPort),
 		inbox:  newInbox(),
+		orders: newInbox(),
 		lanes:  u.lanes,
 		window: newWindow(u.cfg.Tuning.MaxWindow, u.cfg.Tuning.MaxInFlight),
 		pack:   u.pack,
@@ -74,7 +76,7 @@ func (u *Uplink) session(ctx context.Context, b *brokerState) (up time.Duration,
 		return 0, err
 	}
 	d := &dialer{cfg: &u.cfg, broker: b.Broker, addr: b.addr, sent: &u.sent, recv: &u.recv}
-	s.wire, err = d.connect(ctx, w, s.acks.put, func(_ mqtt.Client, m mqtt.Message) { s.inbox.put(m.Topic(), m.Payload()) })
+	s.wire, err = d.connect(ctx, w, s.acks.put, func(_ mqtt.Client, m mqtt.Message) { s.sort(m.Topic(), m.Payload()) })
 	if err != nil {
 		return 0, err
 	}
@@ -162,6 +164,8 @@ func (s *session) run(ctx context.Context, b *brokerState) error {
 			}
 		case <-s.inbox.ready:
 			s.receive(time.Now())
+		case <-s.orders.ready:
+			s.handOver()
 		case <-changed[0]:
 		case <-changed[1]:
 		case <-changed[2]:
@@ -200,9 +204,7 @@ func (s *session) start() error {
 		s.backlogAt = now.Add(s.up.cfg.Jitter(0, d))
 	}
 	s.up.states.renew()
-	if s.up.cfg.Acknowledge == ByCentre {
-		s.subscribe()
-	}
+	s.subscribe()
 	birth, err := s.deviceState(report.Online)
 	if err != nil {
 		return err
@@ -212,14 +214,12 @@ func (s *session) start() error {
 	return nil
 }
 
-// subscribe asks for the acknowledgements. QoS 0 is enough: they are retained
-// and repeated, and a QoS 1 subscription costs some brokers dearly.
+// subscribe asks for acknowledgements and orders. QoS 0 is enough: the centre repeats them, and a QoS 1
+// subscription costs some brokers dearly.
 func (s *session) subscribe() {
-	filters := map[string]byte{}
-	for _, l := range s.lanes {
-		if l.byCentre {
-			filters[report.Topics(s.up.cfg.Device).Ack(l.name)] = 0
-		}
+	filters := s.up.cfg.filters()
+	if len(filters) == 0 {
+		return
 	}
 	tok := s.wire.client.SubscribeMultiple(filters, nil)
 	s.waiters.Go(func() {
@@ -230,7 +230,7 @@ func (s *session) subscribe() {
 		}
 		for topic, code := range sub.Result() {
 			if code > 2 {
-				s.log.Error("subscription refused", "topic", topic, "err", "the broker's ACL does not let this device read its acknowledgements")
+				s.log.Error("subscription refused", "topic", topic, "err", "the broker's ACL does not let this device read its acknowledgements or orders")
 				s.up.stats.setError("the broker refuses the subscription to " + topic)
 			}
 		}

@@ -1,0 +1,108 @@
+package report
+
+import "time"
+
+// Kinds of records that answer orders.
+const (
+	KindCommand       = "command"        // event: CommandResult
+	KindSnapshot      = "snapshot"       // event: Snapshot
+	KindSnapshotPiece = "snapshot_piece" // telemetry: SnapshotPiece
+)
+
+// Names of orders, with the type of their arguments.
+const (
+	OrderSnapshot = "snapshot"  // SnapshotArgs
+	OrderAckAlarm = "ack-alarm" // AckAlarmArgs
+)
+
+// States of CommandResult.
+const (
+	CommandSucceeded = "succeeded"
+	CommandFailed    = "failed"   // accepted, and could not be done
+	CommandRejected  = "rejected" // not accepted; Reason says why
+)
+
+// Reasons of a rejection.
+const (
+	RejectForged    = "forged"    // the centre's key, but not its signature
+	RejectKey       = "key"       // signed by nobody that this device knows
+	RejectMalformed = "malformed" // no note, or no order in it
+	RejectLarge     = "large"     // more than MaxOrderBytes
+	RejectDevice    = "device"    // signed for another device, or another command
+	RejectReplay    = "replay"    // so old that the device has forgotten whether it did it
+	RejectExpired   = "expired"
+	RejectEarly     = "early"
+	RejectLife      = "life"  // may be held back for longer than MaxOrderLife
+	RejectClock     = "clock" // needs to know the time, and the device's clock is not set
+	RejectUnknown   = "unknown"
+	RejectArguments = "arguments"
+)
+
+// CommandResult is what became of an order: exactly one record for each that the
+// centre signed. Of messages that it did not sign, the id can't be believed and
+// is left out, and they are told at most five at once and one a minute.
+type CommandResult struct {
+	ID     string `json:"id,omitempty"`
+	Name   string `json:"name"`
+	State  string `json:"state"`
+	Reason string `json:"reason,omitempty"`
+	Detail string `json:"detail,omitempty"` // English
+	TookMS int64  `json:"took_ms,omitempty"`
+	More   int    `json:"more,omitempty"` // rejections before this one that were only counted
+}
+
+// SnapshotArgs order a picture. Who and Reason are required: they go into the
+// device's own record.
+type SnapshotArgs struct {
+	Stream string `json:"stream"`
+	Who    string `json:"who"`
+	Reason string `json:"reason"`
+}
+
+// AckAlarmArgs say that somebody has taken an alarm, or that it is a false one.
+type AckAlarmArgs struct {
+	Alarm string `json:"alarm"` // Alarm.ID
+	Who   string `json:"who"`
+	False bool   `json:"false,omitempty"`
+	Note  string `json:"note,omitempty"`
+}
+
+// Snapshot is the record of a picture that was ordered and leaves: who, why,
+// what. It is kept before the first piece of the picture is.
+type Snapshot struct {
+	ID      string    `json:"id"` // of the order
+	Stream  string    `json:"stream"`
+	Who     string    `json:"who"`
+	Reason  string    `json:"reason"`
+	Format  string    `json:"format"` // jpeg, mp4
+	Width   int       `json:"width"`  // pixels
+	Height  int       `json:"height"` // pixels
+	TakenAt time.Time `json:"taken_at"`
+	Size    int       `json:"size"`   // bytes
+	SHA256  Hash      `json:"sha256"` // of the bytes
+	Pieces  int       `json:"pieces"`
+}
+
+// SnapshotPiece is PieceBytes of the picture, the last one less.
+type SnapshotPiece struct {
+	ID    string `json:"id"`    // of the order
+	Index int    `json:"index"` // from 0
+	Of    int    `json:"of"`
+	Data  []byte `json:"data"` // base64
+}
+
+// Bounds of a picture. A piece in base64 fits a record, with its envelope.
+const (
+	PieceBytes       = 8 << 10
+	MaxSnapshotBytes = 1 << 20
+)
+
+// CutSnapshot cuts a picture into its pieces.
+func CutSnapshot(id string, data []byte) []SnapshotPiece {
+	of := (len(data) + PieceBytes - 1) / PieceBytes
+	out := make([]SnapshotPiece, 0, of)
+	for i := range of {
+		out = append(out, SnapshotPiece{ID: id, Index: i, Of: of, Data: data[i*PieceBytes : min((i+1)*PieceBytes, len(data))]})
+	}
+	return out
+}
