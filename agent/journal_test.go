@@ -34,6 +34,9 @@ func (d *disk) Append(_ context.Context, _ report.Lane, kind string, body any) (
 	if a, ok := body.(report.Alarm); ok {
 		kind += " " + a.State + " " + a.Condition
 	}
+	if r, ok := body.(report.Recovery); ok {
+		kind += " " + r.Step + " " + r.Result
+	}
 	d.did = append(d.did, "kept "+kind)
 	return uint64(len(d.did)), nil
 }

@@ -2,11 +2,15 @@ package agent
 
 import (
 	"fmt"
+	"path/filepath"
 	"time"
+
+	"periph.io/x/conn/v3/gpio"
 
 	"kentongan/agent/config"
 	"kentongan/agent/report"
 	"kentongan/agent/stream"
+	"kentongan/hal"
 )
 
 // buildStreams makes a watcher for each stream that the configuration wants
@@ -45,9 +49,11 @@ func (a *Agent) streamConfigs(c config.Stream) ([]stream.Config, error) {
 		Group: c.Group, Expect: expected(c.Expect), ClockKnown: clockKnown,
 	}
 	sub := main
+	main.Recovery = a.recovery(c) // of the camera, so one of its streams is enough
 	sub.URL, sub.Expect, sub.Sub = c.SubURL, expected(c.SubExpect), true
 	switch c.Watch {
 	case config.WatchSub:
+		sub.Recovery = main.Recovery
 		return []stream.Config{sub}, nil
 	case config.WatchBoth:
 		sub.Name += config.SubSuffix
@@ -65,3 +71,19 @@ func expected(e config.Expect) stream.Expect {
 
 // clockKnown tells whether this board's clock can judge a camera's.
 func clockKnown() bool { return quality(time.Now()) != report.ClockUnset }
+
+// recovery is what may be done about a camera.
+func (a *Agent) recovery(c config.Stream) stream.Recovery {
+	r := stream.Recovery{
+		After: c.Recovery.After, Every: c.Recovery.Every,
+		Memory: savedFile(filepath.Join(a.cfg.Data, "recovery-"+c.Name+".json")), Stamp: a.clock.stamp,
+		Tell: func(r report.Recovery) { a.journal.add(report.Event, report.KindRecovery, r) },
+	}
+	if p := c.Recovery.Power; p.Line != "" {
+		r.Power = &relay{
+			board: a.board, off: p.Off,
+			line: hal.LineConfig{Name: c.Name + " power", Chip: p.Chip, Line: p.Line, ActiveLow: p.ActiveLow, Bias: gpio.PullNoChange},
+		}
+	}
+	return r
+}

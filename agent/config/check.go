@@ -24,6 +24,7 @@ func (d *decoder) check(c *Config) {
 	d.checkBoard(c)
 	d.checkKiosk(&c.Kiosk)
 	d.checkSensors(c)
+	d.checkRelays(c)
 }
 
 // given tells whether a value is there, good and not the empty text, which

@@ -115,6 +115,7 @@ type Stream struct {
 	SubURL            string // the camera's smaller stream; "" is none
 	Watch             string // WatchMain, WatchSub, WatchBoth
 	Expect, SubExpect Expect
+	Recovery          Recovery
 
 	SnapshotURL  string // http:// or https://; "" is none
 	Picture      Picture

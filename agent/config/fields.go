@@ -124,6 +124,7 @@ func (s *Stream) fields(dir string) []field {
 			says("Which stream tells the camera's health: main is url, sub is sub_url, both makes a second stream called NAME_sub. Without it sub where there is a sub_url."),
 		mapping("expect", s.Expect.fields()).says("What the stream at url should be. What is left out is not checked."),
 		mapping("sub_expect", s.SubExpect.fields()).says("What the stream at sub_url should be."),
+		mapping("recovery", s.Recovery.fields()).says("What the device may do about a camera that has failed by itself, beyond asking it again over another connection or transport."),
 		snapshotAddress(&s.SnapshotURL).
 			says("Where the camera gives single JPEGs. It is asked, with the stream's user name, where the stream's own keyframes can't be decoded."),
 		mapping("picture", s.Picture.fields()).says("How this camera's picture is looked at."),

@@ -46,10 +46,11 @@ type Config struct {
 	SilentAfter time.Duration // without a picture; 0 is 10 s. It is reported within this time
 	StatsEvery  time.Duration // between measurements; 0 is 10 s
 
-	Sub    bool   // URL is the camera's smaller stream; reported only
-	Expect Expect // what the stream should be
-	Site   *Site  // shared by the Watchers of one device; nil is one of its own
-	Group  string // of streams that share a switch or a power supply; "" is none
+	Sub      bool   // URL is the camera's smaller stream; reported only
+	Expect   Expect // what the stream should be
+	Site     *Site  // shared by the Watchers of one device; nil is one of its own
+	Recovery Recovery
+	Group    string // of streams that share a switch or a power supply; "" is none
 
 	// ClockKnown tells whether this board's clock is set; nil is always. An
 	// unset clock says nothing of a camera's.
@@ -97,7 +98,7 @@ func (c *Config) check() (target, error) {
 	if c.Site == nil {
 		c.Site = NewSite()
 	}
-	if err := c.Expect.check(); err != nil {
+	if err := errors.Join(c.Expect.check(), c.Recovery.check()); err != nil {
 		return target{}, err
 	}
 	t, err := c.target(c.URL)

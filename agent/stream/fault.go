@@ -12,8 +12,11 @@ import (
 // is. Used by the watcher's goroutine only.
 type fault struct {
 	evidence
-	is     bool
-	probed chan probeResult // of a silence; nil when nobody was asked
+	is       bool
+	since    time.Time        // monotonic
+	now      blame            // as it was last judged
+	ownSince time.Time        // since when it is the camera's own, or its power's; zero while it is not
+	probed   chan probeResult // of a silence; nil when nobody was asked
 }
 
 type probeResult struct {
@@ -43,7 +46,10 @@ func (w *Watcher) blame(e evidence) {
 	now := time.Now()
 	e.clockKnown = w.cfg.ClockKnown()
 	e.starved = w.fault.is && w.fault.starved && w.fault.class == e.class || w.cfg.Site.starved(now, w.cfg.SilentAfter)
-	w.fault.is, w.fault.evidence = true, e
+	if !w.fault.is {
+		w.fault.is, w.fault.since = true, now
+	}
+	w.fault.evidence = e
 	w.cfg.Site.set(w.cfg.Name, true, now)
 	w.retell()
 }
@@ -60,11 +66,31 @@ func (w *Watcher) retell() {
 	default:
 	}
 	w.fault.common = w.cfg.Site.common(w.cfg.Name)
+	w.fault.judgeNow(time.Now())
 	st, _ := w.board.read()
 	if st.State != StateFailed && st.State != StateSilent {
 		return
 	}
-	w.finder.state(st.State, st.Class, st.Detail, w.fault.judge())
+	w.finder.state(st.State, st.Class, st.Detail, w.fault.now)
+}
+
+// judgeNow judges, and notes since when the camera itself is to blame.
+func (f *fault) judgeNow(now time.Time) {
+	f.now = f.judge()
+	switch own := f.common == 0 && (f.now.cause == CauseCamera || f.now.cause == CausePower); {
+	case !own:
+		f.ownSince = time.Time{}
+	case f.ownSince.IsZero():
+		f.ownSince = now
+	}
+}
+
+// climb takes the next step of recovery, when it is time for one.
+func (w *Watcher) climb(ctx context.Context) {
+	if err := w.ladder.climb(ctx, &w.fault, w.helpers.Go); err != nil && !w.refusedClimb {
+		w.refusedClimb = true // it is tried again each few seconds
+		w.log.Error("recovery not begun", "err", err)
+	}
 }
 
 // take adds what a probe met to the evidence of a silence.
@@ -78,6 +104,8 @@ func (f *fault) take(r probeResult, site *Site) {
 
 // well tells that the stream plays.
 func (w *Watcher) well() {
+	w.ladder.healed(&w.fault)
+	w.refusedClimb = false
 	w.fault = fault{}
 	w.cfg.Site.set(w.cfg.Name, false, time.Now())
 	w.finder.state(StatePlaying, "", "", blame{})
@@ -108,6 +136,7 @@ func (w *Watcher) trusts(s *session) {
 
 // assess judges what was measured.
 func (w *Watcher) assess(s *session, now time.Time) {
+	w.ladder.collect()
 	m := s.meter.measure(now)
 	w.finder.measured(now.Sub(w.born), sample{
 		m: &m, starved: w.cfg.Site.starved(now, 10*time.Second), clockKnown: w.cfg.ClockKnown(), tcp: s.transport == gortsplib.TransportTCP,

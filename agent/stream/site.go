@@ -12,9 +12,10 @@ import (
 type Site struct {
 	look func(netip.Addr) Path
 
-	mu   sync.Mutex // guards what follows
-	cams map[string]siteCam
-	late []lateness // the newest, oldest first
+	mu    sync.Mutex // guards what follows
+	cams  map[string]siteCam
+	late  []lateness // the newest, oldest first
+	acted time.Time  // when a camera was last rebooted or its power cut
 }
 
 // siteCam is one stream. Streams of one host are one camera to the site: a
@@ -142,4 +143,16 @@ func (s *Site) starved(now time.Time, d time.Duration) bool {
 		}
 	}
 	return float64(most) >= lateShare*float64(d)
+}
+
+// mayAct allows one reboot or power cycle on the whole site in spacing, and
+// takes the turn.
+func (s *Site) mayAct(now time.Time, spacing time.Duration) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.acted.IsZero() && now.Sub(s.acted) < spacing {
+		return false
+	}
+	s.acted = now
+	return true
 }

@@ -83,18 +83,20 @@ type Watcher struct {
 	born  time.Time // monotonic; the finder's clock begins here
 
 	// Used by Run's goroutine only.
-	home       target
-	target     target // home, or where it redirected to
-	hops       int
-	transports []gortsplib.Transport // in order of preference
-	transport  int                   // index of the one in use
-	switched   bool                  // since it last played
-	retry      retry
-	lastLog    string
-	sameLog    int
-	finder     *finder
-	fault      fault
-	helpers    sync.WaitGroup // of probes; Run waits for them
+	home         target
+	target       target // home, or where it redirected to
+	hops         int
+	transports   []gortsplib.Transport // in order of preference
+	transport    int                   // index of the one in use
+	switched     bool                  // since it last played
+	retry        retry
+	lastLog      string
+	sameLog      int
+	finder       *finder
+	fault        fault
+	ladder       *ladder
+	refusedClimb bool           // it was logged
+	helpers      sync.WaitGroup // of probes; Run waits for them
 
 	mu      sync.Mutex // guards what follows, for Status
 	session *session   // the present one that plays
@@ -119,6 +121,9 @@ func New(cfg Config, log *slog.Logger, out Output) (*Watcher, error) {
 	}
 	w.board.cur.Sub = cfg.Sub
 	w.finder = newFinder(cfg.Expect, w.board.found)
+	if w.ladder, err = newLadder(cfg.Name, cfg.Recovery, cfg.Site); err != nil {
+		return nil, fmt.Errorf("stream %s: %w", cfg.Name, err)
+	}
 	cfg.Site.add(cfg.Name, t.host, cfg.Group)
 	switch {
 	case cfg.Transport == TransportTCP || t.tls != nil: // SRTP is not ours yet
@@ -150,13 +155,15 @@ func (w *Watcher) Status() Status {
 // Run keeps a session with the camera until ctx ends. When it returns, its
 // connections are closed. It returns nil.
 func (w *Watcher) Run(ctx context.Context) error {
-	defer w.helpers.Wait()
+	defer func() { w.helpers.Wait(); w.ladder.collect() }()
 	for ctx.Err() == nil {
 		s, err := w.once(ctx)
 		if ctx.Err() != nil {
 			return nil
 		}
-		w.pause(ctx, w.ended(s, err))
+		pause := w.ended(s, err)
+		w.climb(ctx)
+		w.pause(ctx, pause)
 	}
 	return nil
 }
@@ -349,6 +356,7 @@ func (w *Watcher) ended(s *session, err error) time.Duration {
 		if !w.switched {
 			w.switched = true
 			w.log.Info("transport changed", "err", err)
+			w.ladder.transport(clip([]byte(err.Error()), 300), &w.fault)
 			return leastPause
 		}
 	}
@@ -361,6 +369,11 @@ func (w *Watcher) ended(s *session, err error) time.Duration {
 	}
 	w.failed(err)
 	w.fail(s, err)
+	w.ladder.failed(&w.fault)
+	if w.ladder.wantsTransport(&w.fault) && len(w.transports) > 1 {
+		w.transport = (w.transport + 1) % len(w.transports)
+		w.ladder.transport("sessions over the other one failed again and again", &w.fault)
+	}
 	w.logFailure(err, pause)
 	return pause
 }
@@ -426,6 +439,7 @@ func (w *Watcher) pause(ctx context.Context, d time.Duration) {
 			w.board.flush()
 		case <-retell.C:
 			w.retell()
+			w.climb(ctx)
 		}
 	}
 }
