@@ -3,12 +3,14 @@ package agent
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"periph.io/x/conn/v3/gpio"
 
 	"kentongan/agent/config"
 	"kentongan/agent/kiosk"
+	"kentongan/agent/kiosk/printer"
 	"kentongan/agent/report"
 	"kentongan/hal"
 )
@@ -21,14 +23,44 @@ func (a *Agent) buildKiosk() (err error) {
 	cfg.Dir = filepath.Join(a.cfg.Data, "kiosk")
 	cfg.Epoch = a.spool.Epoch()
 	cfg.Head = func() report.Head { return a.spool.Head(report.Complaint) }
+	print := a.buildPrinter(a.cfg.Kiosk.Printer)
+	if print != nil {
+		cfg.OnKept = a.printSlip(print)
+	}
 	if at, ok := a.cfg.Kiosk.SelfTest.Since(); ok {
 		cfg.SelfTest = &kiosk.SelfTest{At: at, Now: a.localTime, Centre: a.reachesCentre}
+		if print != nil {
+			cfg.SelfTest.Printer = func() (bool, string) {
+				s := print.Status()
+				return printer.Prints(s.State), strings.TrimSpace(s.State + " " + s.Detail)
+			}
+		}
 	}
 	if a.kiosk, err = kiosk.New(cfg, a.board, a.spool, a.o.Log); err != nil {
 		return err
 	}
 	a.parts = append(a.parts, part{"kiosk", a.kiosk.Run})
 	return nil
+}
+
+// buildPrinter makes the printer; nil where there is none.
+func (a *Agent) buildPrinter(c config.Printer) *printer.Printer {
+	if c.Device == "" {
+		return nil
+	}
+	p := printer.New(printer.Config{
+		Device: c.Device, Baud: int(c.Baud), Width: int(c.Width), Title: c.Title, URL: c.URL, Log: a.o.Log,
+		OnState: func(s report.PrinterState) { a.journal.add(report.Event, report.KindPrinter, s) },
+	})
+	a.parts = append(a.parts, part{"printer", p.Run})
+	return p
+}
+
+func (a *Agent) printSlip(p *printer.Printer) func(kiosk.Kept) {
+	return func(k kiosk.Kept) {
+		now, set := a.localTime()
+		p.Print(printer.Slip{Ticket: k.Ticket, PIN: k.PIN, Label: k.Label, At: now, Set: set})
+	}
 }
 
 // localTime is the time of day here, and whether the clock was ever set.

@@ -1,6 +1,9 @@
 package config
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+)
 
 type namedLamp struct {
 	name string // in lamps, or buzzer
@@ -44,6 +47,7 @@ func (d *decoder) checkKiosk(k *Kiosk) {
 	d.checkMeanings(k)
 	d.checkCombinations(k)
 	d.checkReached(k)
+	d.checkPrinter(&k.Printer)
 	d.checkLines(k.wires())
 }
 
@@ -175,6 +179,13 @@ func (d *decoder) checkReached(k *Kiosk) {
 		if b.Wire.Line == "" && !d.bad[path] && b.Name != "" && !reached[b.Name] {
 			d.addf(d.at(path), path, "missing; write line, as line: GPIO17; only a button that a long_press or a combination means needs none")
 		}
+	}
+}
+
+func (d *decoder) checkPrinter(p *Printer) {
+	const path = "kiosk.printer.baud"
+	if !d.bad[path] && !slices.Contains([]int64{0, 9600, 19200, 38400, 57600, 115200}, p.Baud) {
+		d.addf(d.at(path), path, "%d is no speed of a printer; write 9600, 19200, 38400, 57600 or 115200", p.Baud)
 	}
 }
 

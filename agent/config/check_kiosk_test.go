@@ -34,6 +34,11 @@ func TestKioskProblems(t *testing.T) {
 		"cancel on a button's line":       {buttons(road) + "  cancel: {line: GPIO17}\n", `kiosk.cancel.line: line "GPIO17" is used by kiosk.buttons[0] already`},
 		"buzzer on a lamp's line":         {buttons(road) + "  lamps: {alive: {line: GPIO25}}\n  buzzer: {line: GPIO25}\n", `kiosk.buzzer.line: line "GPIO25" is used by kiosk.lamps.alive already`},
 		"self-test off":                   {buttons(road) + "  self_test: off\n", ""},
+		"printer":                         {buttons(road) + "  printer: {device: /dev/usb/lp0, url: 'https://h/{ticket}'}\n", ""},
+		"printer of no device":            {buttons(road) + "  printer: {width: 48}\n", `kiosk.printer.device: missing; write device, as device: /dev/usb/lp0`},
+		"printer of no speed":             {buttons(road) + "  printer: {device: /dev/ttyS0, baud: 9601}\n", `kiosk.printer.baud: 9601 is no speed of a printer; write 9600,`},
+		"printer with another's address":  {buttons(road) + "  printer: {device: /dev/usb/lp0, url: lapor.example}\n", `kiosk.printer.url: "lapor.example" is no web address`},
+		"printer with no ticket":          {buttons(road) + "  printer: {device: /dev/usb/lp0, url: 'https://h/'}\n", `kiosk.printer.url: "https://h/" does not hold {ticket}`},
 		"self-test at no time":            {buttons(road) + "  self_test: 24:00\n", `kiosk.self_test: "24:00" is no time of day; write HH:MM, as 06:00, or off`},
 	}
 	for name, tt := range tests {

@@ -45,7 +45,7 @@ func (c *Config) fields(dir string) []field {
 			path("socket", &c.Board.Socket, dir).like("board.sock").
 				says("Control socket of the simulated board; needed with driver sim."),
 		}).says("What buttons and lamps are connected to."),
-		mapping("kiosk", c.Kiosk.fields()).says("The buttons and what they mean."),
+		mapping("kiosk", c.Kiosk.fields(dir)).says("The buttons and what they mean."),
 		list("sensors", &c.Sensors, (*Sensor).fields).says("What measures temperature, humidity and voltage around the device."),
 		list("lines", &c.Lines, (*Line).fields).says("Contacts: mains, UPS, doors, water, motion."),
 		mapping("log", []field{

@@ -2,7 +2,9 @@ package config
 
 import (
 	"fmt"
+	"net/url"
 	"regexp"
+	"strings"
 	"time"
 
 	"kentongan/agent/report"
@@ -18,6 +20,7 @@ type Kiosk struct {
 	Lamps        Lamps
 	Buzzer       Lamp
 	SelfTest     TimeOfDay
+	Printer      Printer
 }
 
 // Button is one button, or a service that is reached in another way: by the
@@ -77,6 +80,15 @@ type Lamp struct {
 	ActiveLow bool
 }
 
+// Printer is where slips come out; no Device is none.
+type Printer struct {
+	Device string
+	Baud   int64 // 0 leaves the line's speed as it is
+	Width  int64 // characters of a line
+	Title  string
+	URL    string // of the QR code
+}
+
 // TimeOfDay is HH:MM, or off.
 type TimeOfDay string
 
@@ -86,7 +98,7 @@ func (t TimeOfDay) Since() (d time.Duration, ok bool) {
 	return time.Duration(at.Hour())*time.Hour + time.Duration(at.Minute())*time.Minute, err == nil
 }
 
-func (k *Kiosk) fields() []field {
+func (k *Kiosk) fields(dir string) []field {
 	return []field{
 		integer("number", &k.Number, 0, report.MaxTicketPart).like("7").
 			says("The device part of the tickets; needed with buttons. No two kiosks of a province may have the same, and a kiosk whose data directory is lost gets a new one."),
@@ -107,6 +119,7 @@ func (k *Kiosk) fields() []field {
 			says("A buzzer that sounds while its line is active. One beep: saved. Two: the centre has it. A long one: not saved. Three: taken back."),
 		timeOfDay("self_test", &k.SelfTest).defaults("06:00").
 			says("When lamps, buttons, printer and the way to the centre are tested each day, by local time. The lamps light for a second."),
+		mapping("printer", k.Printer.fields(dir)).says("An ESC/POS printer for slips with the ticket. A press never waits for it."),
 	}
 }
 
@@ -147,6 +160,29 @@ func (c *Combination) fields() []field {
 		duration("within", &c.Within, 20*time.Millisecond, time.Second).defaults("80ms").
 			says("Longest time between the two. One that is pressed alone is confirmed later by this."),
 	}
+}
+
+func (p *Printer) fields(dir string) []field {
+	return []field{
+		path("device", &p.Device, dir).must().like("/dev/usb/lp0").says("The printer's device: /dev/usb/lp0, or a serial line, /dev/serial/by-id/...."),
+		integer("baud", &p.Baud, 0, 115200).defaults("0").says("Speed of a serial line: 9600, 19200, 38400, 57600 or 115200; 0 leaves it as it is."),
+		integer("width", &p.Width, 16, 80).defaults("32").says("Characters of a line: 32 on paper of 58 mm, 48 on 80 mm."),
+		text("title", &p.Title, upTo(100)).like("Balai Kota Serang").says("First line of the slip."),
+		text("url", &p.URL, checkSlipURL).like("https://lapor.example/t#{ticket}.{pin}").
+			says("What the QR code holds; {ticket} and {pin} stand for the two. Without it the code holds the ticket and the PIN as text, for the kiosk's own scanner."),
+	}
+}
+
+func checkSlipURL(s string) error {
+	switch u, err := url.Parse(s); {
+	case err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "":
+		return fmt.Errorf("%s is no web address; write https://HOST/PATH with {ticket} in it", show(s))
+	case !strings.Contains(s, "{ticket}"):
+		return fmt.Errorf("%s does not hold {ticket}; write where the ticket goes, as https://lapor.example/t#{ticket}.{pin}", show(s))
+	case len(s) > 200 || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return fmt.Errorf("%s is longer than 200 characters, or holds one that a QR code for every phone can't; shorten it", show(s))
+	}
+	return nil
 }
 
 func (l *Lamp) fields() []field {
