@@ -79,6 +79,7 @@ func (a *Agent) recovery(c config.Stream) stream.Recovery {
 		Memory: savedFile(filepath.Join(a.cfg.Data, "recovery-"+c.Name+".json")), Stamp: a.clock.stamp,
 		Tell: func(r report.Recovery) { a.journal.add(report.Event, report.KindRecovery, r) },
 	}
+	r.Reboot = rebooter(c)
 	if p := c.Recovery.Power; p.Line != "" {
 		r.Power = &relay{
 			board: a.board, off: p.Off,

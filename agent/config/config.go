@@ -117,6 +117,7 @@ type Stream struct {
 	Expect, SubExpect Expect
 	Recovery          Recovery
 
+	ONVIF        ONVIF
 	SnapshotURL  string // http:// or https://; "" is none
 	Picture      Picture
 	PrivacyMasks []Rect // never leave the device

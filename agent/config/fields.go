@@ -125,6 +125,7 @@ func (s *Stream) fields(dir string) []field {
 		mapping("expect", s.Expect.fields()).says("What the stream at url should be. What is left out is not checked."),
 		mapping("sub_expect", s.SubExpect.fields()).says("What the stream at sub_url should be."),
 		mapping("recovery", s.Recovery.fields()).says("What the device may do about a camera that has failed by itself, beyond asking it again over another connection or transport."),
+		mapping("onvif", s.ONVIF.fields()).says("What the camera may be asked for over ONVIF; `kentongan discover` finds cameras that speak it."),
 		snapshotAddress(&s.SnapshotURL).
 			says("Where the camera gives single JPEGs. It is asked, with the stream's user name, where the stream's own keyframes can't be decoded."),
 		mapping("picture", s.Picture.fields()).says("How this camera's picture is looked at."),
