@@ -18,7 +18,7 @@ const (
 // luma 38) and of streams.md 3.3, which measured them.
 const (
 	darkLuma   = 32
-	brightLuma = 230
+	brightLuma = 222
 )
 
 // block is what one block of a picture measures. Variances are of luma, in

@@ -1,9 +1,6 @@
 package picture
 
-import (
-	"fmt"
-	"time"
-)
+import "time"
 
 // defaultEvery is the time between two looks, and maxStep the longest that one
 // look may stand for: after a pause nobody knows what the picture was like.
@@ -14,13 +11,17 @@ const (
 
 // Judge judges the picture of one camera.
 type Judge struct {
-	every  time.Duration
-	mask   [blocks]bool
-	judged int // blocks that are not masked
+	every time.Duration
+	mask  [blocks]bool
 
-	began time.Time // the first look
-	last  time.Time
-	now   [blocks]block
+	begun   bool
+	last    time.Time
+	elapsed time.Duration // the running time: the sum of all steps
+	before  luma          // the look before
+	seen    bool          // there was one
+	repeats
+	recent average
+	memory
 
 	conditions [conditionCount]debounce
 	ignored    [conditionCount]bool
@@ -28,7 +29,8 @@ type Judge struct {
 }
 
 // condition is an index; the order is that in which a look is tested, so that
-// a black picture is not called covered, nor a covered one frozen.
+// a black picture is not called covered, nor a covered one frozen. After
+// nothing come the informations, which don't exclude each other.
 type condition int
 
 const (
@@ -39,23 +41,32 @@ const (
 	frozen
 	blurred
 	moved
-	conditionCount
+	nothing
+	night = nothing
+	cast  = nothing + 1
+	still = nothing + 2
+
+	conditionCount = nothing + 3
 )
 
 // rules says for each condition how long it must be seen and not be seen.
 // Issue 4 wants black and covered within 40 s, frozen 70 s, blurred 6 min,
-// moved 12 min; looks are 5 s apart and the first may miss the beginning.
+// moved 12 min; looks are 5 s apart, the first may miss the beginning, and the
+// running average follows within 30 s.
 var rules = [conditionCount]struct {
 	name         string
 	raise, clear time.Duration
 }{
-	garbage: {Garbage, 20 * time.Second, 30 * time.Second},
-	black:   {Black, 25 * time.Second, 30 * time.Second},
-	white:   {White, 25 * time.Second, 30 * time.Second},
-	covered: {Covered, 25 * time.Second, 45 * time.Second},
-	frozen:  {Frozen, 50 * time.Second, 15 * time.Second},
-	blurred: {Blurred, 300 * time.Second, 300 * time.Second},
-	moved:   {Moved, 600 * time.Second, 600 * time.Second},
+	garbage: {Garbage, 20 * time.Second, 40 * time.Second},
+	black:   {Black, 20 * time.Second, 30 * time.Second},
+	white:   {White, 20 * time.Second, 30 * time.Second},
+	covered: {Covered, 20 * time.Second, 45 * time.Second},
+	frozen:  {Frozen, 30 * time.Second, 20 * time.Second},
+	blurred: {Blurred, 290 * time.Second, 300 * time.Second},
+	moved:   {Moved, 590 * time.Second, 600 * time.Second},
+	night:   {Night, 60 * time.Second, 60 * time.Second},
+	cast:    {Cast, 60 * time.Second, 60 * time.Second},
+	still:   {Still, 600 * time.Second, 60 * time.Second},
 }
 
 // New returns a Judge that has learned nothing yet.
@@ -64,11 +75,7 @@ func New(c Config) *Judge {
 	if j.every <= 0 {
 		j.every = defaultEvery
 	}
-	for i := range j.mask {
-		if !j.mask[i] {
-			j.judged++
-		}
-	}
+	j.class = unknown
 	for i := range j.conditions {
 		j.conditions[i] = debounce{raise: rules[i].raise, clear: rules[i].clear}
 		for _, name := range c.Ignore {
@@ -84,97 +91,135 @@ func New(c Config) *Judge {
 func (j *Judge) Add(at time.Time, f *Frame, hint Hint) []Verdict {
 	step := j.step(at)
 	j.verdicts = j.verdicts[:0]
-	measure(&f.Y, &j.now)
-	look := j.look(hint)
-	for c := range conditionCount {
-		if c > look.found {
-			break // what is found hides what comes after it in the order: that is not judged
+	var v view
+	j.look(&v, f)
+	e := j.judge(&v, at, hint)
+	for c := range min(e.found+1, nothing) {
+		if c == frozen && e.unsure {
+			continue
 		}
-		j.take(c, look, step)
+		j.take(c, &e, step) // what is found hides what comes after it: that is not judged
 	}
+	j.inform(&v, &e, step)
+	j.remember(&v, &e, f, at, hint)
 	return j.verdicts
 }
 
 // Failed takes a keyframe that the decoder refused.
 func (j *Judge) Failed(at time.Time, reason string) []Verdict {
 	j.verdicts = j.verdicts[:0]
-	j.take(garbage, look{found: garbage, score: 1, detail: func() string {
-		return "the decoder refuses the keyframes: " + reason
-	}}, j.step(at))
+	j.take(garbage, &evidence{found: garbage, score: 1, refused: reason}, j.step(at))
 	return j.verdicts
+}
+
+// Accept takes what the camera sees now for the place as it should be: an
+// operator turned it, or says that a verdict about its place or its sharpness
+// is wrong. It forgets what was learned and begins again.
+func (j *Judge) Accept() {
+	j.memory = memory{class: unknown}
+	j.recent.begun, j.seen, j.repeats = false, false, repeats{}
+	for i := range j.conditions {
+		j.conditions[i] = debounce{raise: rules[i].raise, clear: rules[i].clear}
+	}
+}
+
+// Suspicious tells whether something bad was seen that is no verdict yet: the
+// next look is then worth taking soon.
+func (j *Judge) Suspicious() bool {
+	for c := range nothing {
+		if d := &j.conditions[c]; !d.present && d.seen && !j.ignored[c] {
+			return true
+		}
+	}
+	return false
+}
+
+// Present returns the conditions and informations that are present.
+func (j *Judge) Present() []string {
+	var names []string
+	for c := range conditionCount {
+		if j.conditions[c].present && !j.ignored[c] {
+			names = append(names, rules[c].name)
+		}
+	}
+	return names
 }
 
 // step returns the time since the look before, within bounds.
 func (j *Judge) step(at time.Time) time.Duration {
-	if j.began.IsZero() {
-		j.began, j.last = at, at
+	if !j.begun {
+		j.begun, j.last = true, at
 		return 0
 	}
 	step := min(max(0, at.Sub(j.last)), maxStep)
 	j.last = at
+	j.elapsed += step
 	return step
 }
 
-// look is what one look shows: the first condition in the order, or none.
-type look struct {
-	found  condition // conditionCount is none
-	score  float32   // 0.5 to 1
-	detail func() string
+// look measures a frame.
+func (j *Judge) look(v *view, f *Frame) {
+	v.measure(f)
+	v.sum(&j.mask)
+	if j.seen {
+		v.compare(&f.Y, &j.before, &j.mask, &j.clock)
+	}
+	v.repeated, v.since = j.repeats.add(&f.Y, j.elapsed, &j.mask, &j.clock)
+	j.recent.add(&f.Y)
+	measure(&j.recent.luma, &v.average)
 }
 
 // take counts a look for or against a condition.
-func (j *Judge) take(c condition, l look, step time.Duration) {
+func (j *Judge) take(c condition, e *evidence, step time.Duration) {
+	score := float32(0)
+	if e.found == c {
+		score = e.score
+	}
+	j.count(c, score, e, step)
+}
+
+func (j *Judge) count(c condition, score float32, e *evidence, step time.Duration) {
 	d := &j.conditions[c]
-	score, detail := float32(0), "the picture does not show it any more"
-	if l.found == c {
-		score = l.score
+	if c == frozen && score > 0 && !d.present {
+		d.level = max(d.level, e.stood-step) // one repetition tells of all the time since
 	}
 	if !d.add(score, step) || j.ignored[c] {
 		return
-	}
-	if l.found == c && l.detail != nil {
-		detail = l.detail()
 	}
 	confidence := d.score
 	if !d.present {
 		confidence = 1 - confidence
 	}
 	j.verdicts = append(j.verdicts, Verdict{
-		Condition: rules[c].name, Present: d.present, Confidence: float64(confidence), Detail: detail,
+		Condition: rules[c].name, Present: d.present, Info: c >= nothing,
+		Confidence: float64(confidence), Detail: e.detail(c, d.present),
 	})
 }
 
-// look finds the first condition in the order that this look shows.
-func (j *Judge) look(hint Hint) look {
-	if hint.Errors > 0 {
-		return look{garbage, 1, func() string { return fmt.Sprintf("the decoder found %d errors in a keyframe", hint.Errors) }}
+// remember keeps what the next look is compared with, and learns from a look
+// that shows nothing bad.
+func (j *Judge) remember(v *view, e *evidence, f *Frame, at time.Time, hint Hint) {
+	if e.found == garbage {
+		return
 	}
-	for c, count := range j.uniform() {
-		if share := float32(count) / float32(max(j.judged, 1)); share >= uniformShare {
-			return look{c, 0.5 + 0.5*(share-uniformShare)/(1-uniformShare), func() string {
-				return fmt.Sprintf("%.0f%% of the picture is %s", 100*share, rules[c].name)
-			}}
-		}
+	j.learnDark(v, at, hint)
+	j.before, j.seen = f.Y, true
+	if e.found < frozen {
+		j.recent.begun = false // begin anew when it is over
+		return
 	}
-	return look{found: conditionCount}
+	if e.found == nothing && !j.doubtful() {
+		j.learn(v, e, at, hint)
+	}
 }
 
-// uniformShare of the blocks must be black or white. Blackdetect wants 0.98 of
-// the pixels; a camera's clock and name, which stay, take up to a tenth.
-const uniformShare = 0.88
-
-// uniform counts the blocks that are all black and all white, but for a few
-// pixels of noise.
-func (j *Judge) uniform() map[condition]int {
-	n := map[condition]int{}
-	for i, b := range j.now {
-		switch {
-		case j.mask[i]:
-		case b.dark >= 98 && b.variance < 9:
-			n[black]++
-		case b.bright >= 98:
-			n[white]++
+// doubtful tells whether something is wrong, or may be: what is seen then must
+// not be learned as normal.
+func (j *Judge) doubtful() bool {
+	for c := range nothing {
+		if d := &j.conditions[c]; d.present || d.level > 0 {
+			return true
 		}
 	}
-	return n
+	return false
 }
