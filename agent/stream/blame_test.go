@@ -181,6 +181,25 @@ eth1	0007000A	00000000	0000	0	0	0	00FFFFFF	0	0	0
 	}
 }
 
+func TestOverflows(t *testing.T) {
+	table := []byte("Tcp: RtoAlgorithm RtoMin\nTcp: 1 200\nUdp: InDatagrams NoPorts InErrors OutDatagrams RcvbufErrors SndbufErrors\nUdp: 100 2 3 90 41 0\n")
+	if n, ok := udpOverflows(table); !ok || n != 41 {
+		t.Errorf("%d, %v; want 41", n, ok)
+	}
+	for _, bad := range []string{"", "Udp: A B\nUdp: 1 2\n", "Udp: RcvbufErrors\nUdp:\n", "Udp: RcvbufErrors\nUdp: x\n"} {
+		if n, ok := udpOverflows([]byte(bad)); ok {
+			t.Errorf("%q: %d", bad, n)
+		}
+	}
+	s := NewSite()
+	now := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+	for i, want := range []uint64{0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 50, 50} {
+		if got := s.overflowed(now.Add(time.Duration(i)*time.Second), 1000+uint64(i)*5, 10*time.Second); got != want {
+			t.Errorf("after %d s: %d within 10 s, want %d", i, got, want)
+		}
+	}
+}
+
 // FuzzTables: what the kernel's tables hold never panics.
 func FuzzTables(f *testing.F) {
 	f.Add([]byte("10.9.0.7 0x1 0x2 02:42:ac:11:00:02 * eth0\neth0 0009000A 0 1 0 0 0 00FFFFFF"))
@@ -188,6 +207,7 @@ func FuzzTables(f *testing.F) {
 	f.Fuzz(func(_ *testing.T, table []byte) {
 		neighbour(table, to)
 		routeFor(table, to)
+		udpOverflows(table)
 	})
 }
 

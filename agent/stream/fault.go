@@ -26,9 +26,10 @@ type probeResult struct {
 
 // Times of finding the cause.
 const (
-	assessEvery = time.Second     // the measurements
-	retellEvery = 5 * time.Second // a cause: others may have gone down since
-	trickleTime = 3 * time.Second // senders report at least each 5 s; a picture comes more often
+	assessEvery = time.Second      // the measurements
+	retellEvery = 5 * time.Second  // a cause: others may have gone down since
+	rateWindow  = 10 * time.Second // of the measurements that are judged
+	trickleTime = 3 * time.Second  // senders report at least each 5 s; a picture comes more often
 )
 
 // fail notes that a session failed, and tells what that means.
@@ -138,7 +139,12 @@ func (w *Watcher) trusts(s *session) {
 func (w *Watcher) assess(s *session, now time.Time) {
 	w.ladder.collect()
 	m := s.meter.measure(now)
-	w.finder.measured(now.Sub(w.born), sample{
-		m: &m, starved: w.cfg.Site.starved(now, 10*time.Second), clockKnown: w.cfg.ClockKnown(), tcp: s.transport == gortsplib.TransportTCP,
-	})
+	site := w.cfg.Site
+	look := sample{
+		m: &m, starved: site.starved(now, rateWindow), clockKnown: w.cfg.ClockKnown(), tcp: s.transport == gortsplib.TransportTCP,
+	}
+	if !look.tcp && m.Short.LossRatio >= lossGood {
+		look.overflowed = site.overflowed(now, overflowsNow(), rateWindow)
+	}
+	w.finder.measured(now.Sub(w.born), look)
 }

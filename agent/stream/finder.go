@@ -21,6 +21,7 @@ type sample struct {
 	starved    bool // this board was short of processor time
 	clockKnown bool // this board's own clock is set
 	tcp        bool
+	overflowed uint64 // datagrams that this board's sockets had no room for, within 10 s
 }
 
 // view is what a rule sees. Neither bad nor good is the band in between, in

@@ -65,6 +65,7 @@ func TestRules(t *testing.T) {
 		"loss":                   {func(s *sample) { s.m.Short.LossRatio = 0.02 }, []want{{CondLossy, 20 * time.Second, time.Minute, CauseNetwork, "2.0 % of the packets"}}},
 		"loss over TCP":          {func(s *sample) { s.m.Short.LossRatio, s.tcp = 0.02, true }, []want{{CondLossy, 20 * time.Second, time.Minute, CauseNetwork, "over TCP"}}},
 		"loss, board busy":       {func(s *sample) { s.m.Short.LossRatio, s.starved = 0.02, true }, []want{{CondLossy, 20 * time.Second, time.Minute, CauseBoard, "processor time"}}},
+		"loss in our own socket": {func(s *sample) { s.m.Short.LossRatio, s.overflowed = 0.02, 70 }, []want{{CondLossy, 20 * time.Second, time.Minute, CauseBoard, "no room for 70"}}},
 		"a little loss":          {func(s *sample) { s.m.Short.LossRatio = 0.009 }, nil},
 		"loss of two packets":    {func(s *sample) { s.m.Short.LossRatio, s.m.Short.Packets = 0.5, 4 }, nil},
 		"clock 5 s behind":       {func(s *sample) { s.m.ClockOffset = -5 * time.Second }, []want{{CondClock, time.Minute, time.Minute, CauseCamera, "5s behind ours"}}},

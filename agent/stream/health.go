@@ -41,6 +41,8 @@ func lossRule(s *sample) (v view) {
 	switch {
 	case s.starved:
 		v.cause, v.confidence, v.detail = CauseBoard, 0.7, v.detail+"; this board is short of processor time"
+	case s.overflowed > 0 && float64(s.overflowed) >= r.LossRatio*float64(r.Packets)/2:
+		v.cause, v.detail = CauseBoard, fmt.Sprintf("%s; this board's own sockets had no room for %d", v.detail, s.overflowed)
 	case s.tcp:
 		v.confidence, v.detail = 0.6, v.detail+"; they come over TCP, so the camera itself left them out: the way is too slow for it, or it is overloaded"
 	}

@@ -17,6 +17,7 @@ type meter struct {
 	codec     Codec
 	clockRate int
 	began     time.Time
+	holds     bool // the library holds packets back after a gap, up to 64 of them, to put them in order: over UDP
 
 	mu      sync.Mutex // guards what follows
 	seq     sequence
@@ -37,6 +38,7 @@ type meter struct {
 	at      time.Duration
 	tsJumps uint64        // time stamps that moved by more than maxJitterStep
 	tsBack  uint64        // frames whose time stamp is before the one of the frame before: not sent in the order of display
+	burst   time.Duration // when packets that were held back began to come
 	anyAt   time.Duration // of the newest packet, RTCP too
 
 	keyAt     time.Duration // arrival of the newest keyframe
@@ -45,6 +47,9 @@ type meter struct {
 	keyCount  uint64        // frames between them
 	frames    uint64
 }
+
+// heldBurst is how long the packets that were held back take to come.
+const heldBurst = 20 * time.Millisecond
 
 func newMeter(c Codec, clockRate int, now time.Time) *meter {
 	return &meter{
@@ -75,6 +80,9 @@ func (m *meter) packet(now time.Time, p *rtp.Packet) {
 	}
 	if v == duplicated {
 		return
+	}
+	if m.holds && lost > 0 {
+		m.burst = at
 	}
 	look := inspect(m.codec, p.Payload)
 	if look.sps != nil {
@@ -111,7 +119,11 @@ func (m *meter) frame(at time.Duration, ts uint32, s, l *tally) {
 	if step < 0 {
 		m.tsBack++
 	}
-	m.jit.add(at, ts, m.clockRate)
+	if m.burst > 0 && at-m.burst < heldBurst {
+		m.jit.started = false // it says when the library let go of it, not when it came
+	} else {
+		m.jit.add(at, ts, m.clockRate)
+	}
 	m.started, m.ts, m.at, m.counted, m.current = true, ts, at, false, 0
 	m.extTS += step
 	m.frames++

@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -160,4 +161,37 @@ func routeAddr(s string) (a [4]byte, err error) {
 		a[i] = byte(n >> (8 * i))
 	}
 	return a, err
+}
+
+// udpOverflows is how many datagrams found no room in a socket of this machine,
+// by /proc/net/snmp: a line of names and a line of figures, both called Udp.
+func udpOverflows(table []byte) (n uint64, ok bool) {
+	var names []string
+	for s := bufio.NewScanner(bytes.NewReader(table)); s.Scan(); {
+		f := strings.Fields(s.Text())
+		if len(f) == 0 || f[0] != "Udp:" {
+			continue
+		}
+		if names == nil {
+			names = f
+			continue
+		}
+		i := slices.Index(names, "RcvbufErrors")
+		if i < 0 || i >= len(f) {
+			return 0, false
+		}
+		n, err := strconv.ParseUint(f[i], 10, 64)
+		return n, err == nil
+	}
+	return 0, false
+}
+
+// overflowsNow asks the kernel; 0 when it does not say.
+func overflowsNow() uint64 {
+	table, err := os.ReadFile("/proc/net/snmp")
+	if err != nil {
+		return 0
+	}
+	n, _ := udpOverflows(table)
+	return n
 }

@@ -128,6 +128,7 @@ func (s *session) play() error {
 		return fmt.Errorf("setup: %w", err)
 	}
 	s.meter = newMeter(s.found.codec, s.found.format.ClockRate(), time.Now())
+	s.meter.holds = s.transport != gortsplib.TransportTCP
 	if s.found.sps != nil {
 		s.meter.declare(s.found.sps)
 	}

@@ -2,6 +2,7 @@ package stream
 
 import (
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 )
@@ -15,6 +16,7 @@ type Site struct {
 	mu    sync.Mutex // guards what follows
 	cams  map[string]siteCam
 	late  []lateness // the newest, oldest first
+	overs []overflow // of UDP sockets, oldest first; while a stream loses packets
 	acted time.Time  // when a camera was last rebooted or its power cut
 }
 
@@ -29,6 +31,11 @@ type siteCam struct {
 type lateness struct {
 	at time.Time
 	by time.Duration
+}
+
+type overflow struct {
+	at time.Time
+	n  uint64 // since the machine started
 }
 
 // When faults are one fault: so many hosts, and within this time of each other.
@@ -143,6 +150,20 @@ func (s *Site) starved(now time.Time, d time.Duration) bool {
 		}
 	}
 	return float64(most) >= lateShare*float64(d)
+}
+
+// overflowed is how many datagrams this machine's own sockets had no room for
+// within the last d, as far as it was asked: n is the kernel's counter now.
+func (s *Site) overflowed(now time.Time, n uint64, d time.Duration) uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for len(s.overs) > 0 && now.Sub(s.overs[0].at) > d {
+		s.overs = s.overs[1:]
+	}
+	if l := len(s.overs); l == 0 || now.Sub(s.overs[l-1].at) >= time.Second {
+		s.overs = append(slices.Clip(s.overs), overflow{now, n})
+	}
+	return n - min(n, s.overs[0].n)
 }
 
 // mayAct allows one reboot or power cycle on the whole site in spacing, and

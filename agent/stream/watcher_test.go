@@ -133,7 +133,7 @@ func is(state, class string) func(report.StreamState) bool {
 }
 
 // watch runs a watcher until the test ends, and then sees that it ends.
-func watch(t *testing.T, cfg Config) (*Watcher, *record) {
+func watch(t *testing.T, cfg Config) (*running, *record) {
 	t.Helper()
 	out := newRecord()
 	if cfg.Name == "" {
@@ -149,18 +149,28 @@ func watch(t *testing.T, cfg Config) (*Watcher, *record) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- w.Run(ctx) }()
-	t.Cleanup(func() {
-		cancel()
-		select {
-		case err := <-done:
-			if err != nil {
-				t.Errorf("Run returned %v", err)
+	var once sync.Once
+	r := &running{w, func() {
+		once.Do(func() {
+			cancel()
+			select {
+			case err := <-done:
+				if err != nil {
+					t.Errorf("Run returned %v", err)
+				}
+			case <-time.After(patience):
+				t.Error("Run did not return")
 			}
-		case <-time.After(patience):
-			t.Error("Run did not return")
-		}
-	})
-	return w, out
+		})
+	}}
+	t.Cleanup(r.stop)
+	return r, out
+}
+
+// running is a Watcher that runs; stop ends it and may be called again.
+type running struct {
+	*Watcher
+	stop func()
 }
 
 func h264Media() *description.Media {
@@ -221,6 +231,13 @@ func publish(t *testing.T, args ...string) *streamtest.Server {
 		t.Fatal(err)
 	}
 	t.Cleanup(s.Close)
+	publishTo(t, s, args...)
+	return s
+}
+
+// publishTo has ffmpeg send to a relay, and returns when it does.
+func publishTo(t *testing.T, s *streamtest.Server, args ...string) {
+	t.Helper()
 	if _, err := exec.LookPath("ffmpeg"); err != nil {
 		t.Fatal("ffmpeg is missing: apt-get install ffmpeg (or make test, which does it)")
 	}
@@ -234,7 +251,7 @@ func publish(t *testing.T, args ...string) *streamtest.Server {
 	for {
 		changed := s.Changed()
 		if s.Publishing(streamtest.Path) {
-			return s
+			return
 		}
 		select {
 		case <-changed:

@@ -21,6 +21,7 @@ import (
 	"github.com/bluenviron/gortsplib/v4"
 	"github.com/bluenviron/gortsplib/v4/pkg/auth"
 	"github.com/bluenviron/gortsplib/v4/pkg/description"
+	"github.com/pion/rtcp"
 	"github.com/pion/rtp"
 )
 
@@ -36,6 +37,9 @@ type Options struct {
 	Basic    bool        // asks for Basic instead of Digest
 	TLS      *tls.Config // serves rtsps
 	UDP      bool        // offers UDP too
+	// Multicast offers multicast too, to groups of 239.192.0.0/16; the machine
+	// needs an interface that can do it.
+	Multicast bool
 	// Medias are what the owner will write with WritePacket. None makes the
 	// server a relay: it waits for a publisher.
 	Medias []*description.Media
@@ -81,7 +85,7 @@ func Start(o Options) (*Server, error) {
 	}
 	var err error
 	for range udpTries {
-		if err = s.start(); err == nil || !o.UDP {
+		if err = s.start(); err == nil || !o.UDP && !o.Multicast {
 			break
 		}
 	}
@@ -129,8 +133,19 @@ func (s *Server) start() error {
 		if err != nil {
 			return err
 		}
-		s.rtsp.UDPRTPAddress = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-		s.rtsp.UDPRTCPAddress = net.JoinHostPort("127.0.0.1", strconv.Itoa(port+1))
+		host, _, err := net.SplitHostPort(s.o.Listen)
+		if err != nil {
+			return err
+		}
+		s.rtsp.UDPRTPAddress = net.JoinHostPort(host, strconv.Itoa(port))
+		s.rtsp.UDPRTCPAddress = net.JoinHostPort(host, strconv.Itoa(port+1))
+	}
+	if s.o.Multicast {
+		port, err := freeEvenPort()
+		if err != nil {
+			return err
+		}
+		s.rtsp.MulticastIPRange, s.rtsp.MulticastRTPPort, s.rtsp.MulticastRTCPPort = "239.192.0.0/16", port, port+1
 	}
 	return s.rtsp.Start()
 }
@@ -186,6 +201,18 @@ func (s *Server) WritePacket(m *description.Media, p *rtp.Packet) error {
 		return errors.New("write packet: the server has no stream of its own, or was closed")
 	}
 	return stream.WritePacketRTP(m, p)
+}
+
+// WriteReport sends RTCP to all who read, such as a sender report of a clock
+// that is wrong on purpose.
+func (s *Server) WriteReport(m *description.Media, p rtcp.Packet) error {
+	s.mu.Lock()
+	stream := s.streams[Path].stream
+	s.mu.Unlock()
+	if stream == nil {
+		return errors.New("write report: the server has no stream of its own, or was closed")
+	}
+	return stream.WritePacketRTCP(m, p)
 }
 
 // Publishing tells whether there is a stream at path.
