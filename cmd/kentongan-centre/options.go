@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"os"
 	"strings"
+	"time"
 )
 
 // options are the flags of run.
@@ -19,6 +20,7 @@ type options struct {
 	ca, cert, key               string
 	username, passwordFile      string
 	name, logLevel, allowedHost string
+	keepPictures                time.Duration
 }
 
 func (o *options) flags(stderr io.Writer) *flag.FlagSet {
@@ -35,6 +37,7 @@ func (o *options) flags(stderr io.Writer) *flag.FlagSet {
 	fs.StringVar(&o.username, "username", "", "user `name` for the broker")
 	fs.StringVar(&o.passwordFile, "password-file", "", "`file` whose first line is the password for the broker")
 	fs.StringVar(&o.name, "name", "kentongan-centre", "MQTT client `id`; the broker keeps this centre's messages under it, so it must stay the same and be used once")
+	fs.DurationVar(&o.keepPictures, "keep-pictures", 7*24*time.Hour, "`time` after which a picture that was asked for is erased, as 168h")
 	fs.StringVar(&o.logLevel, "log", "info", "least `level` of what is logged to standard error: debug, info, warn, error")
 	return fs
 }
@@ -56,6 +59,8 @@ func (o *options) parse(args []string, stderr io.Writer) error {
 		return errors.New("--broker and --mqtt exclude each other: the one uses another's broker, the other is the address of the embedded one")
 	case !given["broker"] && (o.ca != "" || o.cert != "" || o.username != "" || o.passwordFile != ""):
 		return errors.New("--ca, --cert, --username and --password-file are for --broker, which is missing")
+	case o.keepPictures < time.Minute || o.keepPictures > 10*365*24*time.Hour:
+		return errors.New("--keep-pictures: 1m to 87600h")
 	case (o.cert == "") != (o.key == ""):
 		return errors.New("--cert and --key belong together: one of them is missing")
 	}

@@ -20,6 +20,7 @@ import (
 	"kentongan/cmd/kentongan-centre/internal/broker"
 	"kentongan/cmd/kentongan-centre/internal/console"
 	"kentongan/cmd/kentongan-centre/internal/ingest"
+	"kentongan/cmd/kentongan-centre/internal/orders"
 	"kentongan/cmd/kentongan-centre/internal/store"
 )
 
@@ -94,8 +95,12 @@ func (o *options) run(ctx context.Context, e env, log *slog.Logger) (err error) 
 	if err != nil {
 		return err
 	}
+	desk := orders.New(orders.Config{
+		Store: st, Signer: signer, Keep: o.keepPictures, Wake: in.Wake,
+		Changed: func() { con.Changed() }, Log: log.With("part", "orders"),
+	})
 	con, err = console.New(console.Config{
-		Store: st, Ingest: in.Status, Broker: announced(cfg.Broker), BrokerClients: clients,
+		Store: st, Desk: desk, KeepPictures: o.keepPictures, Ingest: in.Status, Broker: announced(cfg.Broker), BrokerClients: clients,
 		Verifier: verifier, Hosts: hosts(o.allowedHost, o.listen), Log: log.With("part", "console"),
 	})
 	if err != nil {
@@ -106,6 +111,7 @@ func (o *options) run(ctx context.Context, e env, log *slog.Logger) (err error) 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return heal(ctx) })
 	g.Go(func() error { return in.Run(ctx) })
+	g.Go(func() error { return desk.Run(ctx) })
 	g.Go(func() error { return con.Run(ctx, page) })
 	return g.Wait()
 }

@@ -70,6 +70,34 @@ func (c *Console) apiProblems(w http.ResponseWriter, r *http.Request) {
 	c.answer(w, "problems", list, err)
 }
 
+// maxAPI is the most that one answer about alarms, orders or pictures lists.
+const maxAPI = 1000
+
+// apiAlarms takes device, source, hidden=1 (those too that another explains) and
+// ended=1 (those that are over).
+func (c *Console) apiAlarms(w http.ResponseWriter, r *http.Request) {
+	if d, ok := deviceOf(w, r); ok {
+		q := r.URL.Query()
+		list, err := c.cfg.Store.Alarms(r.Context(), store.AlarmFilter{Device: d, Source: q.Get("source"), Hidden: q.Get("hidden") == "1", Ended: q.Get("ended") == "1", Limit: maxAPI})
+		c.answer(w, "alarms", list, err)
+	}
+}
+
+func (c *Console) apiOrders(w http.ResponseWriter, r *http.Request) {
+	if d, ok := deviceOf(w, r); ok {
+		list, err := c.cfg.Store.Orders(r.Context(), store.OrderFilter{Device: d, Name: r.URL.Query().Get("name"), Limit: maxAPI})
+		c.answer(w, "orders", list, err)
+	}
+}
+
+// apiPictures takes device and stream; the bytes are at /pictures/DEVICE/ID.
+func (c *Console) apiPictures(w http.ResponseWriter, r *http.Request) {
+	if d, ok := deviceOf(w, r); ok {
+		list, err := c.cfg.Store.Pictures(r.Context(), d, r.URL.Query().Get("stream"), maxAPI)
+		c.answer(w, "pictures", list, err)
+	}
+}
+
 // apiComplaints takes device, ticket (as people write it), limit and before (an
 // id: those that arrived earlier).
 func (c *Console) apiComplaints(w http.ResponseWriter, r *http.Request) {

@@ -87,11 +87,11 @@ const contrast = `(() => {
 // Every page, in both languages, from the narrowest phone to a desk: nothing is
 // cut off at the side, nothing hard to read, nothing that the policy refuses.
 func TestBrowserPagesFitAndRead(t *testing.T) {
-	srv, s, _ := serve(t, (*seeder).province, (*seeder).wound)
+	srv, s, _ := serve(t, (*seeder).province, (*seeder).wound, (*seeder).trouble)
 	s.now = noon
 	b := startChromium(t)
 	for _, lang := range []string{"id", "en"} {
-		for _, path := range []string{"/", "/devices", "/devices/kiosk-7", "/devices/cam-kp3b", "/complaints", "/complaints?ticket=zzz", "/gaps"} {
+		for _, path := range []string{"/", "/devices", "/devices/kiosk-7", "/devices/cam-kp3b", "/alarms", "/devices/kiosk-7/streams/gate", "/devices/kiosk-7/streams/lobby", "/complaints", "/complaints?ticket=zzz", "/gaps"} {
 			sep := "?"
 			if strings.Contains(path, "?") {
 				sep = "&"

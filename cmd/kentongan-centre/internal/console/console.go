@@ -1,6 +1,6 @@
 // Package console is what people and programs see of the centre: the pages in
 // Indonesian and English, the JSON API, the metrics, and the stream of events
-// that keeps open pages fresh. It only reads.
+// that keeps open pages fresh. What people order there goes to the Desk.
 //
 // A page is whole without a script. With one, the browser listens to /events
 // and, when something has changed, fetches the page that it shows again and
@@ -36,6 +36,8 @@ var staticFiles embed.FS
 // Config is what the console shows from.
 type Config struct {
 	Store         *store.Store
+	Desk          Desk
+	KeepPictures  time.Duration // for people to read; the Desk erases
 	Ingest        func() ingest.Status
 	Broker        string     // its URL, without secrets
 	BrokerClients func() int // negative when it isn't ours
@@ -89,12 +91,15 @@ func assetVersion() (string, error) {
 // Notify tells open pages of a commit. It returns at once.
 func (c *Console) Notify(done store.Committed) {
 	switch {
-	case len(done.Complaints) > 0:
+	case len(done.Complaints) > 0, done.Urgent:
 		c.hub.tell(now)
 	case done.State || done.Records > 0 || done.Duplicates > 0 || done.Conflicts > 0 || len(done.Refused) > 0:
 		c.hub.tell(soon)
 	}
 }
+
+// Changed tells open pages that something has changed which is no commit.
+func (c *Console) Changed() { c.hub.tell(soon) }
 
 // shutdownWithin is how long requests under way may take at the end.
 const shutdownWithin = 3 * time.Second
@@ -134,8 +139,14 @@ func (c *Console) Run(ctx context.Context, l net.Listener) error {
 func (c *Console) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", c.overview)
+	mux.HandleFunc("GET /alarms", c.alarms)
+	mux.HandleFunc("POST /alarms/{device}/{id}/ack", c.doAck)
 	mux.HandleFunc("GET /devices", c.devices)
 	mux.HandleFunc("GET /devices/{id}", c.device)
+	mux.HandleFunc("GET /devices/{id}/streams/{name}", c.stream)
+	mux.HandleFunc("POST /devices/{id}/streams/{name}/snapshot", c.doSnapshot)
+	mux.HandleFunc("GET /pictures/{device}/{id}", c.picture)
+	mux.HandleFunc("POST /pictures/{device}/{id}/erase", c.doErase)
 	mux.HandleFunc("GET /complaints", c.complaints)
 	mux.HandleFunc("GET /gaps", c.gaps)
 	mux.HandleFunc("GET /events", c.events)
@@ -146,12 +157,15 @@ func (c *Console) Handler() http.Handler {
 	mux.HandleFunc("GET /api/v1/complaints", c.apiComplaints)
 	mux.HandleFunc("GET /api/v1/lanes", c.apiLanes)
 	mux.HandleFunc("GET /api/v1/problems", c.apiProblems)
+	mux.HandleFunc("GET /api/v1/alarms", c.apiAlarms)
+	mux.HandleFunc("GET /api/v1/orders", c.apiOrders)
+	mux.HandleFunc("GET /api/v1/pictures", c.apiPictures)
 	mux.HandleFunc("GET /static/{file}", c.static)
 	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/static/icon.svg", http.StatusMovedPermanently)
 	})
 	mux.HandleFunc("/", c.notFound)
-	return c.guard(mux)
+	return c.guard(http.NewCrossOriginProtection().Handler(mux))
 }
 
 // guard sets the headers of all answers, and refuses names that are not ours:

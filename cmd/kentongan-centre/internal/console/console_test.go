@@ -11,9 +11,12 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
+
 	"kentongan/agent/report"
 	"kentongan/cmd/kentongan-centre/internal/console"
 	"kentongan/cmd/kentongan-centre/internal/ingest"
+	"kentongan/cmd/kentongan-centre/internal/orders"
 	"kentongan/cmd/kentongan-centre/internal/store"
 )
 
@@ -24,8 +27,17 @@ func serve(t *testing.T, seed ...func(*seeder)) (*httptest.Server, *seeder, *con
 	for _, f := range seed {
 		f(s)
 	}
+	skey, _, err := note.GenerateKey(nil, "kentongan-centre")
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer, err := note.NewSigner(skey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	desk := orders.New(orders.Config{Store: s.st, Signer: signer, Wake: func() {}, Changed: func() {}, Keep: 7 * 24 * time.Hour, Now: func() time.Time { return noon }, Log: slog.New(slog.DiscardHandler)})
 	c, err := console.New(console.Config{
-		Store: s.st, Ingest: func() ingest.Status { return ingest.Status{Connected: true, Messages: 7} },
+		Store: s.st, Desk: desk, KeepPictures: 7 * 24 * time.Hour, Ingest: func() ingest.Status { return ingest.Status{Connected: true, Messages: 7} },
 		Broker: "mqtt://127.0.0.1:1883", BrokerClients: func() int { return 3 }, Verifier: "kentongan-centre+00000000+AAAA",
 		Now: func() time.Time { return noon }, Log: slog.New(slog.DiscardHandler),
 	})

@@ -48,6 +48,21 @@ func happening(lang string, h store.Happening) string {
 		if json.Unmarshal(body, &s) == nil {
 			return inputText(lang, s)
 		}
+	case report.KindAlarm:
+		var a report.Alarm
+		if json.Unmarshal(body, &a) == nil {
+			return join(say(lang, "kind.alarm")+": "+sayAfter(lang, "astate", a.State), pick(lang, a.Text), a.Source)
+		}
+	case report.KindCommand:
+		var r report.CommandResult
+		if json.Unmarshal(body, &r) == nil {
+			return orderText(lang, r)
+		}
+	case report.KindSnapshot:
+		var s report.Snapshot
+		if json.Unmarshal(body, &s) == nil {
+			return join(say(lang, "kind.snapshot"), s.Stream, s.Who, s.Reason)
+		}
 	case report.KindUplink:
 		var s report.UplinkState
 		if json.Unmarshal(body, &s) == nil {
@@ -55,6 +70,18 @@ func happening(lang string, h store.Happening) string {
 		}
 	}
 	return sayAfter(lang, "kind", h.Kind)
+}
+
+// orderText says what became of an order, or that a stranger sent one.
+func orderText(lang string, r report.CommandResult) string {
+	if r.ID == "" {
+		return join(say(lang, "kind.stranger"), sayAfter(lang, "oreason", r.Reason))
+	}
+	why := ""
+	if r.Reason != "" {
+		why = sayAfter(lang, "oreason", r.Reason)
+	}
+	return join(say(lang, "kind.command"), sayAfter(lang, "order", r.Name), sayAfter(lang, "ostate", r.State), why)
 }
 
 func bootText(lang string, b report.Boot) string {

@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"runtime"
 	"time"
+
+	"kentongan/cmd/kentongan-centre/internal/store"
 )
 
 // metrics writes the Prometheus text format by hand: a dozen lines need no
@@ -18,10 +20,17 @@ func (c *Console) metrics(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the database did not answer", http.StatusInternalServerError)
 		return
 	}
+	sums, err := c.cfg.Store.AlarmSums(r.Context())
+	if err != nil {
+		c.cfg.Log.Error("query failed", "err", err)
+		http.Error(w, "the database did not answer", http.StatusInternalServerError)
+		return
+	}
 	in := c.cfg.Ingest()
 	var m metricText
 	m.gauge("kentongan_devices", "Devices by what their last state says.", "state", map[string]int64{"online": int64(o.Online), "offline": int64(o.Offline), "unknown": int64(o.Devices - o.Online - o.Offline)})
 	m.gauge("kentongan_streams", "Streams of devices that are online, by state.", "state", map[string]int64{"playing": int64(o.Playing), "silent": int64(o.Silent), "failed": int64(o.Failed)})
+	m.alarms(sums)
 	m.one("kentongan_complaints", "gauge", "Complaints held.", int64(o.Complaints))
 	m.one("kentongan_records_held", "gauge", "Records held, of all lanes.", int64(o.Records))
 	m.one("kentongan_records_missing", "gauge", "Numbers that no record and no gap record accounts for. Has to be 0.", int64(o.Missing))
@@ -40,6 +49,7 @@ func (c *Console) metrics(w http.ResponseWriter, r *http.Request) {
 	m.one("kentongan_ingest_commit_errors_total", "counter", "Transactions that failed.", in.CommitErrors)
 	m.seconds("kentongan_ingest_commit_seconds_total", "counter", "Time spent in commits.", in.CommitTime)
 	m.one("kentongan_ingest_receipts_total", "counter", "Acknowledgements published.", in.Receipts)
+	m.one("kentongan_ingest_orders_total", "counter", "Orders published, also again.", in.Orders)
 	m.one("kentongan_ingest_sessions_lost_total", "counter", "Sessions with the broker that ended.", in.SessionsLost)
 	if n := c.cfg.BrokerClients(); n >= 0 {
 		m.one("kentongan_broker_clients", "gauge", "Clients of the embedded broker, this centre among them.", int64(n))
@@ -52,6 +62,21 @@ func (c *Console) metrics(w http.ResponseWriter, r *http.Request) {
 	m.one("kentongan_centre_goroutines", "gauge", "Goroutines.", int64(runtime.NumGoroutine()))
 	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
 	_, _ = w.Write(m.Bytes()) // the client has gone
+}
+
+// alarms writes what is known of the alarms of all devices.
+func (m *metricText) alarms(sums store.AlarmSums) {
+	m.gauge("kentongan_alarms", "Alarms that stand, by severity; those that another explains don't count.", "severity", sums.Active)
+	m.one("kentongan_alarms_unacknowledged", "gauge", "Of those, not taken by anybody.", sums.Unacked)
+	m.one("kentongan_alarms_hidden", "gauge", "Alarms that another explains.", sums.Hidden)
+	m.one("kentongan_alarms_raised", "gauge", "Alarms of cameras and groups raised so far, by the devices' own count.", sums.Raised)
+	m.one("kentongan_false_alarms", "gauge", "Of those, called false by an operator.", sums.False)
+	m.head("kentongan_camera_days", "gauge", "Cameras watched, times days.")
+	fmt.Fprintf(m, "kentongan_camera_days %.3f\n", sums.CameraDays)
+	if rate, known := sums.FalseRate(); known {
+		m.head("kentongan_false_alarms_per_1000_camera_days", "gauge", "False alarms for each 1,000 camera-days.")
+		fmt.Fprintf(m, "kentongan_false_alarms_per_1000_camera_days %.3f\n", rate)
+	}
 }
 
 func b2i(b bool) int64 {

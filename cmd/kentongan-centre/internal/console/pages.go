@@ -82,7 +82,7 @@ func (c *Console) fail(w http.ResponseWriter, r *http.Request, err error) {
 
 func (c *Console) notFound(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
-		http.Error(w, "this centre only answers to GET", http.StatusMethodNotAllowed)
+		http.Error(w, "there is nothing to do here", http.StatusMethodNotAllowed)
 		return
 	}
 	c.show(w, r, http.StatusNotFound, "message.html", "", "notfound", "")

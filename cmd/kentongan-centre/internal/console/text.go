@@ -1,7 +1,7 @@
 package console
 
-// texts are the words of the pages: Indonesian, English.
-var texts = map[string][2]string{
+// pageTexts are the words of most pages: Indonesian, English.
+var pageTexts = map[string][2]string{
 	"centre":     {"Pusat Komando", "Command Centre"},
 	"overview":   {"Ringkasan", "Overview"},
 	"devices":    {"Perangkat", "Devices"},

@@ -40,6 +40,7 @@ func (c *Console) functions(lang string) template.FuncMap {
 		"fps":     func(f float64) string { return decimal(lang, strconv.FormatFloat(f, 'f', 1, 64)) },
 		"frame":   func(ms int64) string { return frameText(lang, ms) },
 		"tone":    tone,
+		"percent": func(f float64) int { return int(f*100 + 0.5) },
 		"happens": func(h store.Happening) string { return happening(lang, h) },
 		"short":   func(epoch string) string { return epoch[:min(6, len(epoch))] },
 		"seqs":    func(from, to uint64) string { return rangeText(lang, from, to) },
@@ -116,9 +117,9 @@ func tone(state string) string {
 	switch state {
 	case "online", "playing", "ok", "complete", "connected":
 		return "good"
-	case "failed", "offline", "missing", "conflict", "lost", "stuck":
+	case "failed", "offline", "missing", "conflict", "lost", "stuck", report.Critical, report.Major:
 		return "bad"
-	case "silent", "quiet", "chatter", "busy":
+	case "silent", "quiet", "chatter", "busy", report.Minor, report.Warning:
 		return "warn"
 	}
 	return "idle"

@@ -58,6 +58,9 @@ func (i *Ingest) read(topic string, payload []byte, now time.Time) (*store.Arriv
 	case t.Branch == "state" && t.Kind == "":
 		a.State = new(report.DeviceState)
 		return i.readState(a, payload, a.State, func() error { return checkDeviceState(a.State) })
+	case t.Branch == "state" && t.Kind == "alarms":
+		a.Alarms = new(report.AlarmSet)
+		return i.readState(a, payload, a.Alarms, func() error { return checkAlarmSet(a.Alarms) })
 	case t.Branch == "state" && t.Kind == "stream" && len(payload) == 0:
 		a.StreamGone = t.Name
 		return a, nil
@@ -116,6 +119,16 @@ func checkDeviceState(st *report.DeviceState) error {
 	}
 	if len(st.Streams) > maxStreams {
 		return fmt.Errorf("%d streams, more than %d", len(st.Streams), maxStreams)
+	}
+	return nil
+}
+
+func checkAlarmSet(s *report.AlarmSet) error {
+	if s.V != report.Version {
+		return fmt.Errorf("%w: v is %d", report.ErrVersion, s.V)
+	}
+	if len(s.Alarms) > report.MaxAlarmSet || s.Count < len(s.Alarms) {
+		return fmt.Errorf("%d alarms of %d, more than %d", len(s.Alarms), s.Count, report.MaxAlarmSet)
 	}
 	return nil
 }

@@ -12,7 +12,8 @@
 // # Concurrency
 //
 // Run's goroutine commits; paho's decodes, and is held back when the commits
-// are behind; one more publishes the receipts. All end with their session.
+// are behind; one more publishes the receipts, and one the orders. All end with
+// their session.
 package ingest
 
 import (
@@ -43,6 +44,9 @@ type Config struct {
 	Signer   note.Signer
 	// OnCommit is told of each commit and must return at once.
 	OnCommit func(store.Committed)
+	// OrdersEvery is how often it is looked for orders to send or to send again;
+	// 0 is 1 s. Wake cuts it short.
+	OrdersEvery time.Duration
 }
 
 // Ingest is the way from a broker to the store.
@@ -52,6 +56,7 @@ type Ingest struct {
 	log   *slog.Logger
 	stats counters
 	quiet muffler
+	wake  chan struct{} // capacity 1: there is an order to send
 }
 
 // New checks the configuration; Run does the work.
@@ -67,7 +72,10 @@ func New(cfg Config, st *store.Store, log *slog.Logger) (*Ingest, error) {
 	if cfg.OnCommit == nil {
 		cfg.OnCommit = func(store.Committed) {}
 	}
-	return &Ingest{cfg: cfg, store: st, log: log}, nil
+	if cfg.OrdersEvery == 0 {
+		cfg.OrdersEvery = time.Second
+	}
+	return &Ingest{cfg: cfg, store: st, log: log, wake: make(chan struct{}, 1)}, nil
 }
 
 // Pauses between sessions: the first short, so that a restarted broker is
@@ -149,11 +157,18 @@ func (i *Ingest) session(ctx context.Context) error {
 		defer close(acksDone)
 		s.publishReceipts()
 	}()
+	ordersDone := make(chan struct{})
 	err := s.begin(ctx)
 	if err == nil {
+		go func() {
+			defer close(ordersDone)
+			s.sendOrders()
+		}()
 		i.log.Info("centre connected", "broker", i.cfg.Broker.Redacted())
 		i.stats.connected.Store(true)
 		err = s.work(ctx)
+	} else {
+		close(ordersDone)
 	}
 	// Nobody commits any more. Deliveries are let go without a PUBACK, or paho,
 	// which reads in order, would wait for room and never come to the PUBACKs
@@ -161,6 +176,7 @@ func (i *Ingest) session(ctx context.Context) error {
 	close(s.over)
 	s.acks.close() // what waits there is still published when the connection lives
 	<-acksDone
+	<-ordersDone
 	s.client.Disconnect(uint(disconnectAfter.Milliseconds()))
 	return err
 }

@@ -16,7 +16,7 @@ type counters struct {
 	badTopics, badBatches, badStates, badRecords, future atomic.Int64
 	records, duplicates, conflicts                       atomic.Int64
 	commits, commitErrors, commitNanos                   atomic.Int64
-	receipts, sessionsLost                               atomic.Int64
+	receipts, sessionsLost, orders                       atomic.Int64
 }
 
 // Status is the counters at a moment; all since the start of the program.
@@ -28,7 +28,7 @@ type Status struct {
 	Records, Duplicates, Conflicts               int64
 	Commits, CommitErrors                        int64
 	CommitTime                                   time.Duration
-	Receipts, SessionsLost                       int64
+	Receipts, SessionsLost, Orders               int64
 }
 
 // Refused is all that was left out.
@@ -50,6 +50,7 @@ func (c *counters) status() Status {
 		Future: c.future.Load(), Records: c.records.Load(), Duplicates: c.duplicates.Load(), Conflicts: c.conflicts.Load(),
 		Commits: c.commits.Load(), CommitErrors: c.commitErrors.Load(), CommitTime: time.Duration(c.commitNanos.Load()),
 		Receipts: c.receipts.Load(), SessionsLost: c.sessionsLost.Load(),
+		Orders: c.orders.Load(),
 	}
 }
 

@@ -10,8 +10,8 @@ import (
 	"kentongan/agent/report"
 )
 
-// Arrival is one message of a device: exactly one of Batch, State, Stream and
-// StreamGone is set.
+// Arrival is one message of a device: exactly one of Batch, State, Stream,
+// StreamGone and Alarms is set.
 type Arrival struct {
 	Device     string
 	At         time.Time // when it came in, by the centre's clock
@@ -20,6 +20,7 @@ type Arrival struct {
 	State      *report.DeviceState
 	Stream     *report.StreamState
 	StreamGone string // name of a stream whose retained state was taken away
+	Alarms     *report.AlarmSet
 }
 
 // Receipt is what can be acknowledged of a lane now.
@@ -41,6 +42,7 @@ type Committed struct {
 	Complaints []int64   // ids of the new ones
 	Receipts   []Receipt // chained lanes that deserve an acknowledgement
 	State      bool      // the state of a device, stream or line may have changed
+	Urgent     bool      // an alarm, an answer to an order, or a picture
 }
 
 // Commit writes a group of messages in one transaction. After an error nothing
@@ -122,6 +124,8 @@ func (w *writer) arrival(a Arrival) error {
 		w.out.State = true
 		_, err := w.stmt.deleteStream.ExecContext(w.ctx, a.Device, a.StreamGone)
 		return err
+	case a.Alarms != nil:
+		return w.alarmSet(a.Device, a.Alarms)
 	}
 	return nil
 }
@@ -248,6 +252,13 @@ func (w *writer) meaning(l *lane, r report.Received, backlog bool) error {
 			w.out.State = true
 			_, err := w.stmt.upsertLn.ExecContext(w.ctx, l.key.Device, clip(ln.Line, 64), r.Epoch.String(), int64(r.Seq), clip(ln.State, 32), clip(ln.Detail, 400), w.now)
 			return err
+		}
+	case report.KindAlarm, report.KindCommand, report.KindSnapshot, report.KindSnapshotPiece:
+		return w.alarmMeaning(l, r)
+	case report.KindDeviceStats:
+		var st report.DeviceStats
+		if !backlog && w.body(r, &st) && st.Alarms != nil {
+			return w.alarmCounts(l.key.Device, *st.Alarms)
 		}
 	case report.KindStreamStats:
 		var st report.StreamStats

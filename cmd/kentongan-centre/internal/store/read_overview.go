@@ -3,8 +3,11 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"fmt"
 	"time"
+
+	"kentongan/agent/report"
 )
 
 // Overview is the figures of the first page.
@@ -49,25 +52,33 @@ func (s *Store) Overview(ctx context.Context, today time.Time) (Overview, error)
 
 // Problem is something that is red now.
 type Problem struct {
-	What   string    `json:"what"` // device, stream, line, missing, conflict
+	What   string    `json:"what"` // device, alarm, stream, line, missing, conflict
 	Device string    `json:"device"`
-	Name   string    `json:"name,omitempty"`  // of the stream, line or lane
-	State  string    `json:"state,omitempty"` // of the stream or line
-	Class  string    `json:"class,omitempty"` // of the stream's failure
+	Name   string    `json:"name,omitempty"`  // of the stream, line or lane; an alarm's source
+	State  string    `json:"state,omitempty"` // of the stream or line; an alarm's severity
+	Class  string    `json:"class,omitempty"` // of the stream's failure; an alarm's condition
 	Detail string    `json:"detail,omitempty"`
 	Count  uint64    `json:"count,omitempty"`
 	Since  time.Time `json:"since"`
+
+	Alarm *report.Alarm `json:"alarm,omitempty"`
 }
 
 // Problems lists what is red, what endangers the proof first, then the oldest
-// first. A device that is offline hides its streams and lines: nobody knows
-// how they are.
+// first. A device that is offline hides its alarms, streams and lines: nobody
+// knows how they are. Of a device that says alarms, those stand for its streams:
+// a dead switch is one problem, not a dozen.
 func (s *Store) Problems(ctx context.Context, limit int) ([]Problem, error) {
 	return collect(ctx, s.read, "problems", func(r *sql.Rows) (Problem, error) {
 		var p Problem
 		var since, rank int64
 		err := r.Scan(&rank, &p.What, &p.Device, &p.Name, &p.State, &p.Class, &p.Detail, &p.Count, &since)
 		p.Since = when(since)
+		if err == nil && p.What == "alarm" {
+			p.Alarm = new(report.Alarm)
+			err = json.Unmarshal([]byte(p.Detail), p.Alarm)
+			p.Detail = p.Alarm.Detail
+		}
 		return p, err
 	}, `SELECT 0 AS rank, 'conflict', l.device, l.lane, '', '', '', l.conflicts,
 			coalesce((SELECT min(received_at) FROM conflict c WHERE c.lane_id = l.id), l.seen_at) AS since
@@ -77,7 +88,10 @@ func (s *Store) Problems(ctx context.Context, limit int) ([]Problem, error) {
 		UNION ALL SELECT 1, 'device', id, '', state, '', '', 0, since_at FROM device WHERE state = 'offline'
 		UNION ALL SELECT 2, 'line', n.device, n.name, n.state, '', n.detail, 0, n.since_at
 			FROM line n JOIN device d ON d.id = n.device WHERE d.state = 'online' AND n.state <> 'ok'
+		UNION ALL SELECT 1 + instr('critical major    minor    warning', a.severity) / 9, 'alarm', a.device, a.source, a.severity, a.condition, a.doc, 0, a.raised_at
+			FROM alarm a JOIN device d ON d.id = a.device WHERE d.state = 'online' AND a.ended_at = 0 AND a.state <> 'hidden'
 		UNION ALL SELECT 2, 'stream', s.device, s.name, s.state, s.class, '', 0, s.since_at
 			FROM stream s JOIN device d ON d.id = s.device WHERE d.state = 'online' AND s.state IN ('silent', 'failed')
+				AND NOT EXISTS (SELECT 1 FROM alarm_set x WHERE x.device = s.device)
 		ORDER BY rank, since LIMIT ?`, limit)
 }

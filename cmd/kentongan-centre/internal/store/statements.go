@@ -17,15 +17,19 @@ type statements struct {
 	selectDevice, upsertDevice                                    *sql.Stmt
 	upsertStream, upsertStats, deleteStream, upsertLn, clearLines *sql.Stmt
 	countEpochs                                                   *sql.Stmt
+	alarmStatements
 
 	all []*sql.Stmt
 }
 
+// prepared is a statement and where it goes.
+type prepared struct {
+	to  **sql.Stmt
+	sql string
+}
+
 func (s *statements) prepare(ctx context.Context, c *sql.Conn) error {
-	for _, p := range []struct {
-		to  **sql.Stmt
-		sql string
-	}{
+	for _, p := range append(s.alarmStatements.list(), []prepared{
 		{&s.insertRecord, `INSERT OR IGNORE INTO record (lane_id, seq, received_at, kind, line) VALUES (?, ?, ?, ?, ?)`},
 		{&s.selectLine, `SELECT line FROM record WHERE lane_id = ? AND seq = ?`},
 		{&s.insertLane, `INSERT INTO lane (device, epoch, lane, first, next, top, received, duplicates, conflicts, seen_at) VALUES (?, ?, ?, 1, 1, 0, 0, 0, 0, ?)`},
@@ -56,7 +60,7 @@ func (s *statements) prepare(ctx context.Context, c *sql.Conn) error {
 				epoch = excluded.epoch, seq = excluded.seq, state = excluded.state, detail = excluded.detail
 			WHERE line.epoch <> excluded.epoch OR line.seq < excluded.seq`},
 		{&s.clearLines, `DELETE FROM line WHERE device = ? AND (epoch <> ? OR seq < ?)`},
-	} {
+	}...) {
 		st, err := c.PrepareContext(ctx, p.sql)
 		if err != nil {
 			return fmt.Errorf("prepare %q: %w", p.sql, err)

@@ -9,8 +9,9 @@
 // # Concurrency
 //
 // Commit belongs to one goroutine (the ingest loop), which owns the lanes'
-// state in memory. All other methods only read, through connections of their
-// own, and can be called from anywhere.
+// state in memory. All other methods use connections of their own and can be
+// called from anywhere: most only read, those of orders and pictures write what
+// people of the centre do.
 //
 // # Accounting
 //
@@ -41,6 +42,7 @@ type Store struct {
 	write *sql.DB
 	conn  *sql.Conn // the only connection of write, for Commit alone
 	read  *sql.DB   // query_only
+	edit  *sql.DB   // what people of the centre do; short transactions beside Commit's. What it erases is overwritten
 	log   *slog.Logger
 
 	// The fields below belong to the goroutine that calls Commit.
@@ -77,6 +79,10 @@ func Open(dir string, log *slog.Logger) (*Store, error) {
 	}
 	s.read.SetMaxOpenConns(max(2, runtime.NumCPU()))
 	s.read.SetConnMaxIdleTime(5 * time.Minute)
+	if s.edit, err = openDB(file, "synchronous(FULL)", "cache_size(-1000)", "secure_delete(1)"); err != nil {
+		return nil, errors.Join(err, s.read.Close(), s.write.Close())
+	}
+	s.edit.SetMaxOpenConns(1)
 	ctx := context.Background()
 	if s.conn, err = s.write.Conn(ctx); err == nil {
 		err = s.stmt.prepare(ctx, s.conn)
@@ -106,7 +112,7 @@ func (s *Store) Close() error {
 	if s.conn != nil {
 		err = errors.Join(err, s.conn.Close())
 	}
-	return errors.Join(err, s.read.Close(), s.write.Close())
+	return errors.Join(err, s.edit.Close(), s.read.Close(), s.write.Close())
 }
 
 // Ping tells whether the database answers.

@@ -37,7 +37,7 @@
     offset = Date.parse(fresh.body.dataset.now) - Date.now();
     document.querySelectorAll("[data-live]").forEach(function (old) {
       var now = fresh.querySelector('[data-live="' + old.dataset.live + '"]');
-      if (!now) return;
+      if (!now || writing(old)) return;
       tickIn(now);
       if (old.innerHTML !== now.innerHTML || old.className !== now.className) {
         var focus = old.contains(document.activeElement) && document.activeElement.getAttribute("href");
@@ -53,6 +53,13 @@
       if (!before[k]) { after[k].classList.add("fresh"); said.push(after[k].dataset.say); }
     });
     if (said.length) document.getElementById("announce").textContent = words.new + ": " + said.slice(0, 3).join("; ");
+  }
+
+  // writing tells whether somebody is about to say something there: it is not
+  // taken out of their hands.
+  function writing(root) {
+    var at = document.activeElement;
+    return !!root.querySelector("details[open] form") || root.contains(at) && /^(INPUT|TEXTAREA)$/.test(at.tagName);
   }
 
   function tickIn(root) {

@@ -1,0 +1,237 @@
+package console
+
+import (
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"kentongan/agent/report"
+	"kentongan/cmd/kentongan-centre/internal/store"
+)
+
+const (
+	maxAlarms   = 200 // on a page
+	maxEnded    = 30
+	maxPictures = 12
+	maxOrders   = 10
+)
+
+// alarmView is an alarm with what its card needs.
+type alarmView struct {
+	store.Alarm
+	Pending *store.Order // somebody's word about it that the device has not answered yet
+	Who     string       // the name that this browser wrote last
+	Back    string       // the page to come back to
+	Now     time.Time
+}
+
+// Kind is what the source is.
+func (a alarmView) Kind() string {
+	kind, _, _ := strings.Cut(a.Source, "/")
+	return kind
+}
+
+// Name is the source without its kind.
+func (a alarmView) Name() string {
+	_, name, _ := strings.Cut(a.Source, "/")
+	return name
+}
+
+// Members are the names of what it explains.
+func (a alarmView) Members() (names []string) {
+	for _, s := range a.Hides {
+		_, name, _ := strings.Cut(s, "/")
+		names = append(names, name)
+	}
+	return names
+}
+
+// More is how many it explains beyond those that it names.
+func (a alarmView) More() int { return max(0, a.Hidden-len(a.Hides)) }
+
+// Percent is the confidence, 0 where none was said.
+func (a alarmView) Percent() int { return int(a.Confidence*100 + 0.5) }
+
+// Open tells whether something can be said about it.
+func (a alarmView) Open() bool { return a.Ended == nil && a.Pending == nil }
+
+// Shown is the state, or that it was called false.
+func (a alarmView) Shown() string {
+	if a.False {
+		return "false"
+	}
+	return a.State
+}
+
+// views dresses alarms.
+func (c *Console) views(r *http.Request, list []store.Alarm, back string) ([]alarmView, error) {
+	pending, err := c.pending(r.Context(), list)
+	if err != nil {
+		return nil, err
+	}
+	out := make([]alarmView, len(list))
+	for i, a := range list {
+		out[i] = alarmView{Alarm: a, Pending: pending[a.ID], Who: whoOf(r), Back: back, Now: c.cfg.Now()}
+	}
+	return out, nil
+}
+
+// pending are the open words about alarms, by the alarm's id.
+func (c *Console) pending(ctx context.Context, list []store.Alarm) (map[string]*store.Order, error) {
+	if len(list) == 0 {
+		return nil, nil
+	}
+	open, err := c.cfg.Store.Orders(ctx, store.OrderFilter{Name: report.OrderAckAlarm, Open: true, Limit: 5000})
+	by := make(map[string]*store.Order, len(open))
+	for i := range open {
+		by[open[i].Subject] = &open[i]
+	}
+	return by, err
+}
+
+type alarmsPage struct {
+	Active, Ended []alarmView
+	Sums          store.AlarmSums
+	Rate          float64
+	RateKnown     bool
+}
+
+// Severities are those of the tiles.
+func (alarmsPage) Severities() []string { return report.Severities() }
+
+func (c *Console) alarms(w http.ResponseWriter, r *http.Request) {
+	var p alarmsPage
+	active, err := c.cfg.Store.Alarms(r.Context(), store.AlarmFilter{Limit: maxAlarms})
+	if err == nil {
+		p.Active, err = c.views(r, active, "/alarms")
+	}
+	var ended []store.Alarm
+	if err == nil {
+		ended, err = c.cfg.Store.Alarms(r.Context(), store.AlarmFilter{Ended: true, Limit: maxEnded})
+	}
+	if err == nil {
+		p.Ended, err = c.views(r, ended, "/alarms")
+	}
+	if err == nil {
+		p.Sums, err = c.cfg.Store.AlarmSums(r.Context())
+	}
+	if err != nil {
+		c.fail(w, r, err)
+		return
+	}
+	p.Rate, p.RateKnown = p.Sums.FalseRate()
+	c.show(w, r, http.StatusOK, "alarms.html", "alarms", "alarms", p)
+}
+
+type streamPage struct {
+	store.Stream
+	Site          string
+	Active, Ended []alarmView
+	Pictures      []pictureView
+	Orders        []store.Order
+	Who           string
+	Keep          time.Duration
+}
+
+// pictureView is a picture and who looks at it.
+type pictureView struct {
+	store.Picture
+	Who string
+	Now time.Time
+}
+
+// Erasable tells whether there is something to erase.
+func (p pictureView) Erasable() bool {
+	return p.State != store.PictureErased && p.State != store.PictureExpired
+}
+
+// Verdict is what is known of the picture, nil for nothing.
+func (s streamPage) Verdict() *report.PictureState {
+	if s.Doc == nil {
+		return nil
+	}
+	return s.Doc.Picture
+}
+
+func (c *Console) streamOf(r *http.Request) (store.Stream, bool, error) {
+	id, name := r.PathValue("id"), r.PathValue("name")
+	if !report.ValidDevice(id) {
+		return store.Stream{}, false, nil
+	}
+	list, err := c.cfg.Store.Streams(r.Context(), id)
+	for _, s := range list {
+		if s.Name == name {
+			return s, true, nil
+		}
+	}
+	return store.Stream{}, false, err
+}
+
+func (c *Console) stream(w http.ResponseWriter, r *http.Request) {
+	s, found, err := c.streamOf(r)
+	if err != nil {
+		c.fail(w, r, err)
+		return
+	}
+	if !found {
+		c.show(w, r, http.StatusNotFound, "message.html", "devices", "notfound", "err.nostream")
+		return
+	}
+	p := streamPage{Stream: s, Who: whoOf(r), Keep: c.cfg.KeepPictures}
+	if err := c.fillStream(r, &p); err != nil {
+		c.fail(w, r, err)
+		return
+	}
+	c.show(w, r, http.StatusOK, "stream.html", "devices", s.Name, p)
+}
+
+func (c *Console) fillStream(r *http.Request, p *streamPage) error {
+	ctx, st := r.Context(), c.cfg.Store
+	back, source := r.URL.Path, "stream/"+p.Name
+	active, err := st.Alarms(ctx, store.AlarmFilter{Device: p.Device, Source: source, Hidden: true, Limit: maxAlarms})
+	if err != nil {
+		return err
+	}
+	if p.Active, err = c.views(r, active, back); err != nil {
+		return err
+	}
+	ended, err := st.Alarms(ctx, store.AlarmFilter{Device: p.Device, Source: source, Ended: true, Limit: maxOrders})
+	if err != nil {
+		return err
+	}
+	if p.Ended, err = c.views(r, ended, back); err != nil {
+		return err
+	}
+	pictures, err := st.Pictures(ctx, p.Device, p.Name, maxPictures)
+	for _, pic := range pictures {
+		p.Pictures = append(p.Pictures, pictureView{pic, p.Who, c.cfg.Now()})
+	}
+	if err != nil {
+		return err
+	}
+	p.Orders, err = st.Orders(ctx, store.OrderFilter{Device: p.Device, Name: report.OrderSnapshot, Subject: p.Name, Limit: maxOrders})
+	return err
+}
+
+// picture gives the bytes of a picture.
+func (c *Console) picture(w http.ResponseWriter, r *http.Request) {
+	device, id := r.PathValue("device"), r.PathValue("id")
+	data, format, err := c.cfg.Store.PictureData(r.Context(), device, id)
+	if err != nil {
+		c.refused(w, r, err)
+		return
+	}
+	// What a device sends as a picture is shown as one or not at all.
+	h := w.Header()
+	h.Set("Content-Type", "image/jpeg")
+	h.Set("Cache-Control", "private, no-store")
+	if format != "jpeg" {
+		h.Set("Content-Type", "application/octet-stream")
+		if format == "mp4" {
+			h.Set("Content-Type", "video/mp4")
+		}
+		h.Set("Content-Disposition", `attachment; filename="`+device+"-"+id+`.mp4"`)
+	}
+	_, _ = w.Write(data) // the client has gone
+}

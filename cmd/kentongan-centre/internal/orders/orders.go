@@ -1,0 +1,156 @@
+// Package orders is the desk at which people of the centre order devices to do
+// something. An order is signed with the centre's key and kept with the name of
+// who gave it and why; the ingest sends it, again and again, until the device's
+// result is there or its time is over.
+//
+// The centre has no accounts yet: a name is required, and believed.
+package orders
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"golang.org/x/mod/sumdb/note"
+
+	"kentongan/agent/report"
+	"kentongan/cmd/kentongan-centre/internal/store"
+)
+
+// Lives of orders. A picture is wanted now or not at all; a word about an alarm
+// waits for a device that is offline.
+const (
+	snapshotLife = 10 * time.Minute
+	ackLife      = report.MaxOrderLife
+)
+
+// Config is what a Desk needs.
+type Config struct {
+	Store   *store.Store
+	Signer  note.Signer
+	Wake    func()           // called when there is an order to send
+	Changed func()           // called when something ended
+	Keep    time.Duration    // of pictures
+	Now     func() time.Time // nil is time.Now
+	Log     *slog.Logger
+}
+
+// Desk may be used from any goroutine.
+type Desk struct{ cfg Config }
+
+// New makes a Desk; Run does its upkeep.
+func New(cfg Config) *Desk {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
+	return &Desk{cfg}
+}
+
+// Errors of what people wrote.
+var (
+	ErrWho    = errors.New("no name: who orders it is recorded")
+	ErrReason = errors.New("no reason: why it is ordered is recorded")
+)
+
+// Bounds of what people write, in bytes.
+const (
+	MaxWho    = 80
+	MaxReason = 200
+)
+
+// Snapshot orders a picture of a stream.
+func (d *Desk) Snapshot(ctx context.Context, device, stream, who, reason string) (store.Order, error) {
+	who, reason, err := texts(who, reason)
+	if err == nil && reason == "" {
+		err = ErrReason
+	}
+	if err != nil {
+		return store.Order{}, err
+	}
+	o := store.Order{Device: device, Name: report.OrderSnapshot, Subject: stream, Who: who, Reason: reason}
+	return d.give(ctx, o, snapshotLife, report.SnapshotArgs{Stream: stream, Who: who, Reason: reason})
+}
+
+// AckAlarm tells a device that somebody has taken an alarm, or that it is false.
+func (d *Desk) AckAlarm(ctx context.Context, device, alarm, who, remark string, isFalse bool) (store.Order, error) {
+	who, remark, err := texts(who, remark)
+	if err != nil {
+		return store.Order{}, err
+	}
+	o := store.Order{Device: device, Name: report.OrderAckAlarm, Subject: alarm, Who: who, Reason: remark}
+	return d.give(ctx, o, ackLife, report.AckAlarmArgs{Alarm: alarm, Who: who, False: isFalse, Note: remark})
+}
+
+// texts cleans what people wrote: one line, bounded, whole characters.
+func texts(who, reason string) (string, string, error) {
+	clean := func(s string, most int) string {
+		s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "")), " ")
+		for len(s) > most {
+			_, n := utf8.DecodeLastRuneInString(s)
+			s = s[:len(s)-n]
+		}
+		return s
+	}
+	who, reason = clean(who, MaxWho), clean(reason, MaxReason)
+	if who == "" {
+		return "", "", ErrWho
+	}
+	return who, reason, nil
+}
+
+func (d *Desk) give(ctx context.Context, o store.Order, life time.Duration, args any) (store.Order, error) {
+	raw, err := json.Marshal(args)
+	if err != nil {
+		return o, fmt.Errorf("encode arguments of %s: %w", o.Name, err)
+	}
+	var id [8]byte
+	_, _ = rand.Read(id[:]) // never fails
+	o.ID = hex.EncodeToString(id[:])
+	o.Asked = d.cfg.Now().UTC().Truncate(time.Second)
+	o.Expires = o.Asked.Add(life)
+	o, err = d.cfg.Store.AddOrder(ctx, o, func(counter uint64) ([]byte, error) {
+		return report.Order{
+			Device: o.Device, Name: o.Name, ID: o.ID, Counter: counter,
+			NotBefore: o.Asked, Expires: o.Expires, Arguments: raw,
+		}.Sign(d.cfg.Signer)
+	})
+	if err != nil {
+		return o, err
+	}
+	d.cfg.Log.Info("order given", "device", o.Device, "cmd", o.Name, "id", o.ID, "subject", o.Subject, "who", o.Who, "reason", o.Reason)
+	d.cfg.Wake()
+	return o, nil
+}
+
+// upkeepEvery is how often it is looked for what has had its time.
+const upkeepEvery = 15 * time.Second
+
+// Run ends orders that nobody answered and erases pictures that are too old,
+// until ctx ends.
+func (d *Desk) Run(ctx context.Context) error {
+	tick := time.NewTicker(upkeepEvery)
+	defer tick.Stop()
+	for {
+		changed, err := d.cfg.Store.Upkeep(ctx, d.cfg.Now(), d.cfg.Keep)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			d.cfg.Log.Warn("upkeep failed", "err", err)
+		case changed:
+			d.cfg.Changed()
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}

@@ -1,0 +1,290 @@
+package store
+
+import (
+	"crypto/sha256"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"kentongan/agent/report"
+)
+
+// alarmMeaning takes records about alarms, orders and pictures.
+func (w *writer) alarmMeaning(l *lane, r report.Received) error {
+	device := l.key.Device
+	switch r.Kind {
+	case report.KindAlarm:
+		var a report.Alarm
+		if r.Lane == report.Event && w.body(r, &a) {
+			return w.alarm(device, a)
+		}
+	case report.KindCommand:
+		var c report.CommandResult
+		if r.Lane == report.Event && w.body(r, &c) && c.ID != "" {
+			return w.answer(device, c)
+		}
+	case report.KindSnapshot:
+		var s report.Snapshot
+		if r.Lane == report.Event && w.body(r, &s) {
+			return w.picture(device, s)
+		}
+	case report.KindSnapshotPiece:
+		var p report.SnapshotPiece
+		if r.Lane == report.Telemetry && w.body(r, &p) {
+			return w.piece(device, p)
+		}
+	}
+	return nil
+}
+
+// lastSet is what a device's newest state/alarms said.
+type lastSet struct {
+	ledger string
+	n      uint64
+	ids    []string
+	whole  bool
+}
+
+// denies tells whether an alarm that an event calls active is over: the event is
+// older than a set that does not name it. It is how an alarm ends whose end was
+// dropped from a full event lane.
+func (s lastSet) denies(a report.Alarm) bool {
+	return s.whole && a.N <= s.n && !slices.Contains(s.ids, a.ID)
+}
+
+func (w *writer) lastSet(device string) (s lastSet, err error) {
+	var ids string
+	err = w.stmt.selectSet.QueryRowContext(w.ctx, device).Scan(&s.ledger, &s.n, &ids, &s.whole)
+	if errors.Is(err, sql.ErrNoRows) {
+		return lastSet{}, nil
+	}
+	if err == nil {
+		err = json.Unmarshal([]byte(ids), &s.ids)
+	}
+	if err != nil {
+		return s, fmt.Errorf("read alarms of %s: %w", device, err)
+	}
+	return s, nil
+}
+
+// Bounds of what an alarm may say.
+const (
+	maxAlarmID   = 32
+	maxAlarmName = 80
+)
+
+func badAlarm(id, source, condition string, n uint64) bool {
+	return id == "" || len(id) > maxAlarmID || source == "" || len(source) > maxAlarmName || condition == "" || len(condition) > maxAlarmName || n == 0 || n > maxSeq
+}
+
+// alarm takes a change of an alarm.
+func (w *writer) alarm(device string, a report.Alarm) error {
+	if badAlarm(a.ID, a.Source, a.Condition, a.N) {
+		w.refuse("alarm of %s: id %.40q, source %.40q, condition %.40q, n %d", device, a.ID, a.Source, a.Condition, a.N)
+		return nil
+	}
+	a.Severity, a.State = clip(a.Severity, 16), clip(a.State, 16)
+	a.Detail, a.Label, a.By, a.Note = clip(a.Detail, 400), clip(a.Label, 120), clip(a.By, 120), clip(a.Note, 400)
+	a.Hides = a.Hides[:min(len(a.Hides), report.MaxHides)]
+	var ended int64
+	if a.State == report.AlarmCleared {
+		ended = w.now
+	} else {
+		last, err := w.lastSet(device)
+		if err != nil {
+			return err
+		}
+		if last.denies(a) {
+			a.State, ended = report.AlarmCleared, w.now
+		}
+	}
+	doc, err := json.Marshal(a)
+	if err != nil {
+		return fmt.Errorf("encode alarm of %s: %w", device, err)
+	}
+	w.out.Urgent = true
+	_, err = w.stmt.upsertAlarm.ExecContext(w.ctx, device, a.ID, int64(a.N), a.Source, a.Condition, a.Severity, a.State, a.Since.UnixMilli(), w.now, ended, doc)
+	if err != nil {
+		return fmt.Errorf("write alarm of %s: %w", device, err)
+	}
+	return nil
+}
+
+// alarmSet takes a device's word of all that is raised now.
+func (w *writer) alarmSet(device string, s *report.AlarmSet) error {
+	last, err := w.lastSet(device)
+	if err != nil {
+		return err
+	}
+	if last.ledger == s.Ledger && s.N < last.n {
+		return nil // the retained one of before
+	}
+	ids := []string{}
+	for _, l := range s.Alarms {
+		if badAlarm(l.ID, l.Source, l.Condition, l.N) {
+			w.refuse("alarm in the set of %s: id %.40q, source %.40q", device, l.ID, l.Source)
+			continue
+		}
+		ids = append(ids, l.ID)
+		doc, err := json.Marshal(report.Alarm{ID: l.ID, N: l.N, Source: l.Source, Condition: l.Condition, Severity: clip(l.Severity, 16), State: clip(l.State, 16), Since: l.Since})
+		if err != nil {
+			return fmt.Errorf("encode alarm of %s: %w", device, err)
+		}
+		if _, err := w.stmt.lineAlarm.ExecContext(w.ctx, device, l.ID, int64(l.N), l.Source, l.Condition, clip(l.Severity, 16), clip(l.State, 16), l.Since.UnixMilli(), w.now, doc); err != nil {
+			return fmt.Errorf("write alarm of %s: %w", device, err)
+		}
+	}
+	list, err := json.Marshal(ids)
+	if err != nil {
+		return fmt.Errorf("encode alarms of %s: %w", device, err)
+	}
+	whole := s.Count <= len(s.Alarms)
+	if whole {
+		if _, err := w.stmt.closeAlarms.ExecContext(w.ctx, w.now, device, string(list), int64(min(s.N, maxSeq))); err != nil {
+			return fmt.Errorf("end alarms of %s: %w", device, err)
+		}
+	}
+	w.out.Urgent = true
+	if _, err := w.stmt.upsertSet.ExecContext(w.ctx, device, clip(s.Ledger, maxAlarmID), int64(min(s.N, maxSeq)), string(list), whole); err != nil {
+		return fmt.Errorf("write alarms of %s: %w", device, err)
+	}
+	return nil
+}
+
+// alarmCounts takes a device's account of its alarms.
+func (w *writer) alarmCounts(device string, c report.AlarmCounts) error {
+	if !(c.CameraDays >= 0 && c.CameraDays < 1e9) || c.Raised > maxSeq || c.False > c.Raised+maxSeq/2 {
+		w.refuse("alarm account of %s: %+v", device, c)
+		return nil
+	}
+	_, err := w.stmt.upsertCounts.ExecContext(w.ctx, device, int64(c.Raised), int64(c.False), c.CameraDays)
+	return err
+}
+
+// answer takes the result of an order; the first counts.
+func (w *writer) answer(device string, c report.CommandResult) error {
+	switch c.State {
+	case report.CommandSucceeded, report.CommandFailed, report.CommandRejected:
+	default:
+		w.refuse("result of an order of %s: state %.40q", device, c.State)
+		return nil
+	}
+	c.Reason, c.Detail, c.Name = clip(c.Reason, 32), clip(c.Detail, 400), clip(c.Name, 40)
+	doc, err := json.Marshal(c)
+	if err != nil {
+		return fmt.Errorf("encode result of %s: %w", device, err)
+	}
+	w.out.Urgent = true
+	_, err = w.stmt.answerOrder.ExecContext(w.ctx, c.State, doc, w.now, c.ID, device)
+	return err
+}
+
+// ordered tells whether we ordered this picture of this device, and of which
+// stream. Nothing else is taken: a device has no business sending pictures that
+// nobody asked for.
+func (w *writer) ordered(device, id string) (stream string, err error) {
+	err = w.stmt.selectOrder.QueryRowContext(w.ctx, id, device).Scan(&stream)
+	if errors.Is(err, sql.ErrNoRows) {
+		w.refuse("picture of %s that nobody ordered: %.40q", device, id)
+		return "", nil
+	}
+	return stream, err
+}
+
+// picture takes a device's record of a picture that is on its way.
+func (w *writer) picture(device string, s report.Snapshot) error {
+	stream, err := w.ordered(device, s.ID)
+	if err != nil || stream == "" {
+		return err
+	}
+	if s.Stream != stream || s.Size < 1 || s.Size > report.MaxSnapshotBytes || s.Pieces != (s.Size+report.PieceBytes-1)/report.PieceBytes {
+		w.refuse("picture of %s: stream %.40q, %d bytes in %d pieces", device, s.Stream, s.Size, s.Pieces)
+		return nil
+	}
+	s.Who, s.Reason, s.Format = clip(s.Who, 120), clip(s.Reason, 400), clip(s.Format, 16)
+	doc, err := json.Marshal(s)
+	if err != nil {
+		return fmt.Errorf("encode picture of %s: %w", device, err)
+	}
+	if _, err := w.stmt.insertPicture.ExecContext(w.ctx, device, s.ID, s.Stream, s.TakenAt.UnixMilli(), w.now, w.now, doc); err != nil {
+		return fmt.Errorf("write picture of %s: %w", device, err)
+	}
+	w.out.Urgent = true
+	return w.assemble(device, s.ID)
+}
+
+// piece takes a piece; it may come before the record of its picture.
+func (w *writer) piece(device string, p report.SnapshotPiece) error {
+	stream, err := w.ordered(device, p.ID)
+	if err != nil || stream == "" {
+		return err
+	}
+	if p.Index < 0 || p.Index >= p.Of || p.Of > report.MaxSnapshotBytes/report.PieceBytes || len(p.Data) < 1 || len(p.Data) > report.PieceBytes {
+		w.refuse("piece of a picture of %s: %d of %d, %d bytes", device, p.Index, p.Of, len(p.Data))
+		return nil
+	}
+	if _, err := w.stmt.insertPiece.ExecContext(w.ctx, device, p.ID, p.Index, w.now, p.Data); err != nil {
+		return fmt.Errorf("write piece of a picture of %s: %w", device, err)
+	}
+	w.out.State = true
+	return w.assemble(device, p.ID)
+}
+
+// assemble puts a picture together when its record and all its pieces are here,
+// and holds it against the hash in the record.
+func (w *writer) assemble(device, id string) error {
+	var state, doc string
+	err := w.stmt.selectPicture.QueryRowContext(w.ctx, device, id).Scan(&state, &doc)
+	if errors.Is(err, sql.ErrNoRows) || err == nil && state != PictureWaiting && state != PictureMissing {
+		if err == nil { // it was erased, or is here already
+			_, err = w.stmt.deletePieces.ExecContext(w.ctx, device, id)
+			return err
+		}
+		return nil
+	}
+	var s report.Snapshot
+	if err == nil {
+		err = json.Unmarshal([]byte(doc), &s)
+	}
+	if err != nil {
+		return fmt.Errorf("read picture of %s: %w", device, err)
+	}
+	data, have, err := w.pieces(device, id)
+	if err != nil {
+		return err
+	}
+	if have < s.Pieces {
+		_, err := w.stmt.setPicture.ExecContext(w.ctx, PictureWaiting, nil, have, w.now, device, id)
+		return err
+	}
+	state = PictureWhole
+	if len(data) != s.Size || report.Hash(sha256.Sum256(data)) != s.SHA256 {
+		state, data = PictureDamaged, nil
+	}
+	w.out.Urgent = true
+	if _, err := w.stmt.setPicture.ExecContext(w.ctx, state, data, have, w.now, device, id); err != nil {
+		return fmt.Errorf("write picture of %s: %w", device, err)
+	}
+	_, err = w.stmt.deletePieces.ExecContext(w.ctx, device, id)
+	return err
+}
+
+func (w *writer) pieces(device, id string) (data []byte, have int, err error) {
+	rows, err := w.stmt.selectPieces.QueryContext(w.ctx, device, id)
+	if err != nil {
+		return nil, 0, fmt.Errorf("read pieces: %w", err)
+	}
+	defer rows.Close() //nolint:errcheck // rows.Err tells
+	for rows.Next() {
+		var idx int
+		var piece []byte
+		if err := rows.Scan(&idx, &piece); err != nil {
+			return nil, 0, fmt.Errorf("read pieces: %w", err)
+		}
+		have++
+		data = append(data, piece...)
+	}
+	return data, have, rows.Err()
+}

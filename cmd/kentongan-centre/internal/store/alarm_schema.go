@@ -1,0 +1,118 @@
+package store
+
+import "database/sql"
+
+// alarmSchema is version 2: alarms, orders and pictures.
+const alarmSchema = `
+CREATE TABLE alarm (
+	device     TEXT NOT NULL,
+	id         TEXT NOT NULL,              -- of the occurrence, by the device
+	n          INTEGER NOT NULL,           -- the change that this row shows
+	told       INTEGER NOT NULL,           -- 1 = by an event, 0 = by the set alone, without texts
+	source     TEXT NOT NULL,
+	condition  TEXT NOT NULL,
+	severity   TEXT NOT NULL,
+	state      TEXT NOT NULL,
+	since_ms   INTEGER NOT NULL,           -- by the device's clock
+	raised_at  INTEGER NOT NULL,           -- when we heard of it first
+	ended_at   INTEGER NOT NULL DEFAULT 0, -- when we heard that it is over
+	doc        TEXT NOT NULL,              -- report.Alarm
+	PRIMARY KEY (device, id)
+) WITHOUT ROWID;
+CREATE INDEX alarm_active ON alarm (device, source) WHERE ended_at = 0;
+CREATE INDEX alarm_ended ON alarm (ended_at) WHERE ended_at > 0;
+
+-- The newest state/alarms of a device, and its account.
+CREATE TABLE alarm_set (
+	device      TEXT PRIMARY KEY,
+	ledger      TEXT NOT NULL DEFAULT '',
+	n           INTEGER NOT NULL DEFAULT 0,
+	ids         TEXT NOT NULL DEFAULT '[]', -- JSON
+	whole       INTEGER NOT NULL DEFAULT 0, -- ids are all there are
+	raised      INTEGER NOT NULL DEFAULT 0,
+	falses      INTEGER NOT NULL DEFAULT 0,
+	camera_days REAL NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+
+CREATE TABLE orders (
+	id         TEXT PRIMARY KEY,
+	device     TEXT NOT NULL,
+	name       TEXT NOT NULL,
+	subject    TEXT NOT NULL,              -- stream or alarm that it is about
+	who        TEXT NOT NULL,
+	reason     TEXT NOT NULL,
+	counter    INTEGER NOT NULL UNIQUE,
+	expires_at INTEGER NOT NULL,
+	note       BLOB NOT NULL,              -- signed
+	asked_at   INTEGER NOT NULL,
+	sent_at    INTEGER NOT NULL DEFAULT 0,
+	sends      INTEGER NOT NULL DEFAULT 0,
+	state      TEXT NOT NULL DEFAULT 'open', -- open, unanswered, or of report.CommandResult
+	result     TEXT NOT NULL DEFAULT '',   -- report.CommandResult
+	done_at    INTEGER NOT NULL DEFAULT 0
+) WITHOUT ROWID;
+CREATE INDEX orders_open ON orders (device) WHERE state = 'open';
+CREATE INDEX orders_asked ON orders (asked_at);
+
+-- One row for each picture that we ordered and a device has recorded.
+CREATE TABLE picture (
+	device     TEXT NOT NULL,
+	id         TEXT NOT NULL,              -- of the order
+	stream     TEXT NOT NULL,
+	taken_ms   INTEGER NOT NULL,           -- by the device's clock
+	told_at    INTEGER NOT NULL,
+	changed_at INTEGER NOT NULL,           -- newest piece or change of state
+	state      TEXT NOT NULL,              -- waiting, whole, damaged, missing, erased, expired
+	have       INTEGER NOT NULL DEFAULT 0, -- pieces
+	doc        TEXT NOT NULL,              -- report.Snapshot
+	data       BLOB,                       -- when whole
+	erased_by  TEXT NOT NULL DEFAULT '',
+	PRIMARY KEY (device, id)
+) WITHOUT ROWID;
+CREATE INDEX picture_told ON picture (told_at);
+
+CREATE TABLE picture_piece (
+	device TEXT NOT NULL,
+	id     TEXT NOT NULL,
+	idx    INTEGER NOT NULL,
+	at     INTEGER NOT NULL,
+	data   BLOB NOT NULL,
+	PRIMARY KEY (device, id, idx)
+) WITHOUT ROWID;
+`
+
+// alarmStatements are what Commit runs of alarms, orders and pictures.
+type alarmStatements struct {
+	upsertAlarm, lineAlarm, closeAlarms, selectSet, upsertSet, upsertCounts *sql.Stmt
+	answerOrder, selectOrder                                                *sql.Stmt
+	insertPicture, insertPiece, selectPicture, selectPieces, setPicture     *sql.Stmt
+	deletePieces                                                            *sql.Stmt
+}
+
+func (s *alarmStatements) list() []prepared {
+	return []prepared{
+		// A change that is not newer is passed over, but for the texts that a set
+		// has not.
+		{&s.upsertAlarm, `INSERT INTO alarm (device, id, n, told, source, condition, severity, state, since_ms, raised_at, ended_at, doc) VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT DO UPDATE SET n = excluded.n, told = 1, severity = excluded.severity, state = excluded.state, doc = excluded.doc, since_ms = excluded.since_ms,
+				ended_at = CASE WHEN excluded.ended_at > 0 AND alarm.ended_at > 0 THEN alarm.ended_at ELSE excluded.ended_at END
+			WHERE excluded.n > alarm.n OR excluded.n = alarm.n AND alarm.told = 0`},
+		{&s.lineAlarm, `INSERT INTO alarm (device, id, n, told, source, condition, severity, state, since_ms, raised_at, doc) VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT DO UPDATE SET n = excluded.n, severity = excluded.severity, state = excluded.state, ended_at = 0 WHERE excluded.n > alarm.n`},
+		{&s.closeAlarms, `UPDATE alarm SET state = 'cleared', ended_at = ?1 WHERE device = ?2 AND ended_at = 0
+			AND id NOT IN (SELECT value FROM json_each(?3)) AND (n <= ?4 OR raised_at < ?1 - 60000)`},
+		{&s.selectSet, `SELECT ledger, n, ids, whole FROM alarm_set WHERE device = ?`},
+		{&s.upsertSet, `INSERT INTO alarm_set (device, ledger, n, ids, whole) VALUES (?, ?, ?, ?, ?)
+			ON CONFLICT DO UPDATE SET ledger = excluded.ledger, n = excluded.n, ids = excluded.ids, whole = excluded.whole`},
+		{&s.upsertCounts, `INSERT INTO alarm_set (device, raised, falses, camera_days) VALUES (?, ?, ?, ?)
+			ON CONFLICT DO UPDATE SET raised = excluded.raised, falses = excluded.falses, camera_days = excluded.camera_days`},
+		{&s.answerOrder, `UPDATE orders SET state = ?, result = ?, done_at = ? WHERE id = ? AND device = ? AND state IN ('open', 'unanswered')`},
+		{&s.selectOrder, `SELECT subject FROM orders WHERE id = ? AND device = ? AND name = 'snapshot'`},
+		{&s.insertPicture, `INSERT OR IGNORE INTO picture (device, id, stream, taken_ms, told_at, changed_at, state, doc) VALUES (?, ?, ?, ?, ?, ?, 'waiting', ?)`},
+		{&s.insertPiece, `INSERT OR IGNORE INTO picture_piece (device, id, idx, at, data) VALUES (?, ?, ?, ?, ?)`},
+		{&s.selectPicture, `SELECT state, doc FROM picture WHERE device = ? AND id = ?`},
+		{&s.selectPieces, `SELECT idx, data FROM picture_piece WHERE device = ? AND id = ? ORDER BY idx`},
+		{&s.setPicture, `UPDATE picture SET state = ?, data = ?, have = ?, changed_at = ? WHERE device = ? AND id = ?`},
+		{&s.deletePieces, `DELETE FROM picture_piece WHERE device = ? AND id = ?`},
+	}
+}
