@@ -78,6 +78,11 @@ func lookAt(ctx context.Context, f Found, o LookOptions) Camera {
 	defer d.Close()
 	if err := c.ask(ctx, d); err != nil {
 		c.Problem, c.NeedsLogin = err.Error(), errors.Is(err, ErrNotAuthorized)
+		if c.NeedsLogin && o.Username == "" {
+			c.Problem = "wants a user name and password"
+		} else if c.NeedsLogin {
+			c.Problem = ErrNotAuthorized.Error()
+		}
 	}
 	c.Notes = append(c.Notes, d.Notes()...)
 	return c
