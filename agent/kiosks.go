@@ -11,6 +11,7 @@ import (
 	"kentongan/agent/config"
 	"kentongan/agent/kiosk"
 	"kentongan/agent/kiosk/printer"
+	"kentongan/agent/kiosk/screen"
 	"kentongan/agent/report"
 	"kentongan/hal"
 )
@@ -40,7 +41,36 @@ func (a *Agent) buildKiosk() (err error) {
 		return err
 	}
 	a.parts = append(a.parts, part{"kiosk", a.kiosk.Run})
+	return a.buildScreen(a.cfg.Kiosk)
+}
+
+// buildScreen makes the page for citizens, if there is one.
+func (a *Agent) buildScreen(c config.Kiosk) error {
+	if c.Screen.Listen == "" {
+		return nil
+	}
+	languages, err := screen.Languages(c.Screen.Languages)
+	if err != nil {
+		return err
+	}
+	cfg := screen.Config{
+		Listen: c.Screen.Listen, Title: c.Screen.Title, Help: c.Screen.Help, CanCancel: c.Cancel.Within > 0,
+		ShowFor: c.Screen.ShowFor, Languages: languages, Log: a.o.Log,
+	}
+	if c.Screen.Touch {
+		for _, b := range c.Buttons {
+			cfg.Touch = append(cfg.Touch, screen.Choice{Name: b.Name, Label: report.Text{ID: b.Label.ID, EN: b.Label.EN}})
+		}
+	}
+	a.parts = append(a.parts, part{"screen", screen.New(cfg, a.kiosk).Run})
 	return nil
+}
+
+// CheckLanguages looks at the files of the kiosk's further languages, which only
+// the screen can judge.
+func CheckLanguages(c *config.Config) error {
+	_, err := screen.Languages(c.Kiosk.Screen.Languages)
+	return err
 }
 
 // buildPrinter makes the printer; nil where there is none.

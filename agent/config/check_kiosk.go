@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"net/netip"
 	"slices"
 )
 
@@ -176,8 +177,8 @@ func (d *decoder) checkReached(k *Kiosk) {
 	}
 	for i, b := range k.Buttons {
 		path := fmt.Sprintf("kiosk.buttons[%d].line", i)
-		if b.Wire.Line == "" && !d.bad[path] && b.Name != "" && !reached[b.Name] {
-			d.addf(d.at(path), path, "missing; write line, as line: GPIO17; only a button that a long_press or a combination means needs none")
+		if b.Wire.Line == "" && !d.bad[path] && b.Name != "" && !reached[b.Name] && !k.Screen.Touch {
+			d.addf(d.at(path), path, "missing; write line, as line: GPIO17; only a button that a long_press or a combination means, or that can be touched (screen: touch: true), needs none")
 		}
 	}
 }
@@ -191,13 +192,19 @@ func (d *decoder) checkPrinter(p *Printer) {
 
 func (w *warner) kiosk() {
 	k := w.c.Kiosk
-	if len(k.Buttons) > 0 && k.Lamps.Saved.Line == "" {
+	if len(k.Buttons) > 0 && k.Lamps.Saved.Line == "" && k.Screen.Listen == "" {
 		w.addf("kiosk.buttons", "no lamp saved: a citizen does not see that the press counted")
 	}
 	for i, b := range k.Buttons {
 		w.bias(fmt.Sprintf("kiosk.buttons[%d].bias", i), b.Wire)
 	}
 	w.bias("kiosk.cancel.bias", k.Cancel.Wire)
+	if addr, err := netip.ParseAddrPort(k.Screen.Listen); err == nil && !addr.Addr().IsLoopback() {
+		w.addf("kiosk.screen.listen", "everybody in the network can open the page and ask for complaints whose ticket and PIN they have; write 127.0.0.1 for the kiosk alone")
+	}
+	if k.Screen.Listen != "" && len(k.Buttons) == 0 {
+		w.addf("kiosk.screen", "no buttons, so there is no kiosk and no screen")
+	}
 }
 
 func (w *warner) bias(path string, b Wire) {

@@ -39,6 +39,9 @@ func TestKioskProblems(t *testing.T) {
 		"printer of no speed":             {buttons(road) + "  printer: {device: /dev/ttyS0, baud: 9601}\n", `kiosk.printer.baud: 9601 is no speed of a printer; write 9600,`},
 		"printer with another's address":  {buttons(road) + "  printer: {device: /dev/usb/lp0, url: lapor.example}\n", `kiosk.printer.url: "lapor.example" is no web address`},
 		"printer with no ticket":          {buttons(road) + "  printer: {device: /dev/usb/lp0, url: 'https://h/'}\n", `kiosk.printer.url: "https://h/" does not hold {ticket}`},
+		"screen":                          {buttons(road, aid) + "  screen: {listen: '127.0.0.1:8070', touch: true}\n", ""},
+		"screen nowhere":                  {buttons(road) + "  screen: {listen: 8070}\n", `kiosk.screen.listen: "8070" is no address; write ADDRESS:PORT`},
+		"screen that can't be touched":    {buttons(road, aid) + "  screen: {listen: '127.0.0.1:8070'}\n", `kiosk.buttons[1].line: missing`},
 		"self-test at no time":            {buttons(road) + "  self_test: 24:00\n", `kiosk.self_test: "24:00" is no time of day; write HH:MM, as 06:00, or off`},
 	}
 	for name, tt := range tests {

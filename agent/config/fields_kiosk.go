@@ -2,8 +2,11 @@ package config
 
 import (
 	"fmt"
+	"net"
+	"net/netip"
 	"net/url"
 	"regexp"
+	"strconv"
 	"strings"
 	"time"
 
@@ -21,6 +24,7 @@ type Kiosk struct {
 	Buzzer       Lamp
 	SelfTest     TimeOfDay
 	Printer      Printer
+	Screen       Screen
 }
 
 // Button is one button, or a service that is reached in another way: by the
@@ -89,6 +93,16 @@ type Printer struct {
 	URL    string // of the QR code
 }
 
+// Screen is the page for citizens; no Listen is none.
+type Screen struct {
+	Listen    string // HOST:PORT
+	Title     string
+	Help      string
+	Touch     bool
+	ShowFor   time.Duration // of a ticket
+	Languages string        // directory; "" is none
+}
+
 // TimeOfDay is HH:MM, or off.
 type TimeOfDay string
 
@@ -120,6 +134,7 @@ func (k *Kiosk) fields(dir string) []field {
 		timeOfDay("self_test", &k.SelfTest).defaults("06:00").
 			says("When lamps, buttons, printer and the way to the centre are tested each day, by local time. The lamps light for a second."),
 		mapping("printer", k.Printer.fields(dir)).says("An ESC/POS printer for slips with the ticket. A press never waits for it."),
+		mapping("screen", k.Screen.fields(dir)).says("A page for a browser in kiosk mode, on the kiosk itself."),
 	}
 }
 
@@ -145,7 +160,7 @@ func (b *Button) fields() []field {
 func (w *Wire) fields() []field {
 	return []field{
 		chip(&w.Chip),
-		text("line", &w.Line, upTo(32)).like("GPIO17").says("The kernel's name of the line, or its number in chip. Without it there is no button to press."),
+		text("line", &w.Line, upTo(32)).like("GPIO17").says("The kernel's name of the line, or its number in chip. Without it the button is reached in another way: by long_press, combinations or the screen."),
 		boolean("active_low", &w.ActiveLow).defaults("true").says("Whether a press connects the line to ground, the usual wiring."),
 		oneOf("bias", &w.Bias, "up", "down", "off", "as_is").defaults("up").says("The line's resistor: pull up, pull down, none, or as it is found."),
 		duration("debounce", &w.Debounce, 0, time.Second).defaults("30ms").says("Time that the level must hold to count; 0s is none."),
@@ -171,6 +186,29 @@ func (p *Printer) fields(dir string) []field {
 		text("url", &p.URL, checkSlipURL).like("https://lapor.example/t#{ticket}.{pin}").
 			says("What the QR code holds; {ticket} and {pin} stand for the two. Without it the code holds the ticket and the PIN as text, for the kiosk's own scanner."),
 	}
+}
+
+func (c *Screen) fields(dir string) []field {
+	return []field{
+		text("listen", &c.Listen, checkListen).must().like("127.0.0.1:8070").
+			says("Address and port of the page. Only a browser on the kiosk itself sees tickets and may touch services, whatever the address is."),
+		text("title", &c.Title, upTo(100)).like("Balai Kota Serang").says("Title of the page; else it says that it is a complaint kiosk."),
+		text("help", &c.Help, upTo(40)).like("112").says("Telephone number to call when the kiosk is out of service."),
+		boolean("touch", &c.Touch).defaults("false").says("Whether every button can be touched on the screen too. A button without line is only there."),
+		duration("show_for", &c.ShowFor, 5*time.Second, 5*time.Minute).defaults("30s").says("Time that the ticket and PIN of a press are shown; the citizen can ask for more."),
+		path("languages", &c.Languages, dir).like("languages").says("Directory of further languages, a file CODE.json for each; docs/how-to/kiosk.md says what is in them."),
+	}
+}
+
+func checkListen(s string) error {
+	host, port, err := net.SplitHostPort(s)
+	if err == nil {
+		_, err = netip.ParseAddr(host)
+	}
+	if n, errPort := strconv.Atoi(port); err != nil || errPort != nil || n < 1 || n > 65535 {
+		return fmt.Errorf("%s is no address; write ADDRESS:PORT with an IP address, as 127.0.0.1:8070", show(s))
+	}
+	return nil
 }
 
 func checkSlipURL(s string) error {

@@ -288,7 +288,7 @@ func (b *button) counts(at time.Duration) {
 	case twice:
 		b.count(1)
 	}
-	b.alone.Reset(b.pair.within)
+	b.alone.Reset(b.pair.within + chordSlack)
 }
 
 // single takes the press that waited for the other half of a combination.

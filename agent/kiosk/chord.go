@@ -5,6 +5,10 @@ import (
 	"time"
 )
 
+// chordSlack is how much later than within a press may be brought in that came
+// in time: an edge takes its way through the kernel and our goroutines.
+const chordSlack = 10 * time.Millisecond
+
 // chord joins the presses of two buttons that come together into one press of
 // a third, the target. A button of a chord waits for within before its press
 // counts alone, so its confirmation comes later by that much.
@@ -26,7 +30,7 @@ func newChord(first, second, target *button, within time.Duration) *chord {
 type verdict int
 
 const (
-	wait   verdict = iota // ask again with alone, after within
+	wait   verdict = iota // ask again with alone, after within and chordSlack
 	joined                // the other one's press and this one are one press of the target
 	twice                 // as wait, and the same button's press before was one alone
 )

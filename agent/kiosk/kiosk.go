@@ -120,6 +120,7 @@ type Kiosk struct {
 	panel   *panel
 	events  *reporter
 	numbers *numbers
+	ledger  *ledger
 
 	mu     sync.Mutex // guards what follows
 	last   Kept       // the newest press kept
@@ -152,8 +153,11 @@ func New(cfg Config, board hal.Board, store Store, log *slog.Logger) (*Kiosk, er
 	if k.numbers, err = openNumbers(cfg.Dir, cfg.Number, cfg.Epoch, next); err != nil {
 		log.Error("tickets not remembered", "err", err) // no reason to take no presses
 	}
+	if k.ledger, err = openLedger(cfg.Dir); err != nil {
+		log.Error("states of complaints not remembered", "err", err)
+	}
 	k.events = newReporter(store, log)
-	k.events.numbers = k.numbers
+	k.events.numbers, k.events.ledger = k.numbers, k.ledger
 	k.panel = newPanel(cfg, board, k.events, log)
 	k.panel.changed = k.changed
 	for _, b := range cfg.Buttons {

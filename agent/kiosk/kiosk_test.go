@@ -167,10 +167,16 @@ func TestStuck(t *testing.T) {
 		time.Sleep(DefaultStuckAfter + ms)
 		b.wantStates("road stuck")
 		b.wantLamps("F", "stuck")
+		b.set("GPIO18", true)
+		time.Sleep(DefaultStuckAfter + ms)
+		if s := b.kiosk.Show(); !s.Out {
+			t.Errorf("all buttons are dead, shown: %+v", s)
+		}
+		b.set("GPIO18", false)
 		b.set("GPIO17", false)
-		b.wantStates("road stuck", "road ok")
+		b.wantStates("road stuck", "water stuck", "water ok", "road ok")
 		b.wantLamps("", "free again")
-		b.wantCounts(1) // it was a press all the same
+		b.wantCounts(1, 1) // they were presses all the same
 	})
 }
 
@@ -208,6 +214,9 @@ func TestMissingAndBusyLines(t *testing.T) {
 		b.press("GPIO17")
 		b.wantCounts(1) // the rest runs
 		b.wantLamps("SF", "the rest runs")
+		if s := b.kiosk.Show(); s.Out || !s.Part {
+			t.Errorf("one of two buttons is dead, shown: %+v", s)
+		}
 		time.Sleep(10 * time.Minute)
 		b.wantStates2("water missing", "received missing") // said once
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"maps"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -45,6 +46,7 @@ type panel struct {
 	board    hal.Board
 	events   *reporter
 	log      *slog.Logger
+	buttons  []string
 	saved    lamp
 	received lamp
 	broken   lamp
@@ -84,6 +86,7 @@ func newPanel(cfg Config, board hal.Board, events *reporter, log *slog.Logger) *
 	}
 	for _, b := range cfg.Buttons {
 		p.s.faults[b.Name] = true // until its line is open
+		p.buttons = append(p.buttons, b.Name)
 	}
 	p.saved = newLamp(cfg.Lamps.Saved, "lamp-saved")
 	p.received = newLamp(cfg.Lamps.Received, "lamp-received")
@@ -234,13 +237,19 @@ func (p *panel) status() (fault bool, lamps map[string]string) {
 	return !p.s.running || len(p.s.faults) > 0, maps.Clone(p.st)
 }
 
-// out tells whether the kiosk is out of service, and whether because a press
-// waits that the store would not take.
-func (p *panel) out() (out, unkept bool) {
+// out tells whether the kiosk is out of service, wholly or only some of its
+// buttons, and whether a press waits that the store would not take.
+func (p *panel) out() (all, some, unkept bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	dead := 0
 	for name := range p.s.faults {
 		unkept = unkept || strings.HasSuffix(name, storeSuffix)
+		if slices.Contains(p.buttons, name) {
+			dead++
+		}
 	}
-	return !p.s.running || len(p.s.faults) > 0, unkept
+	n := len(p.s.faults)
+	all = !p.s.running || n > dead || n > 0 && dead == len(p.buttons)
+	return all, n > 0, unkept
 }

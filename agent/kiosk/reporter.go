@@ -28,10 +28,12 @@ type reporter struct {
 	numbers *numbers // may be nil
 	queue   chan event
 	given   chan uint64 // holds one: the number of a press that was kept
+	ledger  *ledger     // may be nil
+	taken   chan string // tickets that were taken back
 }
 
 func newReporter(s Store, log *slog.Logger) *reporter {
-	return &reporter{store: s, log: log, queue: make(chan event, maxEvents), given: make(chan uint64, 1)}
+	return &reporter{store: s, log: log, queue: make(chan event, maxEvents), given: make(chan uint64, 1), taken: make(chan string, maxWaiters)}
 }
 
 // say queues a line's state.
@@ -63,6 +65,16 @@ func (r *reporter) reserve(seq uint64) {
 	}
 }
 
+// withdrawn tells that a press was taken back. The record says so too; this is
+// for whoever asks.
+func (r *reporter) withdrawn(ticket string) {
+	select {
+	case r.taken <- ticket:
+	default:
+		r.log.Warn("state of a complaint not remembered", "ticket", ticket)
+	}
+}
+
 // run appends events until ctx ends, and then those that wait, until the store
 // refuses one: a store that hangs would hold up the end for each of them.
 func (r *reporter) run(ctx context.Context) {
@@ -76,6 +88,10 @@ func (r *reporter) run(ctx context.Context) {
 		case seq := <-r.given:
 			if err := r.numbers.reserve(seq); err != nil {
 				r.log.Warn("tickets not remembered", "err", err)
+			}
+		case ticket := <-r.taken:
+			if err := r.ledger.set(TicketState{Ticket: ticket, State: StateWithdrawn, At: time.Now()}); err != nil {
+				r.log.Warn("state of a complaint not remembered", "err", err)
 			}
 		case <-ctx.Done():
 			if len(r.queue) == 0 {

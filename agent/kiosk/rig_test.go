@@ -288,3 +288,5 @@ func (b *booth) wantStates(want ...string) {
 		b.t.Errorf("events %v, want %v", got, want)
 	}
 }
+
+var discard = slog.New(slog.DiscardHandler)

@@ -4,21 +4,26 @@ import "time"
 
 // Show is what a screen shows to the person before it.
 type Show struct {
-	Out       bool   // out of service: a press would not be kept, or not by every button
+	Out       bool   // out of service: a press would not be kept
+	Part      bool   // some buttons are out of order
 	Unkept    bool   // a press waits that the store would not take
 	Newest    *Kept  // nil when there is none since the start, or it was taken back
 	Received  bool   // the centre has Newest
 	Takeable  bool   // Newest can still be taken back, by its own time
 	Waiting   uint64 // records that the centre does not have
-	Cancelled string // ticket that was taken back last, "" if none
+	Cancelled string // ticket that was taken back a moment ago, "" if none
 }
 
 // shown is what Show is made of; the kiosk's mutex guards it.
 type shown struct {
 	changed   chan struct{} // closed at the next change
 	acked     uint64
-	cancelled string
+	cancelled string    // the newest ticket that was taken back
+	at        time.Time // of that
 }
+
+// tellCancelled is how long a screen says that a press was taken back.
+const tellCancelled = 8 * time.Second
 
 func (k *Kiosk) changedLocked() {
 	close(k.shown.changed)
@@ -41,10 +46,13 @@ func (k *Kiosk) Changed() <-chan struct{} {
 
 // Show returns what a screen shows now.
 func (k *Kiosk) Show() Show {
-	out, unkept := k.panel.out()
+	out, part, unkept := k.panel.out()
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	s := Show{Out: out, Unkept: unkept, Cancelled: k.shown.cancelled}
+	s := Show{Out: out, Part: part, Unkept: unkept}
+	if time.Since(k.shown.at) < tellCancelled {
+		s.Cancelled = k.shown.cancelled
+	}
 	if k.last.Ticket != "" && k.last.Ticket != k.shown.cancelled {
 		last := k.last
 		s.Newest, s.Received = &last, k.shown.acked >= last.Seq
@@ -85,8 +93,9 @@ func (k *Kiosk) kept(p Kept, took time.Duration) {
 // withdrawn tells that a press was taken back by the record seq.
 func (k *Kiosk) withdrawn(ticket string, seq uint64) {
 	k.panel.taken(seq)
+	k.events.withdrawn(ticket)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.shown.cancelled = ticket
+	k.shown.cancelled, k.shown.at = ticket, time.Now()
 	k.changedLocked()
 }

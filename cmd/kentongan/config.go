@@ -8,6 +8,7 @@ import (
 	"path"
 	"strings"
 
+	"kentongan/agent"
 	"kentongan/agent/config"
 )
 
@@ -81,6 +82,10 @@ func runConfigCheck(_ context.Context, e env, args []string) int {
 func loadConfig(e env, file string) (*config.Config, bool) {
 	cfg, err := config.Check(file)
 	if err != nil {
+		fmt.Fprintln(e.stderr, err)
+		return nil, false
+	}
+	if err := agent.CheckLanguages(cfg); err != nil {
 		fmt.Fprintln(e.stderr, err)
 		return nil, false
 	}

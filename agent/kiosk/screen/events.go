@@ -1,0 +1,134 @@
+package screen
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"sync"
+	"time"
+)
+
+const (
+	maxPages   = 16
+	beat       = 2 * time.Second // the page takes five without one for our end
+	writeLimit = 5 * time.Second
+	moreTime   = 30 * time.Second // that a ticket is shown longer when asked
+	mostTime   = 2 * time.Minute
+)
+
+// state is what the page shows. It is sent whole, at each change.
+type state struct {
+	State     string `json:"state"`          // ready, saved, received, unkept, out
+	Part      bool   `json:"part,omitempty"` // some buttons are out of order
+	Ticket    string `json:"ticket,omitempty"`
+	PIN       string `json:"pin,omitempty"`
+	Button    string `json:"button,omitempty"`
+	LabelID   string `json:"label_id,omitempty"`
+	LabelEN   string `json:"label_en,omitempty"`
+	Presses   int    `json:"presses,omitempty"`
+	Left      int    `json:"left,omitempty"` // seconds that the ticket is shown
+	Cancel    bool   `json:"cancel,omitempty"`
+	Withdrawn bool   `json:"withdrawn,omitempty"`
+	Waiting   uint64 `json:"waiting"`
+}
+
+// longer is how much longer the newest ticket is shown, for who asked for it.
+type longer struct {
+	mu     sync.Mutex // guards what follows
+	ticket string
+	extra  time.Duration
+}
+
+func (l *longer) add(ticket string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ticket != ticket {
+		l.ticket, l.extra = ticket, 0
+	}
+	l.extra = min(l.extra+moreTime, mostTime)
+}
+
+func (l *longer) of(ticket string) time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.ticket != ticket {
+		return 0
+	}
+	return l.extra
+}
+
+// now is the state, and when it changes by itself; local clients see the ticket.
+func (s *Screen) now(local bool) (state, time.Duration) {
+	k := s.kiosk.Show()
+	st := state{State: "ready", Part: k.Part, Waiting: k.Waiting}
+	var next time.Duration
+	if n := k.Newest; n != nil {
+		if left := s.cfg.ShowFor + s.more.of(n.Ticket) - time.Since(n.At); left > 0 {
+			next = min(left, time.Second)
+			st.State = "saved"
+			if k.Received {
+				st.State = "received"
+			}
+			st.Left, st.Presses = int((left+time.Second-1)/time.Second), n.Presses
+			if local {
+				st.Ticket, st.PIN, st.Button, st.LabelID, st.LabelEN = n.Ticket, n.PIN, n.Button, n.Label.ID, n.Label.EN
+				st.Cancel = k.Takeable && s.cfg.CanCancel
+			}
+		}
+	}
+	switch {
+	case k.Unkept:
+		st = state{State: "unkept", Waiting: k.Waiting}
+	case k.Out && st.State == "ready":
+		st.State = "out"
+	}
+	st.Withdrawn = k.Cancelled != "" && local && st.State == "ready"
+	return st, next
+}
+
+// events sends the state at each change, and every beat.
+func (s *Screen) events(w http.ResponseWriter, r *http.Request) {
+	select {
+	case s.seats <- struct{}{}:
+		defer func() { <-s.seats }()
+	default:
+		w.Header().Set("Retry-After", "5")
+		http.Error(w, "too many open pages", http.StatusServiceUnavailable)
+		return
+	}
+	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
+	out := http.NewResponseController(w)
+	_ = out.SetReadDeadline(time.Time{}) // its end is found by writing
+	send := func(st state) bool {
+		data, err := json.Marshal(st)
+		if err != nil || out.SetWriteDeadline(time.Now().Add(writeLimit)) != nil {
+			return false
+		}
+		if _, err := fmt.Fprintf(w, "data: %s\n\n", data); err != nil {
+			return false
+		}
+		return out.Flush() == nil
+	}
+	if _, err := fmt.Fprint(w, "retry: 1000\n"); err != nil {
+		return
+	}
+	timer := time.NewTimer(beat)
+	defer timer.Stop()
+	for {
+		changed := s.kiosk.Changed()
+		st, next := s.now(isLocal(r))
+		if !send(st) {
+			return
+		}
+		if next == 0 {
+			next = beat
+		}
+		timer.Reset(next)
+		select {
+		case <-changed:
+		case <-timer.C:
+		case <-r.Context().Done():
+			return
+		}
+	}
+}
