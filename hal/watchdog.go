@@ -19,6 +19,9 @@ type Watchdog interface {
 	Timeout() time.Duration
 	// Identity is what the board calls it.
 	Identity() string
+	// CausedBoot tells whether the board started because it was not fed, where
+	// the board can tell.
+	CausedBoot() bool
 	// Close stops it, so that a program that ends in order is no reason for a
 	// reset. A watchdog that can't be stopped gives an error, and resets.
 	io.Closer

@@ -21,6 +21,7 @@ import (
 	"periph.io/x/host/v3/distro"
 
 	"kentongan/hal"
+	"kentongan/hal/leds"
 )
 
 // Buffer is how many edges the kernel is asked to keep for a line while the
@@ -31,12 +32,14 @@ const Buffer = 1024
 // Options of a board. The zero value is right for a normal machine.
 type Options struct {
 	Dir      string // where the gpiochip devices are; "" is /dev
+	Sys      string // where sysfs is, for LEDs; "" is /sys
 	Consumer string // what the kernel shows as the user of a line, before its name; "" is kentongan
 }
 
 // Board opens lines. Its methods may be called from any goroutine.
 type Board struct {
 	dir      string
+	sys      string
 	consumer string
 
 	mu     sync.Mutex // guards what follows
@@ -52,7 +55,7 @@ var _ hal.Board = (*Board)(nil)
 // New returns the board of this machine. Nothing is opened yet, so it works on
 // a machine without GPIO too; opening a line tells.
 func New(o Options) *Board {
-	b := &Board{dir: o.Dir, consumer: o.Consumer, open: map[closer]bool{}}
+	b := &Board{dir: o.Dir, sys: o.Sys, consumer: o.Consumer, open: map[closer]bool{}}
 	if b.dir == "" {
 		b.dir = "/dev"
 	}
@@ -86,8 +89,12 @@ func (b *Board) OpenInput(c hal.LineConfig) (hal.Input, error) {
 	return in, nil
 }
 
-// OpenOutput implements hal.Board. The output is inactive until Out.
+// OpenOutput implements hal.Board. The output is inactive until Out. With
+// LineConfig.LED it is one of the machine's LEDs.
 func (b *Board) OpenOutput(c hal.LineConfig) (hal.Output, error) {
+	if c.LED != "" {
+		return leds.Open(b.sys, c)
+	}
 	w, err := b.request(c, outputConfig(c))
 	if err != nil {
 		return nil, err

@@ -2,11 +2,10 @@ package sim
 
 import (
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"periph.io/x/conn/v3/gpio"
 
 	"kentongan/hal"
 	"kentongan/hal/haltest"
@@ -56,8 +55,8 @@ func TestWatchdogConformance(t *testing.T) {
 
 func TestWatchdogBites(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		resets := 0
-		b := open(t, Options{Reset: func() { resets++ }})
+		var resets atomic.Int32
+		b := open(t, Options{Reset: func() { resets.Add(1) }})
 		w, err := b.OpenWatchdog(hal.WatchdogConfig{Timeout: 10 * time.Second})
 		if err != nil {
 			t.Fatal(err)
@@ -68,28 +67,36 @@ func TestWatchdogBites(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if resets != 0 {
+		if resets.Load() != 0 {
 			t.Error("a watchdog that was fed reset the board")
 		}
 		time.Sleep(11 * time.Second)
 		synctest.Wait()
-		if resets != 1 || b.Watchdog().Resets != 1 || b.Watchdog().Running {
-			t.Errorf("%d resets, watchdog %+v; want one", resets, b.Watchdog())
+		if again, err := b.OpenWatchdog(hal.WatchdogConfig{Timeout: time.Second}); err != nil || !again.CausedBoot() || w.CausedBoot() {
+			t.Errorf("opened after the reset: %v, %v; want it to know", again, err)
+		} else if err := again.Close(); err != nil {
+			t.Error(err)
+		}
+		if resets.Load() != 1 || b.Watchdog().Resets != 1 || b.Watchdog().Running {
+			t.Errorf("%d resets, watchdog %+v; want one", resets.Load(), b.Watchdog())
 		}
 	})
 }
 
 func TestLEDs(t *testing.T) {
 	b := open(t, Options{})
-	led, err := b.OpenOutput(hal.LineConfig{Name: "saved", LED: "ACT"})
-	if err != nil {
+	haltest.RunLED(t, haltest.LEDBench{
+		Open: func(name string) (hal.Output, error) { return b.OpenOutput(hal.LineConfig{Name: "saved", LED: name}) },
+		LED:  "ACT",
+		Brightness: func() string {
+			if on, err := b.Level("led:ACT"); err != nil || !on {
+				return "0"
+			}
+			return "1"
+		},
+	})
+	if _, err := b.OpenOutput(hal.LineConfig{Name: "saved", LED: "ACT"}); err != nil {
 		t.Fatal(err)
-	}
-	if err := led.Out(gpio.High); err != nil {
-		t.Fatal(err)
-	}
-	if on, err := b.Level("led:ACT"); err != nil || !on {
-		t.Errorf("the LED is %v, %v; want it on", on, err)
 	}
 	for what, err := range map[string]error{
 		`used by "saved"`:          second(b.OpenOutput(hal.LineConfig{Name: "fault", LED: "ACT"})),

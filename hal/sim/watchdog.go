@@ -20,6 +20,7 @@ type dog struct {
 	board   *Board
 	timeout time.Duration
 	running bool
+	bitten  bool // there was a reset before it was opened
 	timer   *time.Timer
 }
 
@@ -42,7 +43,7 @@ func (b *Board) OpenWatchdog(c hal.WatchdogConfig) (hal.Watchdog, error) {
 	case c.Timeout < time.Second:
 		return nil, fmt.Errorf("open the watchdog: timeout %v: must be a second at least", c.Timeout)
 	}
-	d := &dog{board: b, timeout: c.Timeout.Truncate(time.Second), running: true}
+	d := &dog{board: b, timeout: c.Timeout.Truncate(time.Second), running: true, bitten: b.resets > 0}
 	d.timer = time.AfterFunc(d.timeout, d.bite)
 	b.dog = d
 	return d, nil
@@ -85,6 +86,7 @@ func (d *dog) Feed() error {
 }
 
 func (d *dog) Timeout() time.Duration { return d.timeout }
+func (d *dog) CausedBoot() bool       { return d.bitten }
 func (d *dog) Identity() string       { return "simulated watchdog" }
 
 func (d *dog) Close() error {
