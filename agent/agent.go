@@ -155,6 +155,7 @@ func (a *Agent) build() (err error) {
 	if err := a.buildSensors(); err != nil {
 		return err
 	}
+	a.buildWatchdog()
 	if err := a.buildStreams(); err != nil {
 		return err
 	}

@@ -32,8 +32,9 @@ type journal struct {
 	log    *slog.Logger
 	retry  time.Duration
 	in     chan entry
-	alarms *alarm.Engine // nil until build; takes what is found
-	ending chan struct{} // closed by close
+	alarms *alarm.Engine      // nil until build; takes what is found
+	ending chan struct{}      // closed by close
+	asked  chan chan struct{} // see answers
 
 	mu     sync.RWMutex // guards closed; held for reading while sending
 	closed bool
@@ -57,16 +58,24 @@ const (
 func newJournal(device string, keep keeper, states announcer, log *slog.Logger) *journal {
 	return &journal{
 		keep: keep, states: states, topics: report.Topics(device), log: log, retry: journalRetry,
-		in: make(chan entry, journalSize), ending: make(chan struct{}),
+		in: make(chan entry, journalSize), ending: make(chan struct{}), asked: make(chan chan struct{}),
 	}
 }
 
 // run keeps what comes in until close was called and all is kept.
 func (j *journal) run() {
-	for e := range j.in {
-		j.put(e)
-		if e.topic != "" {
-			j.states.SetState(e.topic, e.payload)
+	for {
+		select {
+		case a := <-j.asked:
+			close(a)
+		case e, ok := <-j.in:
+			if !ok {
+				return
+			}
+			j.put(e)
+			if e.topic != "" {
+				j.states.SetState(e.topic, e.payload)
+			}
 		}
 	}
 }
@@ -94,6 +103,8 @@ func (j *journal) put(e entry) {
 		}
 		select {
 		case <-time.After(j.retry):
+		case a := <-j.asked: // the disk refuses, but the loop lives
+			close(a)
 		case <-j.ending:
 		}
 	}

@@ -176,5 +176,8 @@ func lamp(name string, l config.Lamp) *hal.LineConfig {
 	if l.Line == "" {
 		return nil
 	}
+	if led, ok := strings.CutPrefix(l.Line, "led:"); ok {
+		return &hal.LineConfig{Name: name, LED: led}
+	}
 	return &hal.LineConfig{Name: name, Chip: l.Chip, Line: l.Line, ActiveLow: l.ActiveLow, Bias: gpio.PullNoChange}
 }

@@ -9,6 +9,7 @@ import (
 	"kentongan/agent/sensor"
 	"kentongan/hal"
 	"kentongan/hal/sensors"
+	"kentongan/hal/watchdog"
 )
 
 // buildSensors makes the part that watches sensors and contacts, if there are
@@ -17,7 +18,7 @@ func (a *Agent) buildSensors() error {
 	if len(a.cfg.Sensors) == 0 && len(a.cfg.Lines) == 0 {
 		return nil
 	}
-	w, err := sensor.New(sensorConfig(a.cfg), a.board, a.machine().sensors, a.journal, a.o.Log)
+	w, err := sensor.New(sensorConfig(a.cfg), a.board, a.machine(), a.journal, a.o.Log)
 	if err != nil {
 		return fmt.Errorf("sensors: %w", err)
 	}
@@ -27,16 +28,28 @@ func (a *Agent) buildSensors() error {
 }
 
 // machine is what there is next to the board's lines.
-type machine struct {
-	sensors hal.Sensors
+type machine interface {
+	hal.Sensors
+	hal.Watchdogs
 }
 
-// machine is the simulated board's own, or the kernel's: sensors need no GPIO.
+// kernels is the machine that the kernel shows: sensors need no GPIO.
+type kernels struct{}
+
+func (kernels) OpenSensor(c hal.SensorConfig) (hal.Sensor, error) {
+	return sensors.Machine{}.OpenSensor(c)
+}
+
+func (kernels) OpenWatchdog(c hal.WatchdogConfig) (hal.Watchdog, error) {
+	return watchdog.Machine{}.OpenWatchdog(c)
+}
+
+// machine is the simulated board's own, or the kernel's.
 func (a *Agent) machine() machine {
-	if played, ok := a.board.(hal.Sensors); ok {
-		return machine{sensors: played}
+	if played, ok := a.board.(machine); ok {
+		return played
 	}
-	return machine{sensors: sensors.Machine{}}
+	return kernels{}
 }
 
 func sensorConfig(c *config.Config) sensor.Config {

@@ -62,18 +62,20 @@ func load(t *testing.T, more string) error {
 
 // What the how-to says to write is taken.
 func TestHowToIsTrue(t *testing.T) {
-	text, err := os.ReadFile("../docs/how-to/sensors.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	blocks := strings.Split(string(text), "```yaml\n")[1:]
-	if len(blocks) < 2 {
-		t.Fatalf("%d blocks of configuration in the how-to", len(blocks))
-	}
-	for _, b := range blocks {
-		b, _, _ = strings.Cut(b, "```")
-		if err := load(t, b); err != nil {
-			t.Errorf("%v\n%s", err, b)
+	for page, least := range map[string]int{"sensors": 2, "watchdog": 1} {
+		text, err := os.ReadFile("../docs/how-to/" + page + ".md")
+		if err != nil {
+			t.Fatal(err)
+		}
+		blocks := strings.Split(string(text), "```yaml\n")[1:]
+		if len(blocks) < least {
+			t.Errorf("%d blocks of configuration in %s", len(blocks), page)
+		}
+		for _, b := range blocks {
+			b, _, _ = strings.Cut(b, "```")
+			if err := load(t, b); err != nil {
+				t.Errorf("%s: %v\n%s", page, err, b)
+			}
 		}
 	}
 }
@@ -88,6 +90,8 @@ data: data
 uplink: {brokers: [{url: 'mqtt://127.0.0.1:1'}], acknowledge: broker}
 spool: {complaint: 1MiB, event: 1MiB, telemetry: 1MiB}
 board: {driver: sim, socket: board.sock}
+watchdog: {device: /dev/watchdog0, timeout: 10s}
+kiosk: {lamps: {saved: {line: "led:ACT"}}}
 sensors: [{name: cabinet, driver: sht3x, every: 1s}]
 lines:
   - {name: door, kind: door, line: GPIO6, hold_on: 0s, hold_off: 0s}
@@ -129,6 +133,7 @@ lines:
 			strings.Contains(seen, `line {"line":"roof","state":"missing","detail":"line roof (chip \"\", line \"GPIO99\"): missing: chip \"sim\" has GPIO0,`) &&
 			strings.Contains(seen, `"source":"line/door","condition":"open","severity":"minor"`) &&
 			strings.Contains(seen, `"source":"line/roof","condition":"line_lost"`) &&
+			strings.Contains(seen, `watchdog {"state":"running","name":"simulated watchdog","timeout_s":10}`) &&
 			strings.Contains(seen, `reading {"sensor":"cabinet","temperature_c":30.5,"humidity_percent":74}`)
 	})
 	cancel()

@@ -39,6 +39,7 @@ type Config struct {
 	Kiosk      Kiosk
 	Sensors    []Sensor
 	Lines      []Line
+	Watchdog   Watchdog
 	Log        Log
 	StatsEvery time.Duration // between two measurements of streams and device
 

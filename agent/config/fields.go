@@ -48,6 +48,7 @@ func (c *Config) fields(dir string) []field {
 		mapping("kiosk", c.Kiosk.fields(dir)).says("The buttons and what they mean."),
 		list("sensors", &c.Sensors, (*Sensor).fields).says("What measures temperature, humidity and voltage around the device."),
 		list("lines", &c.Lines, (*Line).fields).says("Contacts: mains, UPS, doors, water, motion."),
+		mapping("watchdog", c.Watchdog.fields()).says("The board's hardware watchdog: it resets the board when the agent or the kernel hangs."),
 		mapping("log", []field{
 			oneOf("level", &c.Log.Level, "debug", "info", "warn", "error").defaults("info").says("The least that is logged."),
 		}).says("What is logged, to standard error."),

@@ -226,7 +226,7 @@ func checkSlipURL(s string) error {
 func (l *Lamp) fields() []field {
 	return []field{
 		chip(&l.Chip),
-		line(&l.Line),
+		text("line", &l.Line, upTo(64)).must().like("GPIO22").says("The kernel's name of the line, or its number in chip. led:NAME is an LED of the board, of those under /sys/class/leds."),
 		boolean("active_low", &l.ActiveLow).defaults("false").says("Whether the lamp lights when the line is low."),
 	}
 }

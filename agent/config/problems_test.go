@@ -13,7 +13,7 @@ import (
 // from line 5 on, and what Load says.
 var problemRows = []struct{ name, text, want string }{
 	{"unknown key", "devise: x\n", `5:1: devise: unknown key; did you mean device?`},
-	{"unknown key, no idea", "colour: red\n", `5:1: colour: unknown key; the keys here are device, site, data, spool, uplink, streams, pictures, groups, apps, board, kiosk, sensors, lines, log, stats_every`},
+	{"unknown key, no idea", "colour: red\n", `5:1: colour: unknown key; the keys here are device, site, data, spool, uplink, streams, pictures, groups, apps, board, kiosk, sensors, lines, watchdog, log, stats_every`},
 	{"key of another section", "keepalive: 5s\n", `5:1: keepalive: unknown key here; it belongs to uplink.keepalive`},
 	{"key of a list's items", "fingerprint: aa\n", `5:1: fingerprint: unknown key here; it belongs to streams[].fingerprint`},
 	{"no space after the colon", "streams: [{name: a, url: 'rtsp://h/', password:s3cret}]\n", `5:39: streams[0].password: unknown key; write a space after the colon: KEY: VALUE`},
@@ -134,6 +134,10 @@ var problemRows = []struct{ name, text, want string }{
 	{"a line's number without chip", gpio("number: 7") + "  lamps: {saved: {line: 17}}\n",
 		`8:25: kiosk.lamps.saved.line: 17 is a line's number, which needs its chip; write chip: gpiochip0 too, or the line's name, as GPIO17`},
 	{"a button named as a lamp", gpio("number: 7") + "  buttons: [" + button("fault", "GPIO1") + "]\n", `8:20: kiosk.buttons[0].name: "fault" is what records call that lamp; write another name`},
+	{"watchdog's device", "watchdog: {device: watchdog0}\n", `5:20: watchdog.device: is no device; write /dev/watchdog0`},
+	{"watchdog's timeout", "watchdog: {device: /dev/watchdog0, timeout: 1s}\n", `5:45: watchdog.timeout: "1s" is out of range; write 10s to 10m`},
+	{"LED that is pressed", gpio("number: 7") + "  buttons: [" + button("a", "led:ACT") + "]\n", `8:29: kiosk.buttons[0].line: "led:ACT" is an LED, which nobody can press; write a line`},
+	{"LED on a chip", gpio("number: 7") + "  lamps: {saved: {chip: gpiochip0, line: led:ACT}}\n", `8:25: kiosk.lamps.saved.chip: means nothing for an LED; remove it`},
 	{"sensor without driver", "sensors: [{name: a}]\n", `5:11: sensors[0].driver: missing; write driver, as driver: ds18b20`},
 	{"driver", "sensors: [{name: a, driver: dht22}]\n", `5:29: sensors[0].driver: "dht22" is not one of ds18b20, sht3x, bme280, hwmon, iio, thermal`},
 	{"two sensors of one name", "sensors:\n- {name: a, driver: iio}\n- {name: a, driver: thermal}\n", `7:10: sensors[1].name: the same as sensors[0].name in line 6; each needs its own`},

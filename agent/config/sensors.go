@@ -97,6 +97,12 @@ func (d *decoder) checkSensors(c *Config) {
 		d.addf(d.at("lines"), "lines", "lines need a board; write board: {driver: gpio}")
 	}
 	d.checkLinesBeside(c.Kiosk.wires(), mine)
+	inputs := mine
+	for i, b := range c.Kiosk.Buttons {
+		inputs = append(inputs, wire{fmt.Sprintf("kiosk.buttons[%d].line", i), b.Wire.Chip, b.Wire.Line})
+	}
+	inputs = append(inputs, wire{"kiosk.cancel.line", c.Kiosk.Cancel.Wire.Chip, c.Kiosk.Cancel.Wire.Line})
+	d.checkLEDs(inputs, c.Kiosk.outputs())
 }
 
 func (d *decoder) checkSensor(s *Sensor, path string) {

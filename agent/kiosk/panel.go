@@ -57,7 +57,8 @@ type panel struct {
 	savedFor time.Duration
 	wake     chan struct{} // holds one
 	tests    chan lampTest
-	changed  func() // told when the faults are others; may be nil
+	calls    chan chan struct{} // see Answers
+	changed  func()             // told when the faults are others; may be nil
 
 	mu sync.Mutex // guards what follows
 	s  signals
@@ -78,7 +79,7 @@ type signals struct {
 
 func newPanel(cfg Config, board hal.Board, events *reporter, log *slog.Logger) *panel {
 	p := &panel{
-		board: board, events: events, log: log, wake: make(chan struct{}, 1), tests: make(chan lampTest),
+		board: board, events: events, log: log, wake: make(chan struct{}, 1), tests: make(chan lampTest), calls: make(chan chan struct{}),
 		// Through the cool-down, or a person whose second press is only counted stands in the dark.
 		savedFor: max(savedFor, cfg.Cooldown+2*time.Second),
 		s:        signals{faults: map[string]bool{}},
@@ -171,6 +172,8 @@ func (p *panel) run(ctx context.Context) {
 			shown, green = p.show(p.look(), shown, green)
 		case <-p.due.C:
 			p.step()
+		case a := <-p.calls:
+			close(a)
 		case t := <-p.tests:
 			p.test(t)
 		case <-p.reopen.C:

@@ -26,3 +26,15 @@ type InputState struct {
 	AgoMS   int64  `json:"ago_ms"`            // how long before this record it changed
 	Changes int    `json:"changes,omitempty"` // changes before this one that did not hold
 }
+
+// KindWatchdog is the kind of events about the hardware watchdog.
+const KindWatchdog = "watchdog" // event: WatchdogState
+
+// WatchdogState is a change of how the board's watchdog stands.
+type WatchdogState struct {
+	State      string `json:"state"` // running, missing, starving, fed
+	Name       string `json:"name,omitempty"`
+	TimeoutS   int64  `json:"timeout_s,omitempty"`
+	CausedBoot bool   `json:"caused_boot,omitempty"` // the board started because it was not fed
+	Detail     string `json:"detail,omitempty"`      // starving: what is wrong
+}

@@ -63,6 +63,11 @@ func happening(lang string, h store.Happening) string {
 		if json.Unmarshal(body, &s) == nil {
 			return join(say(lang, "kind.snapshot"), s.Stream, s.Who, s.Reason)
 		}
+	case report.KindWatchdog:
+		var s report.WatchdogState
+		if json.Unmarshal(body, &s) == nil {
+			return watchdogText(lang, s)
+		}
 	case report.KindUplink:
 		var s report.UplinkState
 		if json.Unmarshal(body, &s) == nil {

@@ -10,3 +10,12 @@ func inputText(lang string, s report.InputState) string {
 	}
 	return join(s.Line, sayAfter(lang, "input", s.Kind+level))
 }
+
+// watchdogText says how a device's watchdog stands.
+func watchdogText(lang string, s report.WatchdogState) string {
+	caused := ""
+	if s.CausedBoot {
+		caused = say(lang, "watchdog.caused")
+	}
+	return join(sayAfter(lang, "watchdog", s.State), s.Name, caused, s.Detail)
+}

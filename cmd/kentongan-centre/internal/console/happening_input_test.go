@@ -31,3 +31,20 @@ func TestInputInWords(t *testing.T) {
 		}
 	}
 }
+
+func TestWatchdogInWords(t *testing.T) {
+	for want, w := range map[string]report.WatchdogState{
+		"Watchdog runs · i6300ESB timer · the board was reset because it hung":           {State: "running", Name: "i6300ESB timer", CausedBoot: true},
+		"Board is about to be reset: the device hangs · i6300 · journal does not answer": {State: "starving", Name: "i6300", Detail: "journal does not answer"},
+	} {
+		body, err := json.Marshal(w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var h store.Happening
+		h.Kind, h.Record.Body = report.KindWatchdog, body
+		if got := happening("en", h); got != want {
+			t.Errorf("%+v is %q, want %q", w, got, want)
+		}
+	}
+}

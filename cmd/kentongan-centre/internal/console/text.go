@@ -197,6 +197,12 @@ var pageTexts = map[string][2]string{
 	"kind.line":         {"Tombol, lampu atau kontak", "Button, lamp or contact"},
 	"kind.uplink":       {"Sambungan ke pialang", "Connection to the broker"},
 
+	"watchdog.running":  {"Pengawas papan berjalan", "Watchdog runs"},
+	"watchdog.missing":  {"Pengawas papan tidak dapat dipakai", "Watchdog can't be used"},
+	"watchdog.starving": {"Papan akan dinyalakan ulang: perangkat macet", "Board is about to be reset: the device hangs"},
+	"watchdog.fed":      {"Perangkat tidak lagi macet", "Device hangs no more"},
+	"watchdog.caused":   {"papan dinyalakan ulang karena macet", "the board was reset because it hung"},
+
 	"input.mains.on":   {"listrik padam", "mains are gone"},
 	"input.mains.off":  {"listrik ada", "mains are there"},
 	"input.ups.on":     {"baterai UPS hampir habis", "UPS battery is low"},

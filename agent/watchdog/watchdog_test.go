@@ -1,0 +1,175 @@
+package watchdog
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"kentongan/agent/report"
+	"kentongan/hal"
+	"kentongan/hal/sim"
+)
+
+type said struct {
+	mu  sync.Mutex // guards all
+	all []report.WatchdogState
+}
+
+func (s *said) WatchdogChanged(w report.WatchdogState) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.all = append(s.all, w)
+}
+
+func (s *said) states() (all []string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, w := range s.all {
+		all = append(all, w.State)
+	}
+	return all
+}
+
+// play runs a guard with a timeout of a minute on a simulated board.
+func play(t *testing.T, act func(*sim.Board, *said), checks ...Check) {
+	synctest.Test(t, func(t *testing.T) {
+		board, err := sim.Open(sim.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := &said{}
+		g := New(Config{WatchdogConfig: hal.WatchdogConfig{Timeout: time.Minute}, Checks: checks}, board, out, slog.New(slog.DiscardHandler))
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- g.Run(ctx) }()
+		synctest.Wait()
+		act(board, out)
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if board.Watchdog().Running {
+			t.Error("the watchdog runs after the agent ended in order")
+		}
+		if err := board.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestFedWhileAllIsWell(t *testing.T) {
+	play(t, func(b *sim.Board, out *said) {
+		time.Sleep(time.Hour)
+		if n := b.Watchdog().Resets; n != 0 {
+			t.Errorf("%d resets", n)
+		}
+		if got := out.states(); !slices.Equal(got, []string{"running"}) {
+			t.Errorf("said %v", got)
+		}
+	}, Check{Name: "spool", Run: func(context.Context) error { return nil }},
+		Check{Name: "slow kiosk", Run: func(ctx context.Context) error {
+			select {
+			case <-time.After(10 * time.Second): // of a round of 15
+				return nil
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}})
+}
+
+// A part that hangs is not waited for twice at once, and the board is reset.
+func TestHungPart(t *testing.T) {
+	var hangs atomic.Bool
+	var under atomic.Int32
+	var free atomic.Bool // no channel: one from outside the bubble would stop its clock
+	play(t, func(b *sim.Board, out *said) {
+		time.Sleep(10 * time.Minute)
+		hangs.Store(true)
+		time.Sleep(90 * time.Second)
+		if n := b.Watchdog().Resets; n != 1 {
+			t.Errorf("%d resets, want 1", n)
+		}
+		if n := under.Load(); n != 1 {
+			t.Errorf("%d checks of the same part hang", n)
+		}
+		if got := out.states(); !slices.Equal(got[:2], []string{"running", "starving"}) || !strings.Contains(out.all[1].Detail, "journal does not answer") {
+			t.Errorf("said %+v", out.all)
+		}
+		free.Store(true)
+		time.Sleep(2 * time.Second)
+	}, Check{Name: "journal", Run: func(context.Context) error {
+		if hangs.Load() {
+			under.Add(1)
+			for !free.Load() {
+				time.Sleep(time.Second)
+			}
+		}
+		return nil
+	}})
+}
+
+// A disk that refuses is borne for a while; the watchdog starves after that,
+// and eats again when the disk is back.
+func TestPatience(t *testing.T) {
+	var refuses atomic.Bool
+	play(t, func(b *sim.Board, out *said) {
+		refuses.Store(true)
+		time.Sleep(9 * time.Minute)
+		if got := out.states(); !slices.Equal(got, []string{"running"}) {
+			t.Errorf("after 9 minutes: %v", got)
+		}
+		time.Sleep(90 * time.Second)
+		if got := out.states(); !slices.Equal(got, []string{"running", "starving"}) || !strings.Contains(out.all[1].Detail, "disk is read-only") {
+			t.Errorf("after 10 minutes and a half: %+v", out.all)
+		}
+		refuses.Store(false)
+		time.Sleep(20 * time.Second)
+		if got := out.states(); !slices.Equal(got, []string{"running", "starving", "fed"}) || b.Watchdog().Resets != 0 {
+			t.Errorf("after the disk was back: %v, %d resets", got, b.Watchdog().Resets)
+		}
+	}, Check{Name: "spool", Patience: 10 * time.Minute, Run: func(context.Context) error {
+		if refuses.Load() {
+			return errors.New("disk is read-only")
+		}
+		return nil
+	}})
+}
+
+// A watchdog that somebody else has is told once, and taken when it is free.
+func TestBusyWatchdog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		board, err := sim.Open(sim.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer board.Close()
+		other, err := board.OpenWatchdog(hal.WatchdogConfig{Timeout: time.Hour})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out := &said{}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		g := New(Config{WatchdogConfig: hal.WatchdogConfig{Timeout: time.Minute}}, board, out, slog.New(slog.DiscardHandler))
+		go func() { ended <- g.Run(ctx) }()
+		time.Sleep(10 * time.Minute)
+		if err := other.Close(); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Minute)
+		if got := out.states(); !slices.Equal(got, []string{"missing", "running"}) {
+			t.Errorf("said %v", got)
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
