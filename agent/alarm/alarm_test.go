@@ -191,7 +191,7 @@ func TestGroupThatRecoversLeavesTheRest(t *testing.T) {
 	for _, s := range all {
 		p.find(s, "down", true)
 	}
-	p.pass(3 * time.Second)
+	p.pass(5 * time.Second)
 	p.want("dead", "raised group/poe1:poe_down hides 12")
 	for i, s := range all[:10] { // cameras boot one after the other
 		p.pass(time.Duration(i) * time.Second)

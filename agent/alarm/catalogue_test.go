@@ -104,7 +104,7 @@ func TestLargestAlarmFitsARecord(t *testing.T) {
 	for _, s := range all {
 		p.find(s, "down", true)
 	}
-	p.pass(2 * time.Second)
+	p.pass(6 * time.Second)
 	a := p.said[0]
 	if a.Hidden != 500 || len(a.Hides) != report.MaxHides {
 		t.Errorf("hides %d, names %d", a.Hidden, len(a.Hides))

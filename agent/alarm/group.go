@@ -29,8 +29,10 @@ const (
 	// togetherWithin is how close failures are that have one cause: the longest
 	// that the same cut takes to be seen by all (streams.md, 3.4).
 	togetherWithin = 20 * time.Second
-	groupRaise     = time.Second
-	groupClear     = 5 * time.Second
+	// groupRaise is that of a camera that is down: a switch that starts again in
+	// a moment is no incident either.
+	groupRaise = 5 * time.Second
+	groupClear = 5 * time.Second
 	// groupSettle is how long the last failed ones of a group that comes back
 	// are waited for, before each is an alarm of its own: cameras boot in 30 to
 	// 60 s, and not all alike.

@@ -61,6 +61,27 @@ type (
 		Duplicates uint64 `json:"duplicates"`
 		Conflicts  uint64 `json:"conflicts"`
 	}
+	alarmState struct {
+		ID        string `json:"id"`
+		Device    string `json:"device"`
+		Source    string `json:"source"`
+		Condition string `json:"condition"`
+		Severity  string `json:"severity"`
+		State     string `json:"state"`
+		By        string `json:"by"`
+		False     bool   `json:"false"`
+		Hidden    int    `json:"hidden"`
+		Text      struct {
+			ID string `json:"id"`
+			EN string `json:"en"`
+		} `json:"text"`
+	}
+	orderState struct {
+		ID      string `json:"id"`
+		Name    string `json:"name"`
+		Subject string `json:"subject"`
+		State   string `json:"state"`
+	}
 	streamState struct {
 		Device string `json:"device"`
 		Name   string `json:"stream"`
@@ -97,6 +118,27 @@ func (c *centre) lanes(ctx context.Context) ([]laneCount, error) {
 	}
 	err := c.get(ctx, "/api/v1/lanes", &got)
 	return got.Lanes, err
+}
+
+// alarms are those that are not over; ended, those that are.
+func (c *centre) alarms(ctx context.Context, ended bool) ([]alarmState, error) {
+	path := "/api/v1/alarms"
+	if ended {
+		path += "?ended=1"
+	}
+	var got struct {
+		Alarms []alarmState `json:"alarms"`
+	}
+	err := c.get(ctx, path, &got)
+	return got.Alarms, err
+}
+
+func (c *centre) orders(ctx context.Context) ([]orderState, error) {
+	var got struct {
+		Orders []orderState `json:"orders"`
+	}
+	err := c.get(ctx, "/api/v1/orders", &got)
+	return got.Orders, err
 }
 
 func (c *centre) streams(ctx context.Context) ([]streamState, error) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"text/template"
 	"time"
@@ -51,7 +52,21 @@ type deviceConfig struct {
 	Cooldown              time.Duration
 }
 
-type cameraConfig struct{ Name, URL, Username, Password string }
+type cameraConfig struct {
+	Name, URL, Username, Password string
+	SilentAfter                   string // "" is 8s
+	Group                         string // "" is none; else a switch of that name
+}
+
+// Groups are the switches that the cameras name.
+func (c deviceConfig) Groups() (names []string) {
+	for _, cam := range c.Cameras {
+		if cam.Group != "" && !slices.Contains(names, cam.Group) {
+			names = append(names, cam.Group)
+		}
+	}
+	return names
+}
 
 var configFile = template.Must(template.New("config").Parse(`# Made by kentongan-demo.
 device: {{.Device}}
@@ -69,8 +84,14 @@ uplink:
   keepalive: 5s
 streams:
 {{- range .Cameras}}
-  - {name: {{.Name}}, url: {{printf "%q" .URL}}, username: {{.Username}}, password: {{.Password}}, silent_after: 8s}
+  - {name: {{.Name}}, url: {{printf "%q" .URL}}, username: {{.Username}}, password: {{.Password}}, silent_after: {{or .SilentAfter "8s"}}{{with .Group}}, group: {{.}}{{end}}}
 {{- else}} []
+{{- end}}
+{{- with .Groups}}
+groups:
+{{- range .}}
+  - {name: {{.}}, kind: switch, label: Switch {{.}}}
+{{- end}}
 {{- end}}
 board: {driver: sim, socket: {{printf "%q" .Socket}}}
 kiosk:

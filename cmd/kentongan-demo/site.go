@@ -82,7 +82,7 @@ func openSite(ctx context.Context, o siteOptions) (*site, error) {
 func (s *site) deviceConfig() deviceConfig {
 	c := deviceConfig{Cooldown: time.Second, Device: demoDevice, Broker: "mqtt://" + s.network.addr(), CentreKey: s.centre.key}
 	for _, cam := range s.cameras {
-		c.Cameras = append(c.Cameras, cameraConfig{cam.Name(), cam.URL(), cameraUser, cameraSecret})
+		c.Cameras = append(c.Cameras, cameraConfig{Name: cam.Name(), URL: cam.URL(), Username: cameraUser, Password: cameraSecret})
 	}
 	return c
 }

@@ -93,7 +93,7 @@ func TestPagesSay(t *testing.T) {
 		"good, en":      {(*seeder).province, "/?lang=en", []string{"Every record is accounted for", "Devices online 3 of 4", "Device offline cam-pandeglang", "User name or password refused.", "Street light out", "Arrived after 2 h 40 min"}},
 		"wounded, en":   {all, "/?lang=en", []string{"3 numbers missing without explanation · 1 contradicting record", "Conflicting records 1 · complaint kiosk-7", "Missing numbers 3 · event cam-kp3b"}},
 		"devices, en":   {all, "/devices?lang=en", []string{"cam-pandeglang offline since 44 min ago Alun-alun Pandeglang", "kiosk-7 online since 3 h ago Balai Kota Serang 1 of 2 1 in trouble 14 0"}},
-		"device, en":    {all, "/devices/kiosk-7?lang=en", []string{"gate playing since 3 h ago H264 1920×1080 tcp 25.0 2.4 Mbit/s 38 ms", "lobby silent", "complaint conflict 14 14 0 0 0 0 1", "Button or lamp GPIO24 · stuck", "Device started again after an abrupt end"}},
+		"device, en":    {all, "/devices/kiosk-7?lang=en", []string{"gate playing since 3 h ago H264 1920×1080 tcp 25.0 2.4 Mbit/s 38 ms", "lobby silent", "complaint conflict 14 14 0 0 0 0 1", "Button, lamp or contact GPIO24 · stuck", "Device started again after an abrupt end"}},
 		"device, id":    {all, "/devices/kiosk-7?lang=id", []string{"25,0", "2,4 Mbit/s", "Perangkat menyala lagi setelah padam mendadak"}},
 		"complaints":    {all, "/complaints?lang=en", []string{"000C-0003-Z Social aid not received", "clock not set", "estimated", "2 h 40 min"}},
 		"of one kiosk":  {all, "/complaints?lang=en&device=kiosk-12", []string{"000C-0003-Z", "Show all"}},

@@ -8,7 +8,7 @@ CREATE TABLE alarm (
 	device     TEXT NOT NULL,
 	id         TEXT NOT NULL,              -- of the occurrence, by the device
 	n          INTEGER NOT NULL,           -- the change that this row shows
-	told       INTEGER NOT NULL,           -- 1 = by an event, 0 = by the set alone, without texts
+	told       INTEGER NOT NULL,           -- 1 = doc is of change n, 0 = of an older one or of the set, which has no texts
 	source     TEXT NOT NULL,
 	condition  TEXT NOT NULL,
 	severity   TEXT NOT NULL,
@@ -98,7 +98,7 @@ func (s *alarmStatements) list() []prepared {
 				ended_at = CASE WHEN excluded.ended_at > 0 AND alarm.ended_at > 0 THEN alarm.ended_at ELSE excluded.ended_at END
 			WHERE excluded.n > alarm.n OR excluded.n = alarm.n AND alarm.told = 0`},
 		{&s.lineAlarm, `INSERT INTO alarm (device, id, n, told, source, condition, severity, state, since_ms, raised_at, doc) VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?)
-			ON CONFLICT DO UPDATE SET n = excluded.n, severity = excluded.severity, state = excluded.state, ended_at = 0 WHERE excluded.n > alarm.n`},
+			ON CONFLICT DO UPDATE SET n = excluded.n, told = 0, severity = excluded.severity, state = excluded.state, ended_at = 0 WHERE excluded.n > alarm.n`},
 		{&s.closeAlarms, `UPDATE alarm SET state = 'cleared', ended_at = ?1 WHERE device = ?2 AND ended_at = 0
 			AND id NOT IN (SELECT value FROM json_each(?3)) AND (n <= ?4 OR raised_at < ?1 - 60000)`},
 		{&s.selectSet, `SELECT ledger, n, ids, whole FROM alarm_set WHERE device = ?`},

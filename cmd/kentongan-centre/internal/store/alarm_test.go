@@ -102,6 +102,13 @@ func TestAlarmsFollowTheirNewestChange(t *testing.T) {
 			d.set(1, "a")
 			d.event(report.KindAlarm, anAlarm("a", 1, report.AlarmRaised))
 		}, []string{"a raised"}},
+		"the set comes before a change": {func(d *alarmDevice) {
+			d.event(report.KindAlarm, anAlarm("a", 1, report.AlarmRaised))
+			d.set(2, "a")
+			a := anAlarm("a", 2, report.AlarmAcknowledged)
+			a.Text.EN = ""
+			d.event(report.KindAlarm, a)
+		}, []string{"a acknowledged textless"}}, // the whole of the event is there
 		"only the set": {func(d *alarmDevice) { d.set(1, "a") }, []string{"a raised textless"}},
 		"its end was dropped from a full lane": {func(d *alarmDevice) {
 			d.event(report.KindAlarm, anAlarm("a", 1, report.AlarmRaised))
