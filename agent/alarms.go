@@ -33,6 +33,7 @@ func (a *Agent) newAlarms(apps []string) *alarm.Engine {
 		c.Sources = append(c.Sources, "stream/"+name)
 	}
 	c.Sources = append(c.Sources, sensorSources(a.cfg)...)
+	c.Sources = append(c.Sources, kioskSources(a.cfg)...)
 	g := alarm.Group{Name: "apps", Kind: alarm.GroupApps, Auto: true}
 	for _, name := range apps {
 		g.Members = append(g.Members, "app/"+name)

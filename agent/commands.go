@@ -30,7 +30,7 @@ func (a *Agent) newCommands() (*command.Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := command.New(command.Config{
+	c := command.Config{
 		Device: a.cfg.Device, Keys: a.cfg.Uplink.CentreKeys(), Keeper: results{a.spool}, Saved: saved,
 		Save: func(text []byte) error { return saveFile(file, text) },
 		Now: func() (time.Time, report.Clock) {
@@ -41,7 +41,11 @@ func (a *Agent) newCommands() (*command.Runner, error) {
 			command.AckAlarm(operators{a.journal.alarms}),
 			command.Snapshot(cameras{a}, a.spool),
 		},
-	}, a.o.Log)
+	}
+	if len(a.cfg.Kiosk.Buttons) > 0 {
+		c.Handlers = append(c.Handlers, command.Ticket(tickets{a}))
+	}
+	r, err := command.New(c, a.o.Log)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", file, err)
 	}

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"periph.io/x/conn/v3/gpio"
 
+	"kentongan/agent/alarm"
 	"kentongan/agent/config"
 	"kentongan/agent/kiosk"
 	"kentongan/agent/kiosk/printer"
@@ -29,7 +31,9 @@ func (a *Agent) buildKiosk() (err error) {
 		cfg.OnKept = a.printSlip(print)
 	}
 	if at, ok := a.cfg.Kiosk.SelfTest.Since(); ok {
-		cfg.SelfTest = &kiosk.SelfTest{At: at, Now: a.localTime, Centre: a.reachesCentre}
+		cfg.SelfTest = &kiosk.SelfTest{At: at, Now: a.localTime, Centre: a.reachesCentre, Found: func(ok bool, why string) {
+			a.journal.kioskFound("self_test", !ok, why)
+		}}
 		if print != nil {
 			cfg.SelfTest.Printer = func() (bool, string) {
 				s := print.Status()
@@ -40,7 +44,7 @@ func (a *Agent) buildKiosk() (err error) {
 	if a.kiosk, err = kiosk.New(cfg, a.board, a.spool, a.o.Log); err != nil {
 		return err
 	}
-	a.parts = append(a.parts, part{"kiosk", a.kiosk.Run})
+	a.parts = append(a.parts, part{"kiosk", a.kiosk.Run}, part{"kiosk alarms", a.watchKiosk})
 	return a.buildScreen(a.cfg.Kiosk)
 }
 
@@ -80,7 +84,10 @@ func (a *Agent) buildPrinter(c config.Printer) *printer.Printer {
 	}
 	p := printer.New(printer.Config{
 		Device: c.Device, Baud: int(c.Baud), Width: int(c.Width), Title: c.Title, URL: c.URL, Log: a.o.Log,
-		OnState: func(s report.PrinterState) { a.journal.add(report.Event, report.KindPrinter, s) },
+		OnState: func(s report.PrinterState) {
+			a.journal.add(report.Event, report.KindPrinter, s)
+			a.journal.kioskFound("printer", !printer.Prints(s.State), strings.TrimSpace(s.State+" "+s.Detail))
+		},
 	})
 	a.parts = append(a.parts, part{"printer", p.Run})
 	return p
@@ -92,6 +99,44 @@ func (a *Agent) printSlip(p *printer.Printer) func(kiosk.Kept) {
 		p.Print(printer.Slip{Ticket: k.Ticket, PIN: k.PIN, Label: k.Label, At: now, Set: set})
 	}
 }
+
+// kioskSource is the source of findings about the kiosk.
+const kioskSource = "kiosk"
+
+func kioskSources(c *config.Config) []string {
+	if len(c.Kiosk.Buttons) == 0 {
+		return nil
+	}
+	return []string{kioskSource}
+}
+
+func (j *journal) kioskFound(condition string, present bool, detail string) {
+	if j.alarms != nil {
+		j.alarms.Found(alarm.Finding{Source: kioskSource, Condition: condition, Present: present, Confidence: 1, Detail: detail})
+	}
+}
+
+// watchKiosk tells the alarms whether the kiosk serves. Until its lines are open
+// it does not; the alarm's delay is for that.
+func (a *Agent) watchKiosk(ctx context.Context) error {
+	for {
+		changed := a.kiosk.Changed()
+		s := a.kiosk.Show()
+		a.journal.kioskFound("out_of_service", s.Out, a.kiosk.Troubles())
+		a.journal.kioskFound("button", s.Part && !s.Out, a.kiosk.Troubles())
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+// tickets brings the centre's word on complaints to the kiosk, which is built
+// after the orders.
+type tickets struct{ agent *Agent }
+
+func (t tickets) SetTicket(s report.TicketStatus) error { return t.agent.kiosk.SetTicket(s) }
 
 // localTime is the time of day here, and whether the clock was ever set.
 func (a *Agent) localTime() (time.Time, bool) {

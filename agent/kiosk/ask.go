@@ -9,44 +9,27 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
-	"time"
 
 	"kentongan/agent/report"
 )
 
-// States of a complaint, as a citizen may ask for them. The first three are what
-// the kiosk knows by itself; the others are the centre's word.
+// States of a complaint that the kiosk knows by itself; the others are the
+// centre's word.
 const (
-	StateSaved     = "saved"     // on this kiosk's disk, the centre does not have it yet
-	StateReceived  = "received"  // the centre has it
-	StateWithdrawn = "withdrawn" // taken back
-	StateAssigned  = "assigned"  // an agency has it
-	StateDone      = "done"
-	StateRejected  = "rejected"
+	StateSaved     = "saved"                // on this kiosk's disk, the centre does not have it yet
+	StateReceived  = report.TicketReceived  // the centre has it
+	StateWithdrawn = report.TicketWithdrawn // taken back
 )
-
-// TicketStates are those that the centre may set.
-func TicketStates() []string {
-	return []string{StateReceived, StateAssigned, StateDone, StateRejected}
-}
 
 // ErrTicket is a ticket that this kiosk did not give out, or a PIN that is not
 // its own. Which of the two it was is not told: tickets can be guessed.
 var ErrTicket = errors.New("the ticket and the PIN don't belong together")
 
-// TicketState is what is known of a complaint.
-type TicketState struct {
-	Ticket string
-	State  string
-	At     time.Time // when the centre said so; zero for what the kiosk knows itself
-	Note   report.Text
-}
-
 // Ask tells how a complaint stands, to who has its PIN. Guesses are for the
 // caller to limit.
-func (k *Kiosk) Ask(t report.Ticket, pin string) (TicketState, error) {
+func (k *Kiosk) Ask(t report.Ticket, pin string) (report.TicketStatus, error) {
 	if !k.numbers.pinFits(t, pin) || t.Device != k.cfg.Number || k.cfg.Head == nil {
-		return TicketState{}, ErrTicket
+		return report.TicketStatus{}, ErrTicket
 	}
 	if s, ok := k.ledger.find(t.String()); ok {
 		return s, nil
@@ -54,9 +37,9 @@ func (k *Kiosk) Ask(t report.Ticket, pin string) (TicketState, error) {
 	head := k.cfg.Head()
 	seq, ok := k.numbers.seqOf(t, head.Next)
 	if !ok && k.numbers.base == 0 {
-		return TicketState{}, ErrTicket // it can't have been given out
+		return report.TicketStatus{}, ErrTicket // it can't have been given out
 	}
-	s := TicketState{Ticket: t.String(), State: StateReceived}
+	s := report.TicketStatus{Ticket: t.String(), State: StateReceived}
 	if ok && seq >= head.First {
 		s.State = StateSaved
 	}
@@ -64,8 +47,8 @@ func (k *Kiosk) Ask(t report.Ticket, pin string) (TicketState, error) {
 }
 
 // SetTicket keeps what the centre says of a complaint. It returns when that is
-// on the disk.
-func (k *Kiosk) SetTicket(s TicketState) error {
+// on the disk. What is older than what is known is passed over.
+func (k *Kiosk) SetTicket(s report.TicketStatus) error {
 	t, err := report.ParseTicket(s.Ticket)
 	if err != nil {
 		return err
@@ -73,10 +56,13 @@ func (k *Kiosk) SetTicket(s TicketState) error {
 	if t.Device != k.cfg.Number {
 		return fmt.Errorf("ticket %s is of kiosk %d, this is %d", t, t.Device, k.cfg.Number)
 	}
-	if !slices.Contains(TicketStates(), s.State) {
-		return fmt.Errorf("ticket %s: state %q: there is %v", t, s.State, TicketStates())
+	if !slices.Contains(report.TicketStates(), s.State) {
+		return fmt.Errorf("ticket %s: state %q: there is %v", t, s.State, report.TicketStates())
 	}
 	s.Ticket = t.String()
+	if known, ok := k.ledger.find(s.Ticket); ok && known.At.After(s.At) {
+		return nil
+	}
 	return k.ledger.set(s)
 }
 
@@ -92,8 +78,8 @@ const (
 type ledger struct {
 	dir string // "" keeps nothing
 
-	mu     sync.Mutex    // guards states
-	states []TicketState // the newest word last
+	mu     sync.Mutex            // guards states
+	states []report.TicketStatus // the newest word last
 }
 
 func openLedger(dir string) (*ledger, error) {
@@ -115,7 +101,7 @@ func openLedger(dir string) (*ledger, error) {
 	return l, nil
 }
 
-func (l *ledger) find(ticket string) (TicketState, bool) {
+func (l *ledger) find(ticket string) (report.TicketStatus, bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	for _, s := range l.states {
@@ -123,13 +109,13 @@ func (l *ledger) find(ticket string) (TicketState, bool) {
 			return s, true
 		}
 	}
-	return TicketState{}, false
+	return report.TicketStatus{}, false
 }
 
-func (l *ledger) set(s TicketState) error {
+func (l *ledger) set(s report.TicketStatus) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	next := slices.DeleteFunc(slices.Clone(l.states), func(o TicketState) bool { return o.Ticket == s.Ticket })
+	next := slices.DeleteFunc(slices.Clone(l.states), func(o report.TicketStatus) bool { return o.Ticket == s.Ticket })
 	next = append(next, s)
 	next = next[max(0, len(next)-maxLedger):]
 	if l.dir != "" {

@@ -34,7 +34,7 @@ func TestAsk(t *testing.T) {
 	k := asking(t, &head)
 	ticket := func(seq uint64) report.Ticket { return k.numbers.ticket(seq) }
 	pin := func(seq uint64) string { return k.numbers.pinOf(ticket(seq)) }
-	if err := k.SetTicket(TicketState{Ticket: ticket(3).String(), State: StateDone, At: time.Unix(1, 0), Note: report.Text{ID: "Selesai"}}); err != nil {
+	if err := k.SetTicket(report.TicketStatus{Ticket: ticket(3).String(), State: report.TicketDone, At: time.Unix(1, 0), Note: report.Text{ID: "Selesai"}}); err != nil {
 		t.Fatal(err)
 	}
 	tests := map[string]struct {
@@ -45,7 +45,7 @@ func TestAsk(t *testing.T) {
 		"waits":            {ticket(9), pin(9), StateSaved},
 		"the first":        {ticket(5), pin(5), StateSaved},
 		"received":         {ticket(4), pin(4), StateReceived},
-		"the centre's":     {ticket(3), pin(3), StateDone},
+		"the centre's":     {ticket(3), pin(3), report.TicketDone},
 		"another's PIN":    {ticket(3), pin(4), ""},
 		"no PIN":           {ticket(3), "", ""},
 		"not given out":    {ticket(10), pin(10), ""},
@@ -60,16 +60,16 @@ func TestAsk(t *testing.T) {
 		})
 	}
 	again := newKiosk(t, k.cfg)
-	if got, err := again.Ask(ticket(3), pin(3)); err != nil || got.State != StateDone || got.Note.ID != "Selesai" {
+	if got, err := again.Ask(ticket(3), pin(3)); err != nil || got.State != report.TicketDone || got.Note.ID != "Selesai" {
 		t.Errorf("after a restart: %+v, %v", got, err)
 	}
 }
 
 func TestSetTicketRefuses(t *testing.T) {
 	k := asking(t, &report.Head{First: 1, Next: 2})
-	for name, s := range map[string]TicketState{
-		"no ticket":     {Ticket: "0007-0001-0", State: StateDone},
-		"another kiosk": {Ticket: report.NewTicket(8, 1).String(), State: StateDone},
+	for name, s := range map[string]report.TicketStatus{
+		"no ticket":     {Ticket: "0007-0001-0", State: report.TicketDone},
+		"another kiosk": {Ticket: report.NewTicket(8, 1).String(), State: report.TicketDone},
 		"unknown state": {Ticket: report.NewTicket(7, 1).String(), State: "lost"},
 		"not its word":  {Ticket: report.NewTicket(7, 1).String(), State: StateSaved},
 	} {
@@ -82,7 +82,7 @@ func TestSetTicketRefuses(t *testing.T) {
 func TestLedgerIsBounded(t *testing.T) {
 	l := &ledger{}
 	for n := range uint64(maxLedger + 10) {
-		if err := l.set(TicketState{Ticket: report.NewTicket(7, n).String(), State: StateDone}); err != nil {
+		if err := l.set(report.TicketStatus{Ticket: report.NewTicket(7, n).String(), State: report.TicketDone}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -103,7 +103,7 @@ func TestLedgerSurvivesABadFile(t *testing.T) {
 	if err == nil {
 		t.Error("a bad file is no error")
 	}
-	if err := l.set(TicketState{Ticket: "a"}); err != nil {
+	if err := l.set(report.TicketStatus{Ticket: "a"}); err != nil {
 		t.Error(err)
 	}
 }

@@ -42,6 +42,9 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -299,4 +302,21 @@ func (k *Kiosk) Status() Status {
 	defer k.mu.Unlock()
 	s.LastTicket, s.LastSeq = k.last.Ticket, k.last.Seq
 	return s
+}
+
+// Troubles says in one line what is wrong; "" while nothing is.
+func (k *Kiosk) Troubles() string {
+	var all []string
+	s := k.Status()
+	for _, b := range s.Buttons {
+		if b.State != stateOK && b.State != "" {
+			all = append(all, strings.TrimSpace("button "+b.Name+" "+b.State+": "+b.Detail))
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(s.Lamps)) {
+		if state := s.Lamps[name]; state != stateOK {
+			all = append(all, "lamp "+name+" "+state)
+		}
+	}
+	return strings.Join(all, "; ")
 }

@@ -90,7 +90,7 @@ func (r *reporter) run(ctx context.Context) {
 				r.log.Warn("tickets not remembered", "err", err)
 			}
 		case ticket := <-r.taken:
-			if err := r.ledger.set(TicketState{Ticket: ticket, State: StateWithdrawn, At: time.Now()}); err != nil {
+			if err := r.ledger.set(report.TicketStatus{Ticket: ticket, State: StateWithdrawn}); err != nil {
 				r.log.Warn("state of a complaint not remembered", "err", err)
 			}
 		case <-ctx.Done():

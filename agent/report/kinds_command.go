@@ -11,8 +11,9 @@ const (
 
 // Names of orders, with the type of their arguments.
 const (
-	OrderSnapshot = "snapshot"  // SnapshotArgs
-	OrderAckAlarm = "ack-alarm" // AckAlarmArgs
+	OrderSnapshot = "snapshot"      // SnapshotArgs
+	OrderAckAlarm = "ack-alarm"     // AckAlarmArgs
+	OrderTicket   = "ticket-status" // TicketStatus
 )
 
 // States of CommandResult.

@@ -1,6 +1,9 @@
 package report
 
-import "strings"
+import (
+	"strings"
+	"time"
+)
 
 // Kinds of records of a kiosk beside the press itself.
 const (
@@ -36,6 +39,29 @@ type PrinterState struct {
 	State   string `json:"state"` // ok, paper_low, paper_out, cover, offline, error, silent, hung, missing
 	Detail  string `json:"detail,omitempty"`
 	Dropped uint64 `json:"dropped,omitempty"` // slips that were not printed in the state before
+}
+
+// States of a complaint that the centre tells a kiosk and its citizens.
+const (
+	TicketReceived  = "received"
+	TicketAssigned  = "assigned" // an agency has it
+	TicketDone      = "done"
+	TicketRejected  = "rejected"  // it can't be dealt with
+	TicketWithdrawn = "withdrawn" // by a Cancel; the centre does not say it, it hears it
+)
+
+// TicketStates are those that the centre may tell.
+func TicketStates() []string {
+	return []string{TicketReceived, TicketAssigned, TicketDone, TicketRejected}
+}
+
+// TicketStatus tells a kiosk how a complaint of its own stands, for the citizen
+// who asks there. Note is shown to whoever has the ticket and its PIN.
+type TicketStatus struct {
+	Ticket string    `json:"ticket"`
+	State  string    `json:"state"`
+	At     time.Time `json:"at"`
+	Note   Text      `json:"note"`
 }
 
 // pinLength is the number of characters of a PIN.

@@ -52,7 +52,7 @@ type Kiosk interface {
 	Changed() <-chan struct{}
 	Touch(ctx context.Context, button string) (kiosk.Kept, error)
 	Cancel(ctx context.Context, button, ticket string) error
-	Ask(t report.Ticket, pin string) (kiosk.TicketState, error)
+	Ask(t report.Ticket, pin string) (report.TicketStatus, error)
 }
 
 // Choice is a service that can be touched.

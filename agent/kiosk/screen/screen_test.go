@@ -83,11 +83,11 @@ func (p *played) Cancel(_ context.Context, _, ticket string) error {
 	return nil
 }
 
-func (p *played) Ask(t report.Ticket, pin string) (kiosk.TicketState, error) {
+func (p *played) Ask(t report.Ticket, pin string) (report.TicketStatus, error) {
 	if pin != "4K7P" {
-		return kiosk.TicketState{}, kiosk.ErrTicket
+		return report.TicketStatus{}, kiosk.ErrTicket
 	}
-	return kiosk.TicketState{Ticket: t.String(), State: kiosk.StateAssigned, At: time.Date(2026, 11, 25, 9, 0, 0, 0, time.Local), Note: report.Text{ID: "Dinas PUPR", EN: "Public works"}}, nil
+	return report.TicketStatus{Ticket: t.String(), State: report.TicketAssigned, At: time.Date(2026, 11, 25, 9, 0, 0, 0, time.Local), Note: report.Text{ID: "Dinas PUPR", EN: "Public works"}}, nil
 }
 
 func settings(t testing.TB) Config {
