@@ -87,6 +87,9 @@ func (e evidence) judge() blame {
 	case e.path.OnLink && e.path.Neighbour == NeighbourThere:
 		return e.whom(blame{CauseCamera, 0.8, "it answers on the wire (ARP) and takes no connection: it hangs, or a firewall is on it"},
 			blame{CauseNetwork, 0.7, "they answer on the wire (ARP) and take no connection"})
+	case e.path.OnLink && !e.path.Here:
+		return e.whom(blame{CausePower, 0.5, "no answer on the same network; whether it still answers on the wire is not known yet"},
+			blame{CausePower, 0.6, "no answer from any of them on the same network"})
 	}
 	return e.whom(blame{CauseNetwork, 0.6, "no answer from beyond the router: the link to there, or the camera's power"},
 		blame{CauseNetwork, 0.9, "no answer from any of them: the link to there"})

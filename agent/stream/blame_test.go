@@ -2,6 +2,7 @@ package stream
 
 import (
 	"crypto/x509"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/bluenviron/gortsplib/v4/pkg/liberrors"
+	"golang.org/x/sys/unix"
 )
 
 func dialError(err error) error { return &net.OpError{Op: "dial", Net: "tcp", Err: err} }
@@ -49,6 +51,7 @@ func TestBlame(t *testing.T) {
 		"a router finds none of them":       {noHost, StateConnecting, far, func(e *evidence) { e.common = 7 }, CauseNetwork},
 		"ARP, no TCP":                       {os.ErrDeadlineExceeded, StateConnecting, there, nil, CauseCamera},
 		"ARP, no TCP, all of them":          {os.ErrDeadlineExceeded, StateConnecting, there, func(e *evidence) { e.common = 7 }, CauseNetwork},
+		"nothing, ARP not known yet":        {os.ErrDeadlineExceeded, StateConnecting, near, nil, CausePower},
 		"nothing from afar":                 {os.ErrDeadlineExceeded, StateConnecting, far, nil, CauseNetwork},
 		"own cable":                         {noHost, StateConnecting, unplugged, nil, CauseBoard},
 		"no route":                          {noNet, StateConnecting, Path{}, nil, CauseBoard},
@@ -80,6 +83,19 @@ func TestBlame(t *testing.T) {
 				t.Errorf("blames %+v, want %s", b, tt.want)
 			}
 		})
+	}
+}
+
+// TestRemember: what was known of a fault is not lost with the next try.
+func TestRemember(t *testing.T) {
+	was := evidence{class: ClassUnreachable, hostGone: true, path: Path{OnLink: true, Interface: "eth0", Neighbour: NeighbourThere}}
+	e := evidence{class: ClassTimeout, step: StateConnecting, path: Path{OnLink: true, Interface: "eth0"}}
+	if e.remember(was); !e.hostGone || e.path.Neighbour != NeighbourThere {
+		t.Errorf("forgot: %+v", e)
+	}
+	e = evidence{class: ClassTimeout, step: StateConnecting, path: Path{OnLink: true, Interface: "eth0", Neighbour: NeighbourMissing}}
+	if e.remember(was); e.path.Neighbour != NeighbourMissing {
+		t.Errorf("what is known now is not believed: %+v", e)
 	}
 }
 
@@ -145,21 +161,37 @@ func TestStarved(t *testing.T) {
 	}
 }
 
+// neighbourMessage is one answer of the kernel.
+func neighbourMessage(addr string, state uint16) []byte {
+	dst := netip.MustParseAddr(addr).AsSlice()
+	b := make([]byte, 16+12, 64)
+	binary.LittleEndian.PutUint16(b[4:], unix.RTM_NEWNEIGH)
+	binary.LittleEndian.PutUint16(b[24:], state)
+	b = append(b, 10, 0, 2, 0, 2, 4, 6, 8, 10, 12, 0, 0) // the link's address, padded
+	b = append(b, byte(4+len(dst)), 0, 1, 0)
+	b = append(b, dst...)
+	binary.LittleEndian.PutUint32(b, uint32(len(b)))
+	return b
+}
+
 func TestNeighbour(t *testing.T) {
-	table := []byte(`IP address       HW type     Flags       HW address            Mask     Device
-10.9.0.7         0x1         0x2         02:42:ac:11:00:02     *        eth0
-10.9.0.8         0x1         0x0         00:00:00:00:00:00     *        eth0
-10.9.0.9         0x1         0x6         02:42:ac:11:00:03     *        eth0
-10.9.0.10        0x1         zz          02:42:ac:11:00:03     *        eth0
-10.9.0.11
-`)
-	for addr, want := range map[string]string{
-		"10.9.0.7": NeighbourThere, "10.9.0.8": NeighbourMissing, "10.9.0.9": NeighbourThere,
-		"10.9.0.10": NeighbourUnknown, "10.9.0.11": NeighbourUnknown, "10.9.0.1": NeighbourUnknown, "fe80::1": NeighbourUnknown,
+	var table []byte
+	for addr, state := range map[string]uint16{
+		"10.9.0.7": unix.NUD_REACHABLE, "10.9.0.8": unix.NUD_FAILED, "10.9.0.9": unix.NUD_PERMANENT, "10.9.0.10": unix.NUD_STALE,
+		"10.9.0.11": unix.NUD_PROBE, "10.9.0.12": unix.NUD_INCOMPLETE, "fe80::1": unix.NUD_REACHABLE,
 	} {
-		if got := neighbour(table, netip.MustParseAddr(addr)); got != want {
+		table = append(table, neighbourMessage(addr, state)...)
+	}
+	for addr, want := range map[string]string{
+		"10.9.0.7": NeighbourThere, "10.9.0.8": NeighbourMissing, "10.9.0.9": NeighbourThere, "10.9.0.10": NeighbourUnknown,
+		"10.9.0.11": NeighbourUnknown, "10.9.0.12": NeighbourMissing, "10.9.0.1": NeighbourUnknown, "fe80::1": NeighbourThere,
+	} {
+		if got := neighbourIn(table, netip.MustParseAddr(addr)); got != want {
 			t.Errorf("%s is %q, want %q", addr, got, want)
 		}
+	}
+	if got := neighbour(netip.MustParseAddr("203.0.113.77")); got != NeighbourUnknown {
+		t.Errorf("an address of nowhere is %q to the kernel", got)
 	}
 }
 
@@ -202,10 +234,11 @@ func TestOverflows(t *testing.T) {
 
 // FuzzTables: what the kernel's tables hold never panics.
 func FuzzTables(f *testing.F) {
-	f.Add([]byte("10.9.0.7 0x1 0x2 02:42:ac:11:00:02 * eth0\neth0 0009000A 0 1 0 0 0 00FFFFFF"))
+	f.Add([]byte("eth0 0009000A 0 1 0 0 0 00FFFFFF\nUdp: RcvbufErrors\nUdp: 1\n"))
+	f.Add(neighbourMessage("10.9.0.7", unix.NUD_REACHABLE))
 	to := netip.MustParseAddr("10.9.0.7")
 	f.Fuzz(func(_ *testing.T, table []byte) {
-		neighbour(table, to)
+		neighbourIn(table, to)
 		routeFor(table, to)
 		udpOverflows(table)
 	})

@@ -46,13 +46,27 @@ func (w *Watcher) fail(s *session, err error) {
 func (w *Watcher) blame(e evidence) {
 	now := time.Now()
 	e.clockKnown = w.cfg.ClockKnown()
-	e.starved = w.fault.is && w.fault.starved && w.fault.class == e.class || w.cfg.Site.starved(now, w.cfg.SilentAfter)
+	if w.fault.is && !e.answered() && e.addr == w.fault.addr {
+		e.remember(w.fault.evidence)
+	}
 	if !w.fault.is {
 		w.fault.is, w.fault.since = true, now
 	}
 	w.fault.evidence = e
 	w.cfg.Site.set(w.cfg.Name, true, now)
 	w.retell()
+}
+
+// remember keeps what was known of the same fault and is not known now: routers
+// say that nobody is there once a second to all who ask (RFC 1812, 4.3.2.8), and
+// the kernel takes a neighbour's word for a while only.
+func (e *evidence) remember(was evidence) {
+	if e.class == ClassTimeout {
+		e.hostGone = e.hostGone || was.hostGone
+	}
+	if e.path.Neighbour == NeighbourUnknown && e.path.Interface == was.path.Interface {
+		e.path.Neighbour = was.path.Neighbour
+	}
 }
 
 // retell says again what is wrong, when it is seen with other eyes by now.
@@ -66,8 +80,11 @@ func (w *Watcher) retell() {
 		w.fault.take(r, w.cfg.Site)
 	default:
 	}
+	w.fault.lookAgain(w.cfg.Site)
+	now := time.Now()
 	w.fault.common = w.cfg.Site.common(w.cfg.Name)
-	w.fault.judgeNow(time.Now())
+	w.fault.starved = w.cfg.Site.starved(now, w.cfg.SilentAfter)
+	w.fault.judgeNow(now)
 	st, _ := w.board.read()
 	if st.State != StateFailed && st.State != StateSilent {
 		return
@@ -100,6 +117,17 @@ func (f *fault) take(r probeResult, site *Site) {
 	if r.state == probeFailed {
 		met := gather(r.err, StateConnecting, f.addr, site.look(f.addr))
 		f.hostGone, f.path = met.hostGone, met.path
+	}
+}
+
+// lookAgain asks for what the kernel did not know yet: it takes 8 s to find out
+// that a neighbour which it knew does not answer any more.
+func (f *fault) lookAgain(site *Site) {
+	if f.answered() || !f.path.OnLink || f.path.Here || f.path.Neighbour != NeighbourUnknown {
+		return
+	}
+	if p := site.look(f.addr); p.LinkDown || p.Neighbour != NeighbourUnknown {
+		f.path = p
 	}
 }
 

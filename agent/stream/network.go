@@ -3,12 +3,16 @@ package stream
 import (
 	"bufio"
 	"bytes"
+	"encoding/binary"
 	"net"
 	"net/netip"
 	"os"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
 )
 
 // Path is what this board's own network knows of the way to a camera.
@@ -22,7 +26,7 @@ type Path struct {
 
 // What the neighbour table says.
 const (
-	NeighbourUnknown = ""        // nothing, or it does not apply
+	NeighbourUnknown = ""        // nothing that is new enough, or it does not apply
 	NeighbourThere   = "there"   // it answered ARP
 	NeighbourMissing = "missing" // it does not answer ARP
 )
@@ -64,8 +68,8 @@ func pathOnLink(to netip.Addr) (Path, bool) {
 				continue
 			}
 			out := Path{Here: p.Addr() == to, OnLink: true, Interface: i.Name, LinkDown: !carrier(i.Name)}
-			if table, err := os.ReadFile("/proc/net/arp"); err == nil && !out.Here {
-				out.Neighbour = neighbour(table, to)
+			if !out.Here {
+				out.Neighbour = neighbour(to)
 			}
 			return out, true
 		}
@@ -90,33 +94,63 @@ func carrier(name string) bool {
 	return err == nil && i.Flags&net.FlagUp != 0 && i.Flags&net.FlagRunning != 0
 }
 
-// neighbour looks an address up in the kernel's table of /proc/net/arp:
+// neighbour looks an address up in the kernel's table of neighbours, by ARP or
+// IPv6's discovery.
+func neighbour(to netip.Addr) string {
+	table, err := syscall.NetlinkRIB(unix.RTM_GETNEIGH, unix.AF_UNSPEC)
+	if err != nil {
+		return NeighbourUnknown
+	}
+	return neighbourIn(table, to)
+}
+
+// neighbourIn reads netlink messages of rtnetlink(7): each a header of 16
+// bytes, a struct ndmsg of 12 (family, 3 unused, interface in 32 bits, state in
+// 16, flags, type), and attributes (length in 16 bits, type in 16, value, up to
+// a multiple of 4). All boards that we build for are little-endian.
 //
-//	IP address       HW type     Flags       HW address            Mask     Device
-//	10.9.0.7         0x1         0x2         02:42:ac:11:00:02     *        eth0
-//
-// Flag 0x2 (ATF_COM, linux/if_arp.h) is set for who answered; a neighbour that
-// is asked in vain stands there without it.
-func neighbour(table []byte, to netip.Addr) string {
-	const atfCom, atfPerm = 0x2, 0x4
-	for s := bufio.NewScanner(bytes.NewReader(table)); s.Scan(); {
-		f := strings.Fields(s.Text())
-		if len(f) < 6 {
-			continue
-		}
-		if a, err := netip.ParseAddr(f[0]); err != nil || a != to {
-			continue
-		}
-		flags, err := strconv.ParseUint(strings.TrimPrefix(f[2], "0x"), 16, 32)
-		switch {
-		case err != nil:
+// A neighbour that is stale, or is being asked, is not known: the kernel then
+// still holds what it once answered.
+func neighbourIn(table []byte, to netip.Addr) string {
+	const header, ndmsg, ndaDst = 16, 12, 1
+	for len(table) >= header {
+		n := int(binary.LittleEndian.Uint32(table))
+		if n < header || n > len(table) {
 			return NeighbourUnknown
-		case flags&(atfCom|atfPerm) != 0:
-			return NeighbourThere
 		}
-		return NeighbourMissing
+		typ, body := binary.LittleEndian.Uint16(table[4:]), table[header:n]
+		table = table[min((n+3)&^3, len(table)):]
+		if typ != unix.RTM_NEWNEIGH || len(body) < ndmsg {
+			continue
+		}
+		state := binary.LittleEndian.Uint16(body[8:])
+		if dst, ok := netip.AddrFromSlice(attribute(body[ndmsg:], ndaDst)); !ok || dst != to {
+			continue
+		}
+		switch {
+		case state&(unix.NUD_REACHABLE|unix.NUD_PERMANENT) != 0:
+			return NeighbourThere
+		case state&(unix.NUD_INCOMPLETE|unix.NUD_FAILED) != 0:
+			return NeighbourMissing
+		}
+		return NeighbourUnknown
 	}
 	return NeighbourUnknown
+}
+
+// attribute finds the value of a netlink attribute; nil when it is not there.
+func attribute(b []byte, want uint16) []byte {
+	for len(b) >= 4 {
+		n := int(binary.LittleEndian.Uint16(b))
+		if n < 4 || n > len(b) {
+			return nil
+		}
+		if binary.LittleEndian.Uint16(b[2:]) == want {
+			return b[4:n]
+		}
+		b = b[min((n+3)&^3, len(b)):]
+	}
+	return nil
 }
 
 // routeFor finds the interface of the longest route in the kernel's table of

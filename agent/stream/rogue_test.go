@@ -36,6 +36,12 @@ func startRogue(t *testing.T, script func(c *rogueConn)) string {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return startRogueOn(t, l, script)
+}
+
+// startRogueOn is startRogue on a listener of the caller's.
+func startRogueOn(t *testing.T, l net.Listener, script func(c *rogueConn)) string {
+	t.Helper()
 	quit := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {

@@ -48,7 +48,8 @@ const (
 
 	keepLate  = 64
 	lateTick  = 500 * time.Millisecond // more than that is counted
-	lateShare = 0.2                    // of a time, which explains what went wrong in it
+	leastLate = 2 * time.Second
+	lateShare = 0.2 // of a time, which explains what went wrong in it
 )
 
 // NewSite makes the Site of one device's Watchers.
@@ -149,7 +150,7 @@ func (s *Site) starved(now time.Time, d time.Duration) bool {
 			most = max(most, l.by)
 		}
 	}
-	return float64(most) >= lateShare*float64(d)
+	return most >= max(leastLate, time.Duration(lateShare*float64(d)))
 }
 
 // overflowed is how many datagrams this machine's own sockets had no room for

@@ -111,7 +111,11 @@ func (t tally) fps(now, covered time.Duration, clockRate int) float64 {
 		return byArrival
 	}
 	byStamp := float64(t.frames-1) * float64(clockRate) / float64(t.lastTS-t.firstTS)
-	if byStamp < byArrival/2 || byStamp > byArrival*2 {
+	apart := 2.0 // as far as bursts can make them
+	if t.last-t.first >= 5*time.Second {
+		apart = 1.3
+	}
+	if byStamp < byArrival/apart || byStamp > byArrival*apart {
 		return byArrival
 	}
 	return byStamp
