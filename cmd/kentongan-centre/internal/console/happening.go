@@ -68,6 +68,11 @@ func happening(lang string, h store.Happening) string {
 		if json.Unmarshal(body, &s) == nil {
 			return watchdogText(lang, s)
 		}
+	case report.KindApp:
+		var s report.AppState
+		if json.Unmarshal(body, &s) == nil {
+			return join(say(lang, "kind.app")+" "+s.Name, sayAfter(lang, "state", s.State), appClassText(lang, s.Class))
+		}
 	case report.KindUplink:
 		var s report.UplinkState
 		if json.Unmarshal(body, &s) == nil {

@@ -242,6 +242,7 @@ func (c *Console) devices(w http.ResponseWriter, r *http.Request) {
 type devicePage struct {
 	deviceRow
 	Cameras    []store.Stream
+	Apps       []appRow
 	Lanes      []store.Lane
 	Events     []store.Happening
 	Complaints []complaint
@@ -276,7 +277,12 @@ func (c *Console) device(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p := devicePage{deviceRow: c.deviceRows(list)[0]}
-	if p.Cameras, err = c.cfg.Store.Streams(ctx, id); err == nil {
+	apps, err := c.cfg.Store.Apps(ctx, id)
+	p.Apps = c.appRows(apps)
+	if err == nil {
+		p.Cameras, err = c.cfg.Store.Streams(ctx, id)
+	}
+	if err == nil {
 		p.Lanes, err = c.cfg.Store.Lanes(ctx, id)
 	}
 	if err == nil {

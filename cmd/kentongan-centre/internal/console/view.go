@@ -117,9 +117,9 @@ func tone(state string) string {
 	switch state {
 	case "online", "playing", "ok", "complete", "connected":
 		return "good"
-	case "failed", "offline", "missing", "conflict", "lost", "stuck", report.Critical, report.Major:
+	case "failed", "offline", "missing", "conflict", "lost", "stuck", report.Critical, report.Major, report.AppUnreachable, report.AppWrong:
 		return "bad"
-	case "silent", "quiet", "chatter", "busy", report.Minor, report.Warning:
+	case "silent", "quiet", "chatter", "busy", report.Minor, report.Warning, report.AppSlow:
 		return "warn"
 	}
 	return "idle"

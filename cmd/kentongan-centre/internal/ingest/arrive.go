@@ -61,6 +61,8 @@ func (i *Ingest) read(topic string, payload []byte, now time.Time) (*store.Arriv
 	case t.Branch == "state" && t.Kind == "alarms":
 		a.Alarms = new(report.AlarmSet)
 		return i.readState(a, payload, a.Alarms, func() error { return checkAlarmSet(a.Alarms) })
+	case t.Branch == "state" && t.Kind == "app":
+		return i.readApp(a, t.Name, payload)
 	case t.Branch == "state" && t.Kind == "stream" && len(payload) == 0:
 		a.StreamGone = t.Name
 		return a, nil
@@ -119,6 +121,9 @@ func checkDeviceState(st *report.DeviceState) error {
 	}
 	if len(st.Streams) > maxStreams {
 		return fmt.Errorf("%d streams, more than %d", len(st.Streams), maxStreams)
+	}
+	if len(st.Apps) > maxStreams {
+		return fmt.Errorf("%d applications, more than %d", len(st.Apps), maxStreams)
 	}
 	return nil
 }

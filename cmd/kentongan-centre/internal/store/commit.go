@@ -11,7 +11,7 @@ import (
 )
 
 // Arrival is one message of a device: exactly one of Batch, State, Stream,
-// StreamGone and Alarms is set.
+// StreamGone, Alarms, App and AppGone is set.
 type Arrival struct {
 	Device     string
 	At         time.Time // when it came in, by the centre's clock
@@ -21,6 +21,8 @@ type Arrival struct {
 	Stream     *report.StreamState
 	StreamGone string // name of a stream whose retained state was taken away
 	Alarms     *report.AlarmSet
+	App        *report.AppState
+	AppGone    string // as StreamGone
 }
 
 // Receipt is what can be acknowledged of a lane now.
@@ -126,6 +128,10 @@ func (w *writer) arrival(a Arrival) error {
 		return err
 	case a.Alarms != nil:
 		return w.alarmSet(a.Device, a.Alarms)
+	case a.App != nil:
+		return w.appState(d, a.App)
+	case a.AppGone != "":
+		return w.appGone(a.Device, a.AppGone)
 	}
 	return nil
 }
@@ -259,6 +265,10 @@ func (w *writer) meaning(l *lane, r report.Received, backlog bool) error {
 		var st report.DeviceStats
 		if !backlog && w.body(r, &st) && st.Alarms != nil {
 			return w.alarmCounts(l.key.Device, *st.Alarms)
+		}
+	case report.KindAppStats:
+		if r.Lane == report.Telemetry && !backlog {
+			return w.appStats(l.key.Device, r)
 		}
 	case report.KindStreamStats:
 		var st report.StreamStats

@@ -138,6 +138,7 @@ type about struct {
 	Boot    string   `json:"boot,omitempty"`
 	Epoch   string   `json:"epoch,omitempty"`
 	Streams []string `json:"streams,omitempty"`
+	Apps    []string `json:"apps,omitempty"`
 }
 
 func aboutOf(st *report.DeviceState) about {
@@ -148,6 +149,11 @@ func aboutOf(st *report.DeviceState) about {
 	for _, name := range st.Streams {
 		if report.ValidName(name) {
 			a.Streams = append(a.Streams, name)
+		}
+	}
+	for _, name := range st.Apps {
+		if report.ValidName(name) {
+			a.Apps = append(a.Apps, name)
 		}
 	}
 	return a
@@ -176,6 +182,9 @@ func (w *writer) birth(d *device, st *report.DeviceState) error {
 			return fmt.Errorf("delete stream: %w", err)
 		}
 		w.out.State = true
+	}
+	if err := w.appBirth(d.id, st.Apps); err != nil {
+		return err
 	}
 	doc, err := json.Marshal(aboutOf(st))
 	if err != nil {

@@ -18,6 +18,7 @@ type statements struct {
 	upsertStream, upsertStats, deleteStream, upsertLn, clearLines *sql.Stmt
 	countEpochs                                                   *sql.Stmt
 	alarmStatements
+	appStatements
 
 	all []*sql.Stmt
 }
@@ -29,7 +30,7 @@ type prepared struct {
 }
 
 func (s *statements) prepare(ctx context.Context, c *sql.Conn) error {
-	for _, p := range append(s.alarmStatements.list(), []prepared{
+	for _, p := range append(append(s.alarmStatements.list(), s.appStatements.list()...), []prepared{
 		{&s.insertRecord, `INSERT OR IGNORE INTO record (lane_id, seq, received_at, kind, line) VALUES (?, ?, ?, ?, ?)`},
 		{&s.selectLine, `SELECT line FROM record WHERE lane_id = ? AND seq = ?`},
 		{&s.insertLane, `INSERT INTO lane (device, epoch, lane, first, next, top, received, duplicates, conflicts, seen_at) VALUES (?, ?, ?, 1, 1, 0, 0, 0, 0, ?)`},

@@ -1,0 +1,168 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"time"
+
+	"kentongan/agent/report"
+)
+
+// appSchema is a version of its own: applications as devices see them.
+const appSchema = `
+CREATE TABLE app (
+	device     TEXT NOT NULL,
+	name       TEXT NOT NULL,
+	state      TEXT NOT NULL DEFAULT '',   -- report.AppState.State
+	class      TEXT NOT NULL DEFAULT '',
+	since_at   INTEGER NOT NULL DEFAULT 0, -- when we heard of this state
+	doc        TEXT NOT NULL DEFAULT '',   -- report.AppState
+	stats      TEXT NOT NULL DEFAULT '',   -- report.AppStats
+	stats_at   INTEGER NOT NULL DEFAULT 0,
+	PRIMARY KEY (device, name)
+) WITHOUT ROWID;
+`
+
+// appStatements are what Commit runs of applications.
+type appStatements struct {
+	upsertApp, upsertAppStats, deleteApp, keepApps *sql.Stmt
+}
+
+func (s *appStatements) list() []prepared {
+	return []prepared{
+		{&s.upsertApp, `INSERT INTO app (device, name, state, class, since_at, doc) VALUES (?, ?, ?, ?, ?, ?)
+			ON CONFLICT DO UPDATE SET since_at = CASE WHEN app.state = excluded.state AND app.class = excluded.class THEN app.since_at ELSE excluded.since_at END,
+				state = excluded.state, class = excluded.class, doc = excluded.doc`},
+		{&s.upsertAppStats, `UPDATE app SET stats = ?, stats_at = ? WHERE device = ? AND name = ?`},
+		{&s.deleteApp, `DELETE FROM app WHERE device = ? AND name = ?`},
+		{&s.keepApps, `DELETE FROM app WHERE device = ? AND name NOT IN (SELECT value FROM json_each(?))`},
+	}
+}
+
+// appState takes what a device says of an application. One that its newest birth
+// does not name has been taken out of its configuration: the broker still
+// retains what was said of it.
+func (w *writer) appState(d *device, st *report.AppState) error {
+	a, err := readAbout(d.birth)
+	if err != nil {
+		return fmt.Errorf("read birth of %s: %w", d.id, err)
+	}
+	if d.birth != "" && !slices.Contains(a.Apps, st.Name) {
+		return nil
+	}
+	kept := *st
+	kept.State, kept.Class, kept.Detail, kept.URL = clip(st.State, 32), clip(st.Class, 32), clip(st.Detail, 400), clip(st.URL, 400)
+	kept.Label = report.Text{ID: clip(st.Label.ID, 120), EN: clip(st.Label.EN, 120)}
+	doc, err := json.Marshal(kept)
+	if err != nil {
+		return fmt.Errorf("encode state of application: %w", err)
+	}
+	w.out.State = true
+	if _, err := w.stmt.upsertApp.ExecContext(w.ctx, d.id, st.Name, kept.State, kept.Class, w.now, doc); err != nil {
+		return fmt.Errorf("write state of application: %w", err)
+	}
+	return nil
+}
+
+func (w *writer) appGone(device, name string) error {
+	w.out.State = true
+	if _, err := w.stmt.deleteApp.ExecContext(w.ctx, device, name); err != nil {
+		return fmt.Errorf("delete application: %w", err)
+	}
+	return nil
+}
+
+// appBirth forgets the applications that a birth does not name.
+func (w *writer) appBirth(device string, names []string) error {
+	doc, err := json.Marshal(append([]string{}, names...))
+	if err != nil {
+		return fmt.Errorf("encode applications of %s: %w", device, err)
+	}
+	if _, err := w.stmt.keepApps.ExecContext(w.ctx, device, doc); err != nil {
+		return fmt.Errorf("delete applications: %w", err)
+	}
+	return nil
+}
+
+// appStats takes the figures of a look. Those of an application that no state
+// was heard of are passed over.
+func (w *writer) appStats(device string, r report.Received) error {
+	var st report.AppStats
+	if !w.body(r, &st) || !report.ValidName(st.Name) {
+		return nil
+	}
+	st.Class, st.Family, st.Method = clip(st.Class, 32), clip(st.Family, 16), clip(st.Method, 16)
+	doc, err := json.Marshal(st)
+	if err != nil {
+		return fmt.Errorf("encode figures of application: %w", err)
+	}
+	w.out.State = true
+	if _, err := w.stmt.upsertAppStats.ExecContext(w.ctx, string(doc), w.now, device, st.Name); err != nil {
+		return fmt.Errorf("write figures of application: %w", err)
+	}
+	return nil
+}
+
+// App is one application as one device sees it.
+type App struct {
+	Device  string           `json:"device"`
+	Online  bool             `json:"device_online"`
+	Site    string           `json:"site,omitempty"`
+	Name    string           `json:"app"`
+	State   string           `json:"state"`
+	Class   string           `json:"class,omitempty"`
+	Since   *time.Time       `json:"since,omitempty"`
+	Doc     *report.AppState `json:"report,omitempty"`
+	Stats   *report.AppStats `json:"stats,omitempty"`
+	StatsAt *time.Time       `json:"stats_at,omitempty"`
+}
+
+// Apps lists the applications as a device sees them, or as all do when it is "":
+// by application, where it is worst first, of devices that are offline last.
+func (s *Store) Apps(ctx context.Context, device string) ([]App, error) {
+	return collect(ctx, s.read, "applications", func(r *sql.Rows) (App, error) {
+		var a App
+		var since, statsAt int64
+		var doc, stats string
+		if err := r.Scan(&a.Device, &a.Online, &a.Site, &a.Name, &a.State, &a.Class, &since, &doc, &stats, &statsAt); err != nil {
+			return a, err
+		}
+		a.Since, a.StatsAt = whenSet(since), whenSet(statsAt)
+		if doc != "" {
+			if err := json.Unmarshal([]byte(doc), &a.Doc); err != nil {
+				return a, err
+			}
+		}
+		if stats != "" {
+			if err := json.Unmarshal([]byte(stats), &a.Stats); err != nil {
+				return a, err
+			}
+		}
+		return a, nil
+	}, `SELECT a.device, coalesce(d.state = 'online', 0) AS online, coalesce(CASE WHEN d.birth <> '' THEN json_extract(d.birth, '$.site') END, ''),
+			a.name, a.state, a.class, a.since_at, a.doc, a.stats, a.stats_at
+		FROM app a LEFT JOIN device d ON d.id = a.device WHERE ?1 = '' OR a.device = ?1
+		ORDER BY a.name, online DESC, instr('unreachable wrong slow checking ok', a.state), a.since_at, a.device`, device)
+}
+
+// AppSums counts applications, each as often as devices that are online look at
+// it, by state.
+func (s *Store) AppSums(ctx context.Context) (map[string]int64, error) {
+	sums := map[string]int64{report.AppOK: 0, report.AppSlow: 0, report.AppWrong: 0, report.AppUnreachable: 0}
+	type row struct {
+		state string
+		n     int64
+	}
+	rows, err := collect(ctx, s.read, "application counts", func(r *sql.Rows) (v row, err error) {
+		return v, r.Scan(&v.state, &v.n)
+	}, `SELECT a.state, count(*) FROM app a JOIN device d ON d.id = a.device WHERE d.state = 'online' GROUP BY a.state`)
+	for _, r := range rows {
+		if _, known := sums[r.state]; known {
+			sums[r.state] = r.n
+		}
+	}
+	return sums, err
+}
