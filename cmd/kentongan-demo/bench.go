@@ -67,13 +67,14 @@ type benchState struct {
 	Tickets []string        `json:"tickets"` // newest first
 	Tally   *tally          `json:"tally"`   // nil while the centre does not answer
 	Streams []streamState   `json:"streams"`
+	Alarms  []alarmState    `json:"alarms"` // that stand, at the centre
 	Log     []string        `json:"log"`
 }
 
 func (s *site) benchState(ctx context.Context) benchState {
 	b := benchState{
 		Power: s.device.running(), Centre: s.centre.running(), Cut: s.network.isCut(),
-		Lamps: s.device.readLamps(), Log: s.device.log.last(12), Tickets: []string{}, Streams: []streamState{},
+		Lamps: s.device.readLamps(), Log: s.device.log.last(12), Tickets: []string{}, Streams: []streamState{}, Alarms: []alarmState{},
 	}
 	tickets := s.device.tickets()
 	for i := len(tickets) - 1; i >= max(0, len(tickets)-5); i-- {
@@ -83,6 +84,9 @@ func (s *site) benchState(ctx context.Context) benchState {
 		b.Tally = &t
 		if streams, err := s.centre.streams(ctx); err == nil {
 			b.Streams = streams
+		}
+		if alarms, err := s.centre.alarms(ctx, false); err == nil {
+			b.Alarms = alarms
 		}
 	}
 	return b

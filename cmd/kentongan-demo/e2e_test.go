@@ -247,7 +247,7 @@ func checkStream(t *testing.T, c *centre) {
 func TestDemo(t *testing.T) {
 	deviceProgram, centreProgram := buildPrograms(t)
 	dir := t.TempDir()
-	ctx, cancel := context.WithTimeout(t.Context(), 60*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 120*time.Second)
 	defer cancel()
 	s, err := openSite(ctx, siteOptions{Dir: dir, Centre: centreProgram, Device: deviceProgram, PageAddr: "127.0.0.1:0"})
 	if s != nil {
@@ -308,6 +308,11 @@ func TestDemo(t *testing.T) {
 		got, err := s.centre.streams(ctx)
 		return err == nil && slices.ContainsFunc(got, func(g streamState) bool { return g.Name == "lobby" && g.State != "playing" }) &&
 			slices.ContainsFunc(got, func(g streamState) bool { return g.Name == "gate" && g.State == "playing" })
+	})
+	step("the centre says the alarm of it", 25*time.Second, func() bool {
+		got, err := s.centre.alarms(ctx, false)
+		return err == nil && slices.ContainsFunc(got, func(a alarmState) bool { return a.Source == "stream/lobby" && a.Condition == "down" }) &&
+			slices.ContainsFunc(s.benchState(ctx).Alarms, func(a alarmState) bool { return a.Text.ID != "" })
 	})
 	s.close()
 	if s.device.running() || s.centre.running() {
