@@ -3,7 +3,9 @@ package agent
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"time"
 
@@ -20,16 +22,39 @@ import (
 const maxOrdersFile = 1 << 20
 
 // newCommands makes the part that does orders; nil where no centre's key is
-// known, and so nobody can order anything.
+// known, and so nobody can order anything. A damaged memory of the orders is set
+// aside and told: it is no reason to take no presses.
 func (a *Agent) newCommands() (*command.Runner, error) {
 	if a.cfg.Uplink.CentreKey == "" {
 		return nil, nil
 	}
 	file := filepath.Join(a.cfg.Data, "orders.json")
 	saved, err := loadFile(file, maxOrdersFile)
-	if err != nil {
-		return nil, err
+	c := a.commandConfig(file, saved)
+	if err == nil {
+		var r *command.Runner
+		if r, err = command.New(c, a.o.Log); err == nil {
+			return r, nil
+		}
 	}
+	a.setAside(file, err)
+	c.Saved, c.Forgotten = nil, true
+	return command.New(c, a.o.Log)
+}
+
+// setAside puts a file that can't be read out of the way, and tells it.
+func (a *Agent) setAside(file string, why error) {
+	aside := file + ".damaged"
+	err := os.Rename(file, aside)
+	a.o.Log.Error("saved file damaged", "part", "agent", "file", file, "err", errors.Join(why, err))
+	d := report.Damage{Lane: report.Event, Segment: filepath.Base(file), Detail: why.Error(), Saved: filepath.Base(aside)}
+	if err != nil {
+		d.Saved = ""
+	}
+	a.journal.add(report.Event, report.KindDamage, d)
+}
+
+func (a *Agent) commandConfig(file string, saved []byte) command.Config {
 	c := command.Config{
 		Device: a.cfg.Device, Keys: a.cfg.Uplink.CentreKeys(), Keeper: results{a.spool}, Saved: saved,
 		Save: func(text []byte) error { return saveFile(file, text) },
@@ -45,11 +70,7 @@ func (a *Agent) newCommands() (*command.Runner, error) {
 	if len(a.cfg.Kiosk.Buttons) > 0 {
 		c.Handlers = append(c.Handlers, command.Ticket(tickets{a}))
 	}
-	r, err := command.New(c, a.o.Log)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", file, err)
-	}
-	return r, nil
+	return c
 }
 
 // results keeps the answers to orders in the event lane.

@@ -14,7 +14,9 @@
 // restart is answered as failed, unless its result was kept already.
 //
 // The newest maxSeen ids are remembered. An order whose counter is not above all
-// that were forgotten is refused as a replay.
+// that were forgotten is refused as a replay. So is, after the memory was lost,
+// one that was signed before the loss; on a board whose clock was not set then,
+// only the orders that need a clock are refused.
 //
 // # A board without a clock
 //
@@ -70,6 +72,10 @@ type Config struct {
 	Now      func() (time.Time, report.Clock) // wall clock and its quality
 	Saved    []byte                           // what Save was given last; nil for nothing
 	Save     func([]byte) error               // keeps the memory, whole or not at all
+
+	// Forgotten says that there was a memory and it can't be read. What was
+	// signed until now may be done already, so it is refused.
+	Forgotten bool
 }
 
 // Limits.
@@ -94,14 +100,18 @@ type message struct {
 	body []byte
 }
 
-// New makes a Runner. A memory that can't be read is an error: without it an
-// order of before could be done again.
+// New makes a Runner. A memory that can't be read is an error, for without it
+// an order of before could be done again: call New with Forgotten then.
 func New(cfg Config, log *slog.Logger) (*Runner, error) {
 	r := &Runner{cfg: cfg, log: log.With("part", "command"), in: make(chan message, waiting)}
-	if len(cfg.Saved) > 0 {
+	if cfg.Saved != nil {
 		if err := r.memory.decode(cfg.Saved); err != nil {
-			return nil, fmt.Errorf("read the orders that were done: %w; set the file aside if it is damaged, and orders of the last day could be done once more", err)
+			return nil, fmt.Errorf("read the orders that were done: %w", err)
 		}
+	}
+	if cfg.Forgotten {
+		now, _ := cfg.Now()
+		r.memory.Since = now.UTC()
 	}
 	return r, nil
 }
@@ -160,6 +170,8 @@ func (r *Runner) take(ctx context.Context, m message) {
 		r.log.Debug("order repeated", "cmd", o.Name, "id", o.ID)
 	case o.Counter <= r.memory.Floor:
 		r.reject(ctx, m.name, o.ID, report.RejectReplay, fmt.Sprintf("counter %d, and all up to %d are done or over", o.Counter, r.memory.Floor))
+	case o.NotBefore.Before(r.memory.Since):
+		r.reject(ctx, m.name, o.ID, report.RejectReplay, "signed before the device lost its memory of orders, "+r.memory.Since.Format(time.RFC3339))
 	default:
 		r.order(ctx, o)
 	}

@@ -23,18 +23,19 @@ var errPower = errors.New("the power is off")
 
 // rig is a device that can lose its power at any write.
 type rig struct {
-	t        *testing.T
-	signer   note.Signer
-	keys     note.Verifiers
-	clock    report.Clock
-	offset   time.Duration // of the device's clock
-	saved    []byte
-	results  []report.CommandResult
-	did      []string // ids of what was done
-	handlers []Handler
-	cutAt    int // the n-th write is the last that happens; 0 is never
-	writes   int
-	cut      context.CancelFunc
+	t         *testing.T
+	signer    note.Signer
+	keys      note.Verifiers
+	clock     report.Clock
+	offset    time.Duration // of the device's clock
+	saved     []byte
+	forgotten bool // the agent found saved damaged
+	results   []report.CommandResult
+	did       []string // ids of what was done
+	handlers  []Handler
+	cutAt     int // the n-th write is the last that happens; 0 is never
+	writes    int
+	cut       context.CancelFunc
 
 	r    *Runner
 	end  context.CancelFunc
@@ -85,8 +86,13 @@ func (g *rig) Kept(id string, since uint64) bool {
 func (g *rig) start() {
 	g.t.Helper()
 	var err error
+	saved := g.saved
+	if g.forgotten {
+		saved = nil
+	}
 	g.r, err = New(Config{
-		Device: "kiosk-7", Keys: g.keys, Handlers: g.handlers, Keeper: g, Saved: g.saved,
+		Forgotten: g.forgotten,
+		Device:    "kiosk-7", Keys: g.keys, Handlers: g.handlers, Keeper: g, Saved: saved,
 		Now: func() (time.Time, report.Clock) { return time.Now().Add(g.offset), g.clock },
 		Save: func(text []byte) error {
 			return g.write(func() { g.saved = bytes.Clone(text) })
@@ -325,6 +331,35 @@ func TestReplayOfAForgottenOrder(t *testing.T) {
 		}
 		if n := len(g.saved); n > 64<<10 {
 			t.Errorf("memory of %d bytes", n)
+		}
+	})
+}
+
+// A damaged memory does not let what was signed before the damage happen again,
+// and is remembered over a restart.
+func TestLostMemory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		g := newRig(t)
+		g.start()
+		before := g.sign(g.order("tell"))
+		g.deliver("tell", before)
+		g.stop()
+		time.Sleep(time.Minute)
+		g.saved, g.forgotten = []byte(`{"v":1,"fl`), true
+		g.start()
+		g.deliver("tell", before)
+		time.Sleep(time.Minute)
+		g.deliver("tell", g.sign(g.order("tell")))
+		g.stop()
+		g.forgotten = false
+		g.start()
+		g.deliver("tell", before)
+		g.stop()
+		if len(g.did) != 2 {
+			t.Errorf("done %d orders, want one before the damage and one after", len(g.did))
+		}
+		if len(g.results) != 4 || g.results[1].Reason != report.RejectReplay || g.results[3].Reason != report.RejectReplay {
+			t.Errorf("results %+v", g.results)
 		}
 	})
 }

@@ -15,6 +15,7 @@ type memory struct {
 	V     int       `json:"v"`
 	Floor uint64    `json:"floor"` // all orders up to this counter are done or over
 	Known time.Time `json:"known"` // it is not earlier: the centre signed an order of then
+	Since time.Time `json:"since"` // an order that was signed earlier may have been forgotten
 	Seen  []entry   `json:"seen"`  // the oldest first
 }
 
@@ -87,7 +88,8 @@ func (m *memory) add(e entry) {
 
 // remember makes an order durable before anything is done.
 func (r *Runner) remember(o report.Order) error {
-	before := memory{Floor: r.memory.Floor, Known: r.memory.Known, Seen: slices.Clone(r.memory.Seen)}
+	before := r.memory
+	before.Seen = slices.Clone(before.Seen)
 	r.memory.add(entry{ID: o.ID, Name: o.Name, Counter: o.Counter, Mark: r.cfg.Keeper.Mark()})
 	if o.NotBefore.After(r.memory.Known) {
 		r.memory.Known = o.NotBefore
