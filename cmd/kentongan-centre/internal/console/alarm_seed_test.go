@@ -67,6 +67,10 @@ func (s *seeder) trouble() {
 		Source: "stream/gate", Condition: "frozen", Severity: report.Major, State: report.AlarmCleared, False: true, By: "Budi", Note: "jalan memang kosong",
 		Text: report.Text{ID: "Gambar membeku", EN: "Picture is frozen"},
 	}, at.Add(-5*time.Hour))
+	s.alarm("kiosk-7", 7, report.Alarm{
+		Source: "stream/lobby", Condition: "down", Severity: report.Major, State: report.AlarmCleared, Detail: "timeout: no answer for 5 s",
+		Text: report.Text{ID: "Kamera tidak dapat dihubungi", EN: "Camera can't be reached"},
+	}, at.Add(-3*time.Hour))
 	s.batch("kiosk-7", report.Telemetry, 50, 51, at, s.record("kiosk-7", report.Telemetry, 50, at, report.ClockSynced, report.KindDeviceStats, report.DeviceStats{Alarms: &report.AlarmCounts{Raised: 41, False: 3, CameraDays: 1240}}))
 	looked := at.Add(-6 * time.Second)
 	s.stream("kiosk-7", report.StreamState{Name: "gate", State: "playing", Codec: "H264", Width: 1920, Height: 1080, Proto: "tcp", Picture: &report.PictureState{

@@ -56,6 +56,15 @@ func (a alarmView) Percent() int { return int(a.Confidence*100 + 0.5) }
 // Open tells whether something can be said about it.
 func (a alarmView) Open() bool { return a.Ended == nil && a.Pending == nil }
 
+// deniableFor is how long an alarm that is over can still be called false: the
+// device remembers its newest 32.
+const deniableFor = 24 * time.Hour
+
+// Deniable tells whether an alarm that is over can be called false.
+func (a alarmView) Deniable() bool {
+	return a.Ended != nil && !a.False && a.Pending == nil && a.Now.Sub(*a.Ended) < deniableFor
+}
+
 // Shown is the state, or that it was called false.
 func (a alarmView) Shown() string {
 	if a.False {

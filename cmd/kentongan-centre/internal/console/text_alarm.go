@@ -58,6 +58,7 @@ var alarmTexts = map[string][2]string{
 	"source.sensor": {"sensor", "sensor"},
 
 	"ack":          {"Tangani atau nyatakan palsu", "Take it, or call it false"},
+	"wasfalse":     {"Ternyata palsu?", "Was it false?"},
 	"ackgo":        {"Saya tangani", "I take it"},
 	"falsego":      {"Alarm palsu", "False alarm"},
 	"who":          {"Nama Anda", "Your name"},
