@@ -3,6 +3,7 @@ package picture
 import (
 	"testing"
 	"time"
+	"unsafe"
 )
 
 // BenchmarkAdd is one look at a camera whose day and night are known; streams.md
@@ -41,5 +42,15 @@ func TestAddDoesNotAllocate(t *testing.T) {
 	})
 	if got > 0 {
 		t.Errorf("%.0f allocations a look", got)
+	}
+}
+
+// TestSize holds the memory of a Judge that has learned all classes under what
+// a stream may have.
+func TestSize(t *testing.T) {
+	size := unsafe.Sizeof(Judge{}) + uintptr(classes)*unsafe.Sizeof(known{})
+	t.Logf("%d bytes", size)
+	if size > 110<<10 {
+		t.Errorf("%d bytes, want 110 KiB or less", size)
 	}
 }

@@ -41,23 +41,34 @@ func measure(y *[Width * Height]byte, to *[blocks]block) {
 func measureBlock(y *[Width * Height]byte, x0, y0 int) block {
 	var b block
 	var sum, squares int
+	var lights uint32
 	for row := y0; row < y0+blockSize; row++ {
 		for _, p := range y[row*Width+x0 : row*Width+x0+blockSize] {
 			v := int(p)
 			sum += v
 			squares += v * v
-			if v <= darkLuma {
-				b.dark++
-			} else if v >= brightLuma {
-				b.bright++
-			}
+			lights += extremes[p]
 		}
 	}
+	b.dark, b.bright = uint8(lights), uint8(lights>>8)
 	b.mean = float32(sum) / blockPixels
 	b.variance = float32(squares)/blockPixels - b.mean*b.mean
 	b.laplace = laplacian(y, x0, y0)
 	return b
 }
+
+// extremes is what a pixel adds to the dark and the bright ones of a block, a
+// byte for each.
+var extremes = func() (t [256]uint32) {
+	for v := range t {
+		if v <= darkLuma {
+			t[v] = 1
+		} else if v >= brightLuma {
+			t[v] = 1 << 8
+		}
+	}
+	return t
+}()
 
 // laplacian is the variance of 4c-l-r-u-d over a block. The outermost pixels
 // of the picture have no neighbours and are left out.

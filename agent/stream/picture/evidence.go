@@ -17,10 +17,10 @@ type evidence struct {
 	activity, usual  float32 // percent; what is usual at least
 	usualSharp       float32
 	against                  // the best of the references
-	moving           bool    // the scene is never as it was: nobody can say whether it moved
 	stillClock       bool    // judged by its clock alone
 	repeated         float32 // share of the blocks that were there before
 	stood            time.Duration
+	torn             bool    // garbage, by the pixels alone
 	unsure           bool    // neither for nor against frozen
 	u, v             float32 // away from what is usual
 	assessable       bool    // a freeze could be seen
@@ -47,7 +47,10 @@ const (
 	blurredLeast  = 0.75 // and of the least that is usual
 	blurredCoarse = 0.7  // and it looks like the place
 	movedMatch    = 0.35 // at most so many of the edges are where they were,
+	movedOwn      = 0.5  // and there are at least so many edges elsewhere,
 	movedUsual    = 60   // where it is usual that so many percent are
+	tornShare     = 0.25 // of the blocks jump at each look, at least,
+	tornUsual     = 2    // and so many times what is usual at most
 	smallBytes    = 0.5  // of the least that a keyframe usually has,
 	smallScore    = 0.1  // and how much surer that makes
 	leastTextured = 10   // blocks with edges, to judge by edges at all
@@ -76,6 +79,9 @@ func (j *Judge) judge(v *view, at time.Time, hint Hint) evidence {
 		e.found, e.score = garbage, 1
 		return e
 	}
+	if j.torn(v, &e) {
+		return e
+	}
 	if j.uniform(v, &e, at, hint) {
 		j.weigh(&e, hint)
 		return e
@@ -94,6 +100,25 @@ func (j *Judge) judge(v *view, at time.Time, hint Hint) evidence {
 	}
 	j.weigh(&e, hint)
 	return e
+}
+
+// torn tests for garbage that the decoder did not complain of: H.265 decoders
+// go on with anything. The picture is then another one at each look.
+func (j *Judge) torn(v *view, e *evidence) bool {
+	k := j.known[j.class]
+	if !v.compared || !k.ready() {
+		return false
+	}
+	limit := tornUsual * max(k.Jumped.quantile(0.95)/100, tornShare/tornUsual)
+	if v.jumped < limit {
+		j.jumps = 0
+		return false
+	}
+	if j.jumps++; j.jumps < 2 {
+		return false // a light, a hand: that is once
+	}
+	e.found, e.score, e.share, e.torn = garbage, below(limit, v.jumped), v.jumped, true
+	return true
 }
 
 // weigh makes a finding surer when the keyframe is far smaller than usual, as
@@ -229,13 +254,13 @@ func (j *Judge) isBlurred(v *view, e *evidence) float32 {
 	return below(e.sharpness, limit)
 }
 
-// isMoved: there are edges, but not where they were.
+// isMoved: there are edges, as many as in the place, but not where they were.
 func (j *Judge) isMoved(v *view, e *evidence) float32 {
 	k := j.known[j.class]
 	if !k.ready() || e.textured < leastTextured {
 		return 0
 	}
-	if e.moving = k.Match.quantile(0.1) < movedUsual; e.moving {
+	if k.Match.quantile(0.1) < movedUsual || float32(v.textured) < movedOwn*float32(e.textured) {
 		return 0
 	}
 	return below(e.kept, movedMatch)
@@ -250,6 +275,9 @@ func (e *evidence) detail(c condition, present bool) string {
 	case garbage:
 		if e.refused != "" {
 			return "the decoder refuses the keyframes: " + e.refused
+		}
+		if e.torn {
+			return fmt.Sprintf("%.0f%% of the picture is another one at each look", 100*e.share)
 		}
 		return fmt.Sprintf("the decoder found %d errors in a keyframe", e.errors)
 	case black, white:

@@ -2,11 +2,11 @@ package picture
 
 import "time"
 
-// defaultEvery is the time between two looks, and maxStep the longest that one
-// look may stand for: after a pause nobody knows what the picture was like.
+// defaultEvery is the time between two looks, and maxSteps how many times that
+// one look may stand for: after a pause nobody knows what the picture was like.
 const (
 	defaultEvery = 5 * time.Second
-	maxStep      = 15 * time.Second
+	maxSteps     = 3
 )
 
 // Judge judges the picture of one camera.
@@ -19,6 +19,7 @@ type Judge struct {
 	elapsed time.Duration // the running time: the sum of all steps
 	before  luma          // the look before
 	seen    bool          // there was one
+	jumps   int           // looks in a row that were another picture than the one before
 	repeats
 	recent average
 	memory
@@ -95,8 +96,8 @@ func (j *Judge) Add(at time.Time, f *Frame, hint Hint) []Verdict {
 	j.look(&v, f)
 	e := j.judge(&v, at, hint)
 	for c := range min(e.found+1, nothing) {
-		if c == frozen && e.unsure {
-			continue
+		if c == frozen && e.unsure || c > garbage && j.conditions[garbage].level > 0 {
+			continue // of torn pictures nothing else can be said
 		}
 		j.take(c, &e, step) // what is found hides what comes after it: that is not judged
 	}
@@ -151,7 +152,7 @@ func (j *Judge) step(at time.Time) time.Duration {
 		j.begun, j.last = true, at
 		return 0
 	}
-	step := min(max(0, at.Sub(j.last)), maxStep)
+	step := min(max(0, at.Sub(j.last)), maxSteps*j.every)
 	j.last = at
 	j.elapsed += step
 	return step
@@ -164,9 +165,9 @@ func (j *Judge) look(v *view, f *Frame) {
 	if j.seen {
 		v.compare(&f.Y, &j.before, &j.mask, &j.clock)
 	}
-	v.repeated, v.since = j.repeats.add(&f.Y, j.elapsed, &j.mask, &j.clock)
-	j.recent.add(&f.Y)
-	measure(&j.recent.luma, &v.average)
+	v.repeated, v.since = j.repeats.add(&f.Y, &v.blocks, j.elapsed, &j.mask, &j.clock)
+	j.recent.add(&f.Y, &v.recent)
+	measure(&v.recent, &v.average)
 }
 
 // take counts a look for or against a condition.
@@ -200,6 +201,9 @@ func (j *Judge) count(c condition, score float32, e *evidence, step time.Duratio
 // that shows nothing bad.
 func (j *Judge) remember(v *view, e *evidence, f *Frame, at time.Time, hint Hint) {
 	if e.found == garbage {
+		if e.torn {
+			j.before = f.Y
+		}
 		return
 	}
 	j.learnDark(v, at, hint)

@@ -19,6 +19,7 @@ type known struct {
 	Reference luma      // the place without who walks by
 	Activity  histogram // share of pixels that changed, in percent
 	Repeated  histogram // share of blocks that were there before to the last bit, in percent
+	Jumped    histogram // share of blocks whose light jumped, in percent
 	Sharpness histogram
 	Match     histogram // share of the textured blocks that are as in the reference, in percent
 	Bytes     histogram // size of the keyframes in KiB

@@ -120,7 +120,7 @@ func read(r io.Reader, s *stored) (*memory, error) {
 		if !fit(k.U, -128, 127) || !fit(k.V, -128, 127) {
 			return nil, fmt.Errorf("colours %v and %v", k.U, k.V)
 		}
-		for _, h := range []*histogram{&k.Activity, &k.Repeated, &k.Sharpness, &k.Match, &k.Bytes} {
+		for _, h := range []*histogram{&k.Activity, &k.Repeated, &k.Jumped, &k.Sharpness, &k.Match, &k.Bytes} {
 			h.recount()
 		}
 		m.known[c] = k

@@ -108,7 +108,8 @@ func FuzzUnmarshal(f *testing.F) {
 		if err := j.UnmarshalBinary(sealed(b)); err != nil {
 			return
 		}
-		c := &camera{j: j, rng: newCamera(Config{}).rng, hint: Hint{ClockSet: true}}
+		c := newCamera(Config{})
+		c.j, c.hint.ClockSet = j, true
 		for _, v := range c.looks(3, func(int) *Frame { return frame }) {
 			if !(v.Confidence >= 0 && v.Confidence <= 1) {
 				t.Errorf("confidence %v", v.Confidence)
@@ -126,7 +127,7 @@ func FuzzAdd(f *testing.F) {
 	f.Add(bytes.Repeat([]byte{16}, Width*Height), uint8(40))
 	f.Fuzz(func(t *testing.T, b []byte, looks uint8) {
 		c := newCamera(Config{Masks: []Rect{{0, 0, 1000, 1000}}[:len(b)%2]})
-		c.looks(int(looks), func(i int) *Frame {
+		said := c.looks(int(looks), func(i int) *Frame {
 			f := new(Frame)
 			for p := range f.Y {
 				if len(b) > 0 {
@@ -135,7 +136,7 @@ func FuzzAdd(f *testing.F) {
 			}
 			return f
 		})
-		for _, v := range c.said {
+		for _, v := range said {
 			if !(v.Confidence >= 0 && v.Confidence <= 1) || v.Detail == "" {
 				t.Errorf("%+v", v)
 			}

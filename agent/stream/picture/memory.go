@@ -120,12 +120,13 @@ func (j *Judge) learn(v *view, e *evidence, at time.Time, hint Hint) {
 		k.Match.add(100 * a.kept)
 		k.Sharpness.add(a.sharpness)
 	}
-	k.follow(&j.recent.luma)
+	k.follow(&v.recent)
 	if !v.compared || k.Looks < 4 {
 		return
 	}
 	k.Activity.add(v.activity)
 	k.Repeated.add(100 * v.repeated)
+	k.Jumped.add(100 * v.jumped)
 	if hint.Bytes > 0 && !hint.ConstantRate {
 		k.Bytes.add(float32(hint.Bytes) / 1024)
 	}
@@ -164,7 +165,7 @@ func (j *Judge) inform(v *view, e *evidence, step time.Duration) {
 	}
 	e.u, e.v = v.u-k.U, v.v-k.V
 	off := float32(0)
-	if e.kept >= movedMatch { // of the same place: others have other colours
+	if e.textured >= leastTextured && e.kept >= movedMatch { // of the same place: others have other colours
 		off = above(max(e.u, -e.u, e.v, -e.v)/20, castShare)
 	}
 	j.count(cast, off, e, step)

@@ -25,20 +25,26 @@ type repeats struct {
 	missed int // looks in a row that repeated nothing
 }
 
-// repeatLooks is how far back a repetition is found.
-const repeatLooks = 16
+const (
+	repeatLooks    = 16  // how far back a repetition is found
+	repeatVariance = 0.5 // of a block that can tell
+	repeatBlocks   = 20  // that can tell, at least
+)
 
 // add takes a look, and returns the share of its blocks that were there
 // before and since when, by the running time now, the picture has stood still
 // if they are enough to say so.
-func (r *repeats) add(y *luma, now time.Duration, mask, clock *[blocks]bool) (share float32, since time.Duration) {
+//
+// Blocks without any noise say nothing: what the camera blackens for privacy,
+// and a sky at the limit of white, are the same in every living picture.
+func (r *repeats) add(y *luma, measured *[blocks]block, now time.Duration, mask, clock *[blocks]bool) (share float32, since time.Duration) {
 	l := &r.looks[r.slot]
 	l.valid = false // the oldest makes room
 	var seen [blocks]time.Duration
 	n, judged := 0, 0
 	for i := range l.hashes {
 		l.hashes[i] = hash(y, i)
-		if mask[i] || clock[i] {
+		if mask[i] || clock[i] || measured[i].variance < repeatVariance {
 			continue
 		}
 		judged++
@@ -49,7 +55,7 @@ func (r *repeats) add(y *luma, now time.Duration, mask, clock *[blocks]bool) (sh
 	}
 	l.valid, l.since = true, now
 	share = float32(n) / float32(max(judged, 1))
-	if n == 0 {
+	if n == 0 || judged < repeatBlocks {
 		return 0, now
 	}
 	slices.Sort(seen[:n])

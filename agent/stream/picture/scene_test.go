@@ -7,25 +7,29 @@ import (
 
 // camera plays a camera to a Judge, 5 s of simulated time for each look.
 type camera struct {
-	j    *Judge
-	at   time.Time
-	rng  *rand.Rand
-	hint Hint
-	said []Verdict
+	j     *Judge
+	at    time.Time
+	rng   *rand.Rand
+	hint  Hint
+	began map[string]time.Time // when each condition was said first
 }
 
 func newCamera(c Config) *camera {
-	return &camera{j: New(c), at: time.Unix(0, 0), rng: rand.New(rand.NewPCG(3, 4))}
+	return &camera{j: New(c), at: time.Unix(0, 0), rng: rand.New(rand.NewPCG(3, 4)), began: map[string]time.Time{}}
 }
 
 // looks shows n frames and returns the verdicts of that time.
 func (c *camera) looks(n int, frame func(i int) *Frame) []Verdict {
 	var said []Verdict
 	for i := range n {
-		said = append(said, c.j.Add(c.at, frame(i), c.hint)...)
+		for _, v := range c.j.Add(c.at, frame(i), c.hint) {
+			said = append(said, v)
+			if _, ok := c.began[v.Condition]; !ok {
+				c.began[v.Condition] = c.at
+			}
+		}
 		c.at = c.at.Add(5 * time.Second)
 	}
-	c.said = append(c.said, said...)
 	return said
 }
 

@@ -10,6 +10,7 @@ import (
 type view struct {
 	blocks  [blocks]block
 	change  [blocks]change
+	recent  luma          // the running average
 	average [blocks]block // of the running average, for sharpness
 	edges   luma
 	texture [blocks]float32
@@ -22,6 +23,7 @@ type view struct {
 	strong                      float32 // edges in the blocks that have more than four fifths of them
 
 	compared bool          // there was a look before
+	jumped   float32       // share of the blocks whose light jumped
 	activity float32       // percent of the pixels that changed since then
 	clock    int           // blocks of the clock that changed
 	repeated float32       // share of blocks that were there before to the last bit
@@ -37,6 +39,7 @@ const (
 	digitalMean     = 17.5
 	texturedEdges   = 6
 	uniformPixels   = 97 // of 100
+	jumpStep        = 15 // of the mean of a block between two looks
 	muchPixels      = 2  // of 100: letters of a clock that changed
 )
 
@@ -127,7 +130,7 @@ func strongest(texture *[blocks]float32, mask *[blocks]bool) float32 {
 func (v *view) compare(now, before *luma, mask, clock *[blocks]bool) {
 	v.compared = true
 	compare(now, before, &v.change)
-	n, changed := 0, 0
+	n, changed, jumped := 0, 0, 0
 	for i := range v.change {
 		switch {
 		case clock[i]:
@@ -137,9 +140,12 @@ func (v *view) compare(now, before *luma, mask, clock *[blocks]bool) {
 		case !mask[i]:
 			n++
 			changed += int(v.change[i].any)
+			if d := v.blocks[i].mean - mean(before, i); d >= jumpStep || d <= -jumpStep {
+				jumped++
+			}
 		}
 	}
-	v.activity = float32(changed) / float32(max(n, 1))
+	v.activity, v.jumped = float32(changed)/float32(max(n, 1)), float32(jumped)/float32(max(n, 1))
 }
 
 // against compares the picture with a reference.
