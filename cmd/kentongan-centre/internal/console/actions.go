@@ -18,6 +18,7 @@ import (
 type Desk interface {
 	Snapshot(ctx context.Context, device, stream, who, reason string) (store.Order, error)
 	AckAlarm(ctx context.Context, device, alarm, who, remark string, isFalse bool) (store.Order, error)
+	TicketStatus(ctx context.Context, device, ticket, state, who, remark string) (store.Order, error)
 }
 
 const (
@@ -71,6 +72,8 @@ func (c *Console) refused(w http.ResponseWriter, r *http.Request, err error) {
 	}{
 		{orders.ErrWho, http.StatusBadRequest, "err.who"},
 		{orders.ErrReason, http.StatusBadRequest, "err.reason"},
+		{orders.ErrState, http.StatusBadRequest, "err.state"},
+		{store.ErrNoComplaint, http.StatusNotFound, "err.nocomplaint"},
 		{store.ErrTooManyOrders, http.StatusTooManyRequests, "err.many"},
 		{store.ErrNoPicture, http.StatusNotFound, "err.nopic"},
 	} {

@@ -73,6 +73,10 @@ func happening(lang string, h store.Happening) string {
 		if json.Unmarshal(body, &s) == nil {
 			return join(say(lang, "kind.app")+" "+s.Name, sayAfter(lang, "state", s.State), appClassText(lang, s.Class))
 		}
+	case report.KindSelfTest, report.KindPrinter, report.KindCancel:
+		if s := kioskText(lang, h.Kind, body); s != "" {
+			return s
+		}
 	case report.KindUplink:
 		var s report.UplinkState
 		if json.Unmarshal(body, &s) == nil {

@@ -304,13 +304,14 @@ type complaintsPage struct {
 	List          []complaint
 	Query, Device string
 	BadTicket     bool
+	Who, Back     string
 	Older         int64 // id to go on before, 0 at the end
 	Paged         bool
 }
 
 func (c *Console) complaints(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	p := complaintsPage{Query: q.Get("ticket")}
+	p := complaintsPage{Query: q.Get("ticket"), Who: whoOf(r), Back: r.URL.RequestURI()}
 	f := store.ComplaintFilter{Limit: perPage}
 	if d := q.Get("device"); report.ValidDevice(d) {
 		p.Device, f.Device = d, d

@@ -14,6 +14,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -57,6 +58,7 @@ func New(cfg Config) *Desk {
 var (
 	ErrWho    = errors.New("no name: who orders it is recorded")
 	ErrReason = errors.New("no reason: why it is ordered is recorded")
+	ErrState  = errors.New("no such state of a complaint")
 )
 
 // Bounds of what people write, in bytes.
@@ -86,6 +88,27 @@ func (d *Desk) AckAlarm(ctx context.Context, device, alarm, who, remark string, 
 	}
 	o := store.Order{Device: device, Name: report.OrderAckAlarm, Subject: alarm, Who: who, Reason: remark}
 	return d.give(ctx, o, ackLife, report.AckAlarmArgs{Alarm: alarm, Who: who, False: isFalse, Note: remark})
+}
+
+// TicketStatus says how a complaint stands: here, and to the kiosk that took it,
+// where its citizen asks. A kiosk that is offline for longer than an order lives
+// hears of it when it is said again.
+func (d *Desk) TicketStatus(ctx context.Context, device, ticket, state, who, remark string) (store.Order, error) {
+	who, remark, err := texts(who, remark)
+	if err == nil && !slices.Contains(report.TicketStates(), state) {
+		err = ErrState
+	}
+	if err != nil {
+		return store.Order{}, err
+	}
+	now := d.cfg.Now().UTC().Truncate(time.Millisecond)
+	note := report.Text{ID: remark}
+	o := store.Order{Device: device, Name: report.OrderTicket, Subject: ticket, Who: who, Reason: state}
+	o, err = d.give(ctx, o, ackLife, report.TicketStatus{Ticket: ticket, State: state, At: now, Note: note})
+	if err != nil {
+		return o, err
+	}
+	return o, d.cfg.Store.SetTicket(ctx, device, ticket, store.TicketState{State: state, At: now, Who: who, Note: note})
 }
 
 // texts cleans what people wrote: one line, bounded, whole characters.

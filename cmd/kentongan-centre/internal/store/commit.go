@@ -233,6 +233,10 @@ func (w *writer) meaning(l *lane, r report.Received, backlog bool) error {
 		if r.Lane == report.Complaint {
 			return w.press(l, r)
 		}
+	case report.KindCancel:
+		if r.Lane == report.Complaint {
+			return w.cancel(l, r)
+		}
 	case report.KindGap:
 		var g report.Gap
 		if r.Lane == report.Event && w.body(r, &g) {

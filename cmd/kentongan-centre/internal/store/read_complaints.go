@@ -24,6 +24,8 @@ type Complaint struct {
 	Time     time.Time   `json:"time"`  // the best that is known
 	Clock    string      `json:"clock"` // synced, estimated, unset; corrected = worked out when the clock was set later
 	Received time.Time   `json:"received"`
+
+	Status *TicketState `json:"status,omitempty"` // nil while it was only received
 }
 
 // ComplaintFilter says which complaints; empty fields don't restrict.
@@ -47,20 +49,28 @@ func (s *Store) Complaints(ctx context.Context, f ComplaintFilter) ([]Complaint,
 	return collect(ctx, s.read, "complaints", func(r *sql.Rows) (Complaint, error) {
 		var c Complaint
 		var timeMS, uptime, received int64
-		var booted sql.NullInt64
+		var booted, at sql.NullInt64
+		var st TicketState
 		err := r.Scan(&c.ID, &c.Device, &c.Epoch, &c.Seq, &c.Site, &c.Ticket, &c.Category, &c.Service, &c.Label.ID, &c.Label.EN,
-			&c.Line, &c.Presses, &timeMS, &c.Clock, &uptime, &received, &booted)
+			&c.Line, &c.Presses, &timeMS, &c.Clock, &uptime, &received, &booted,
+			&st.State, &at, &st.Who, &st.Note.ID, &st.Note.EN)
 		if c.Clock != string(report.ClockSynced) && booted.Valid {
 			timeMS, c.Clock = booted.Int64+uptime, "corrected"
 		}
 		c.Time, c.Received = when(timeMS), when(received)
+		if at.Valid {
+			st.At = when(at.Int64)
+			c.Status = &st
+		}
 		return c, err
 	}, `SELECT c.id, c.device, l.epoch, c.seq,
 			coalesce(CASE WHEN d.birth <> '' THEN json_extract(d.birth, '$.site') END, ''),
-			c.ticket, c.category, c.service, c.label_id, c.label_en, c.line, c.presses, c.time_ms, c.clock, c.uptime_ms, c.received_at, b.booted_ms
+			c.ticket, c.category, c.service, c.label_id, c.label_en, c.line, c.presses, c.time_ms, c.clock, c.uptime_ms, c.received_at, b.booted_ms,
+			coalesce(t.state, ''), t.at_ms, coalesce(t.who, ''), coalesce(t.note_id, ''), coalesce(t.note_en, '')
 		FROM complaint c JOIN lane l ON l.id = c.lane_id
 		LEFT JOIN device d ON d.id = c.device
 		LEFT JOIN boot b ON b.device = c.device AND b.boot = c.boot
+		LEFT JOIN complaint_status t ON t.device = c.device AND t.ticket = c.ticket
 		WHERE (?1 = '' OR c.device = ?1) AND (?2 = '' OR c.ticket = ?2) AND (?3 = 0 OR c.id < ?3)
 		ORDER BY c.id DESC LIMIT ?4`, f.Device, f.Ticket, f.Before, f.Limit)
 }

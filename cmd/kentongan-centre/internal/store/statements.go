@@ -13,7 +13,7 @@ type statements struct {
 	insertLane, updateLane, selectLane                            *sql.Stmt
 	deleteHoles, insertHole, selectHoles                          *sql.Stmt
 	insertGap, insertConflict, countConflicts                     *sql.Stmt
-	insertComplaint, upsertBoot                                   *sql.Stmt
+	insertComplaint, cancelTicket, upsertBoot                     *sql.Stmt
 	selectDevice, upsertDevice                                    *sql.Stmt
 	upsertStream, upsertStats, deleteStream, upsertLn, clearLines *sql.Stmt
 	countEpochs                                                   *sql.Stmt
@@ -45,6 +45,7 @@ func (s *statements) prepare(ctx context.Context, c *sql.Conn) error {
 		{&s.countConflicts, `SELECT count(*) FROM conflict WHERE lane_id = ?`},
 		{&s.insertComplaint, `INSERT OR IGNORE INTO complaint (device, lane_id, seq, ticket, category, service, label_id, label_en, line, presses, time_ms, clock, boot, uptime_ms, received_at)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`},
+		{&s.cancelTicket, upsertTicket},
 		{&s.upsertBoot, `INSERT INTO boot (device, boot, booted_ms, clock) VALUES (?, ?, ?, ?)
 			ON CONFLICT DO UPDATE SET booted_ms = excluded.booted_ms, clock = excluded.clock WHERE boot.clock <> 'synced' OR excluded.clock = 'synced'`},
 		{&s.selectDevice, `SELECT state, session, since_at, first_at, seen_at, birth FROM device WHERE id = ?`},
