@@ -63,7 +63,7 @@ func mayImport(from, to string) bool {
 	case strings.HasPrefix(from, "cmd/kentongan-centre"):
 		return to == "agent/report" || to == "firmware" || strings.HasPrefix(to, "cmd/kentongan-centre/")
 	case strings.HasPrefix(from, "cmd/kentongan-demo"):
-		return to == "agent/report" || to == "agent/stream/streamtest" || to == "broker-config" || strings.HasPrefix(to, "cmd/kentongan-demo/")
+		return to == "agent/report" || to == "agent/stream/streamtest" || to == "agent/kiosk/printer/printertest" || to == "broker-config" || strings.HasPrefix(to, "cmd/kentongan-demo/")
 	case from == "cmd/kentongan":
 		return strings.HasPrefix(to, "agent") || strings.HasPrefix(to, "hal") || to == "firmware"
 	}

@@ -27,7 +27,7 @@ func serveBench(ctx context.Context, s *site, addr string, ready func(url string
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
 		_ = benchPage.Execute(w, map[string]any{
-			"Buttons": buttons, "Cameras": s.cameras, "Centre": s.centre.page, "Device": demoDevice,
+			"Buttons": buttons, "Cameras": s.cameras, "Centre": s.centre.page, "Screen": s.screen, "Device": demoDevice,
 			"Saved": lampSaved, "Received": lampReceived, "Fault": lampFault,
 		})
 	})
@@ -69,12 +69,16 @@ type benchState struct {
 	Streams []streamState   `json:"streams"`
 	Alarms  []alarmState    `json:"alarms"` // that stand, at the centre
 	Log     []string        `json:"log"`
+	Slips   int             `json:"slips"` // printed
 }
 
 func (s *site) benchState(ctx context.Context) benchState {
 	b := benchState{
 		Power: s.device.running(), Centre: s.centre.running(), Cut: s.network.isCut(),
 		Lamps: s.device.readLamps(), Log: s.device.log.last(12), Tickets: []string{}, Streams: []streamState{}, Alarms: []alarmState{},
+	}
+	if s.paper != nil {
+		b.Slips = len(s.paper.Slips())
 	}
 	tickets := s.device.tickets()
 	for i := len(tickets) - 1; i >= max(0, len(tickets)-5); i-- {

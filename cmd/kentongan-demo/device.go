@@ -50,6 +50,7 @@ type deviceConfig struct {
 	Buttons               []button
 	Saved, Received, Fail string
 	Cooldown              time.Duration
+	Screen, Printer       string // address, device; "" is none
 }
 
 type cameraConfig struct {
@@ -102,6 +103,12 @@ kiosk:
     - {name: {{.Name}}, line: {{.Line}}, service_code: {{.ServiceCode}}, category: {{.Category}}, label: {id: {{.ID}}, en: {{.EN}}}}
 {{- end}}
   lamps: {saved: {line: {{.Saved}}}, received: {line: {{.Received}}}, fault: {line: {{.Fail}}}}
+{{- with .Screen}}
+  screen: {listen: {{printf "%q" .}}, touch: true, help: "112", title: Balai Kota Serang (demo)}
+{{- end}}
+{{- with .Printer}}
+  printer: {device: {{printf "%q" .}}, width: 48, title: Balai Kota Serang (demo)}
+{{- end}}
 stats_every: 2s
 `))
 

@@ -31,6 +31,7 @@ func run(ctx context.Context, args []string) (err error) {
 	flags := flag.NewFlagSet("kentongan-demo", flag.ContinueOnError)
 	listen := flags.String("listen", "127.0.0.1:8080", "address of the centre's page; a free port is taken when this one is not free")
 	bench := flags.String("bench", "127.0.0.1:8090", "address of the bench; the same")
+	screen := flags.String("screen", "127.0.0.1:8070", "address of the kiosk's screen; the same")
 	programs := flags.String("programs", "", "folder of kentongan and kentongan-centre (default: this program's own)")
 	if err := flags.Parse(args); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -56,6 +57,8 @@ func run(ctx context.Context, args []string) (err error) {
 		Centre:   filepath.Join(*programs, "kentongan-centre"),
 		Device:   filepath.Join(*programs, "kentongan"),
 		PageAddr: freeOr(*listen),
+
+		ScreenAddr: *screen,
 	})
 	if s != nil {
 		defer s.close()
@@ -64,7 +67,7 @@ func run(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	return serveBench(ctx, s, freeOr(*bench), func(url string) {
-		fmt.Printf(welcome, s.centre.page, url, time.Since(began).Round(time.Millisecond))
+		fmt.Printf(welcome, s.centre.page, url, s.screen, time.Since(began).Round(time.Millisecond))
 	})
 }
 
@@ -73,6 +76,7 @@ Kentongan is running.
 
   the centre's page   %s
   the bench           %s
+  the kiosk's screen  %s
 
 Try, with both open side by side:
   1. press a button on the bench: yellow when it is saved, green when the centre has it
@@ -81,6 +85,8 @@ Try, with both open side by side:
   4. silence or unplug a camera and see its line on the centre's page; put it back
      (a frozen picture is not found yet: watching the packets alone can't see it)
   5. kill the centre and start it again
+  6. touch a service on the kiosk's screen, look its ticket and PIN up there, and
+     change its status on the centre's page of complaints; take the printer's paper out
 
 Up in %v. Ctrl-C ends everything and leaves nothing behind.
 `

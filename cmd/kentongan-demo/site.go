@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
 	"sync"
 	"time"
 
+	"kentongan/agent/kiosk/printer/printertest"
 	"kentongan/cmd/kentongan-demo/internal/camera"
 )
 
@@ -19,6 +21,8 @@ type site struct {
 	network *network
 	cameras []*camera.Camera
 	device  *device
+	screen  string               // URL of the kiosk's screen
+	paper   *printertest.Printer // nil where this machine can't play one
 
 	end  context.CancelFunc
 	done sync.WaitGroup
@@ -29,6 +33,8 @@ type siteOptions struct {
 	Centre   string // program
 	Device   string // program
 	PageAddr string // of the centre's page
+
+	ScreenAddr string // of the kiosk's screen; "" is a free one
 }
 
 const (
@@ -72,6 +78,14 @@ func openSite(ctx context.Context, o siteOptions) (*site, error) {
 		s.cameras = append(s.cameras, cam)
 	}
 
+	if s.paper, err = printertest.Open(); err != nil {
+		fmt.Fprintln(os.Stderr, "kentongan-demo: no printer:", err) // the rest of the demo is whole
+	}
+	addr, err := freeAddr(o.ScreenAddr)
+	if err != nil {
+		return s, err
+	}
+	s.screen = "http://" + addr + "/"
 	if s.device, err = newDevice(o.Device, filepath.Join(o.Dir, "device"), s.deviceConfig()); err != nil {
 		return s, err
 	}
@@ -81,16 +95,37 @@ func openSite(ctx context.Context, o siteOptions) (*site, error) {
 
 func (s *site) deviceConfig() deviceConfig {
 	c := deviceConfig{Cooldown: time.Second, Device: demoDevice, Broker: "mqtt://" + s.network.addr(), CentreKey: s.centre.key}
+	c.Screen = strings.Trim(strings.TrimPrefix(s.screen, "http:"), "/")
+	if s.paper != nil {
+		c.Printer = s.paper.Path
+	}
 	for _, cam := range s.cameras {
 		c.Cameras = append(c.Cameras, cameraConfig{Name: cam.Name(), URL: cam.URL(), Username: cameraUser, Password: cameraSecret})
 	}
 	return c
 }
 
+// freeAddr is an address that can be listened on: the wish, or else a free port.
+// The device has it in its configuration, so it has to be known before.
+func freeAddr(wish string) (string, error) {
+	if wish == "" {
+		wish = "127.0.0.1:0"
+	}
+	l, err := net.Listen("tcp", freeOr(wish))
+	if err != nil {
+		return "", fmt.Errorf("find an address for the kiosk's screen: %w", err)
+	}
+	defer l.Close()
+	return l.Addr().String(), nil
+}
+
 // close ends everything and waits for it.
 func (s *site) close() {
 	if s.device != nil {
 		s.device.stop()
+	}
+	if s.paper != nil {
+		s.paper.Close()
 	}
 	for _, c := range s.cameras {
 		c.Close()
@@ -117,6 +152,12 @@ func (s *site) act(ctx context.Context, what, on string) error {
 	switch what {
 	case "press":
 		return s.device.board.press(on)
+	case "paper":
+		if s.paper == nil {
+			return errors.New("this machine can't play a printer")
+		}
+		s.paper.Paper(on == "in")
+		return nil
 	case "network":
 		if on == "cut" {
 			s.network.cut()
