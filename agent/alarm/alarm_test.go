@@ -92,7 +92,7 @@ func streams(n int) (all []string) {
 func TestRaiseAndClearWaitTheirDelays(t *testing.T) {
 	p := newPlay(t, streams(1))
 	p.find("stream/c00", "down", true)
-	p.pass(4 * time.Second)
+	p.pass(2 * time.Second)
 	p.want("before the raise delay")
 	p.pass(time.Second)
 	p.want("after it", "raised stream/c00:down")

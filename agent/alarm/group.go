@@ -31,7 +31,7 @@ const (
 	togetherWithin = 20 * time.Second
 	// groupRaise is that of a camera that is down: a switch that starts again in
 	// a moment is no incident either.
-	groupRaise = 5 * time.Second
+	groupRaise = 3 * time.Second
 	groupClear = 5 * time.Second
 	// groupSettle is how long the last failed ones of a group that comes back
 	// are waited for, before each is an alarm of its own: cameras boot in 30 to

@@ -185,6 +185,12 @@ func (s *site) act(ctx context.Context, what, on string) error {
 	switch what {
 	case "freeze", "thaw":
 		cam.Freeze(what == "freeze")
+	case "cover":
+		return cam.Cover(camera.Cover)
+	case "cap":
+		return cam.Cover(camera.Cap)
+	case "uncover":
+		return cam.Cover(camera.Clear)
 	case "silence", "speak":
 		cam.Silence(what == "silence")
 	case "unplug":

@@ -37,6 +37,20 @@ type film interface {
 	next(frozen bool) ([]*rtp.Packet, error)
 }
 
+// Veil is what lies before a lens.
+type Veil int
+
+// Veils.
+const (
+	Clear Veil = iota
+	Cover      // a cloth: a bright surface without edges
+	Cap        // no light at all
+)
+
+// veiled is a film that is drawn as it goes, so that something can lie before
+// its lens.
+type veiled interface{ cover(Veil) }
+
 // Camera is a running camera. Its methods may be called from any goroutine.
 type Camera struct {
 	o     Options
@@ -48,6 +62,7 @@ type Camera struct {
 	mu             sync.Mutex // guards the fields below
 	server         *streamtest.Server
 	frozen, silent bool
+	veil           Veil
 	closed         bool
 	err            error // why the camera ended by itself
 }
@@ -103,6 +118,23 @@ func (c *Camera) Freeze(on bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.frozen = on
+}
+
+// Coverable tells whether Cover does anything: the street is a clip.
+func (c *Camera) Coverable() bool {
+	_, ok := c.film.(veiled)
+	return ok
+}
+
+// Cover puts something before the lens, or takes it away.
+func (c *Camera) Cover(v Veil) error {
+	if !c.Coverable() {
+		return fmt.Errorf("camera %s plays a clip, which can't be covered", c.o.Name)
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.veil = v
+	return nil
 }
 
 // Silence stops the packets; the connection and RTCP stay.
@@ -196,8 +228,11 @@ func (c *Camera) show(ctx context.Context) error {
 // frame shows the next picture to whoever looks.
 func (c *Camera) frame(at time.Duration) error {
 	c.mu.Lock()
-	server, frozen, silent := c.server, c.frozen, c.silent
+	server, frozen, silent, veil := c.server, c.frozen, c.silent, c.veil
 	c.mu.Unlock()
+	if f, ok := c.film.(veiled); ok {
+		f.cover(veil)
+	}
 	packets, err := stamped(c.film, at, frozen)
 	if err != nil {
 		return err

@@ -250,3 +250,44 @@ func wait(t *testing.T, changed func() <-chan struct{}, ok func() bool) {
 		}
 	}
 }
+
+func TestCoverTakesThePictureAway(t *testing.T) {
+	t.Parallel()
+	c := start(t, "MJPEG")
+	spread := func() (low, high byte) {
+		low = 255
+		pics := frames(t, c, 3)
+		for _, y := range pics[2] {
+			low, high = min(low, y), max(high, y)
+		}
+		return low, high
+	}
+	for veil, dark := range map[Veil]bool{Cover: false, Cap: true} {
+		if err := c.Cover(veil); err != nil {
+			t.Fatal(err)
+		}
+		// A picture that was on its way may still be of the room.
+		deadline := time.After(patience)
+		for low, high := spread(); high-low > 12 || (high < 40) != dark; low, high = spread() {
+			select {
+			case <-deadline:
+				t.Fatalf("veil %d: luma from %d to %d", veil, low, high)
+			default:
+			}
+		}
+	}
+	if err := c.Cover(Clear); err != nil {
+		t.Fatal(err)
+	}
+	deadline := time.After(patience)
+	for low, high := spread(); high-low < 60; low, high = spread() {
+		select {
+		case <-deadline:
+			t.Fatalf("uncovered: luma from %d to %d", low, high)
+		default:
+		}
+	}
+	if street := start(t, "H264"); street.Coverable() || street.Cover(Cover) == nil {
+		t.Error("a clip can be covered")
+	}
+}

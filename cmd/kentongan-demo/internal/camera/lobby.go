@@ -7,6 +7,7 @@ import (
 	"image/color"
 	"image/draw"
 	"image/jpeg"
+	"math/rand/v2"
 	"time"
 
 	"github.com/bluenviron/gortsplib/v4/pkg/description"
@@ -31,6 +32,7 @@ type lobby struct {
 	now    func() time.Time
 	room   *image.RGBA // what does not move
 	canvas *image.RGBA
+	veil   Veil
 }
 
 func newLobby() (*lobby, error) {
@@ -65,8 +67,15 @@ func (l *lobby) next(frozen bool) ([]*rtp.Packet, error) {
 	return packets, nil
 }
 
+func (l *lobby) cover(v Veil) { l.veil = v }
+
 // draw returns the picture of now.
 func (l *lobby) draw() image.Image {
+	l.n++
+	if l.veil != Clear {
+		l.drawVeil()
+		return l.canvas
+	}
 	copy(l.canvas.Pix, l.room.Pix)
 	for i, shirt := range []color.RGBA{{0xb0, 0x3a, 0x2e, 255}, {0x1f, 0x6f, 0x54, 255}, {0x6c, 0x3a, 0x8c, 255}} {
 		span := lobbyWidth + 80
@@ -76,10 +85,23 @@ func (l *lobby) draw() image.Image {
 		}
 		person(l.canvas, x, 190+i*28, shirt)
 	}
-	l.n++
 	now := l.now()
 	clock(l.canvas, 246, 22, now.Hour(), now.Minute(), now.Second())
 	return l.canvas
+}
+
+// drawVeil draws what the sensor sees behind a cloth or a cap: one tone, and its
+// own noise.
+func (l *lobby) drawVeil() {
+	tone := color.RGBA{0x8e, 0x7c, 0x66, 255}
+	if l.veil == Cap {
+		tone = color.RGBA{0x04, 0x04, 0x04, 255}
+	}
+	box(l.canvas, 0, 0, lobbyWidth, lobbyHeight, tone)
+	for range 4000 {
+		i := 4 * rand.IntN(lobbyWidth*lobbyHeight)
+		l.canvas.Pix[i], l.canvas.Pix[i+1], l.canvas.Pix[i+2] = tone.R+3, tone.G+3, tone.B+3
+	}
 }
 
 func furnish(img *image.RGBA) {
