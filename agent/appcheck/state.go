@@ -83,7 +83,7 @@ func (c *Check) findings(r result) []Finding {
 	} {
 		found := Finding{Condition: f.cond, Present: s.State == f.state}
 		if found.Present {
-			found.Cause, found.Detail = causeOf(s.Class), s.Class+": "+s.Detail
+			found.Cause, found.Detail = causeOf(s.Class), s.Detail
 		}
 		all = append(all, found)
 	}
