@@ -38,7 +38,8 @@ type button struct {
 	done     chan appendResult // of that record
 	cooldown *time.Timer       // running: pending presses wait for its end
 	cooling  bool
-	streak   int         // cool-downs in a row that had presses waiting at their end
+	busy     time.Time   // since when each cool-down had presses waiting at its end
+	grown    int         // how often the cool-down was doubled for that
 	retry    *time.Timer // running: the store refused
 	refused  bool
 	slow     *time.Timer // running while an append does
@@ -342,7 +343,9 @@ func (b *button) clear(state string, count uint64) {
 
 // note shows the troubles to the panel and to Status.
 func (b *button) note() {
-	b.k.panel.fault(b.cfg.Name, b.bad.untrusted())
+	if !b.cfg.Cancel { // without it a press is kept all the same
+		b.k.panel.fault(b.cfg.Name, b.bad.untrusted())
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.st.State, b.st.Detail = b.bad.worst()

@@ -122,6 +122,18 @@ func TestCancelIsShownWhenItIsDurable(t *testing.T) {
 	})
 }
 
+// A cancel button that is stuck or missing takes no complaint away: no red.
+func TestFaultOfTheCancelButtonIsNoFaultOfTheKiosk(t *testing.T) {
+	cfg := cancellable()
+	cfg.Buttons[2].Line.Line = "GPIO99"
+	in(t, cfg, func(b *booth) {
+		b.wantStates("cancel missing")
+		b.wantLamps("", "without the cancel button")
+		b.press("GPIO17")
+		b.wantLamps("S", "without the cancel button")
+	})
+}
+
 func TestCancelOnTheScreen(t *testing.T) {
 	in(t, cancellable(), func(b *booth) {
 		kept, err := b.kiosk.Touch(b.t.Context(), "road")

@@ -12,11 +12,12 @@ const (
 	slowAfter    = 5 * time.Second // a store that takes longer is a fault: the citizen has gone
 	flushTimeout = 3 * time.Second // for the last record, at shutdown
 
-	// A button that is pressed without a pause for so many cool-downs in a row is
-	// a short circuit or a game: no queue of people is that quick for so long.
-	// From there each cool-down is twice as long, so that it cannot fill the
-	// lane: some 170 records on the first day, 144 on each further one.
-	floodAfter  = 20
+	// A button that is pressed for so long without a cool-down in which nobody
+	// pressed is a short circuit or a game: no queue of people is that quick for
+	// so long. From there each cool-down is twice as long, so that it cannot fill
+	// the lane: some 170 records on the first day, 144 on each further one.
+	floodAfter  = time.Minute
+	floodBase   = time.Second // at least, of what is doubled
 	maxCooldown = 10 * time.Minute
 )
 
@@ -62,23 +63,30 @@ func (b *button) fly(f flight) {
 
 // pause is the length of the cool-down that begins now.
 func (b *button) pause() time.Duration {
-	d := b.k.cfg.Cooldown
-	for n := b.streak; n >= floodAfter && d < maxCooldown; n-- {
+	if b.grown == 0 {
+		return b.k.cfg.Cooldown
+	}
+	d := max(b.k.cfg.Cooldown, floodBase)
+	for n := 0; n < b.grown && d < maxCooldown; n++ {
 		d = min(2*d, maxCooldown)
 	}
-	return max(d, b.k.cfg.Cooldown)
+	return d
 }
 
 // cooled ends a cool-down.
 func (b *button) cooled() {
 	b.cooling = false
 	if b.pending == 0 {
-		b.streak = 0
+		b.busy, b.grown = time.Time{}, 0
 		b.clear(stateFlood, 0)
 		return
 	}
-	if b.streak++; b.streak == floodAfter {
-		b.raise(stateFlood, fmt.Sprintf("pressed without a pause through %d cool-downs; further presses are counted together", floodAfter), uint64(b.pending))
+	if b.busy.IsZero() {
+		b.busy = time.Now()
+	}
+	if time.Since(b.busy) >= floodAfter {
+		b.grown++
+		b.raise(stateFlood, fmt.Sprintf("pressed for %v without a pause; further presses are counted together", floodAfter), uint64(b.pending))
 	}
 	b.next()
 }

@@ -24,7 +24,7 @@
 // cool-down begins. So each press is in exactly one record, and a button makes
 // at most one record in a cool-down, however fast it is pressed. A press that
 // is only counted does not light the lamp: its record does. A button that is
-// pressed without a pause through 20 cool-downs is a fault, and its cool-downs
+// pressed for a minute without a pause is a fault, and its cool-downs
 // grow up to ten minutes, so that it cannot fill the lane.
 //
 // A record that the store refuses is not forgotten: its presses stay counted

@@ -86,6 +86,9 @@ func newPanel(cfg Config, board hal.Board, events *reporter, log *slog.Logger) *
 		st:       map[string]string{},
 	}
 	for _, b := range cfg.Buttons {
+		if b.Cancel {
+			continue
+		}
 		p.s.faults[b.Name] = true // until its line is open
 		p.buttons = append(p.buttons, b.Name)
 	}

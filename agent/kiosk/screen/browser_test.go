@@ -52,6 +52,7 @@ func scenes() []scene {
 		{"unkept", func(p *played) { p.set(func(s *kiosk.Show) { *s = kiosk.Show{Out: true, Unkept: true} }) }, "0", state("unkept")},
 		{"out", func(p *played) { p.set(func(s *kiosk.Show) { *s = kiosk.Show{Out: true} }) }, "0", state("out")},
 		{"part", func(p *played) { p.set(func(s *kiosk.Show) { *s = kiosk.Show{Part: true} }) }, "0", state("ready") + " && document.getElementById('more').textContent.length > 10"},
+		{"waiting", func(p *played) { p.set(func(s *kiosk.Show) { *s = kiosk.Show{Waiting: 12} }) }, "0", state("ready") + " && document.getElementById('more').textContent.startsWith('12 ')"},
 		{"answer", func(p *played) { p.set(func(s *kiosk.Show) { *s = kiosk.Show{} }) },
 			fmt.Sprintf("document.getElementById('field').value = %q; document.getElementById('form').requestSubmit()", ticket+" 4K7P"),
 			state("ready") + " && !document.getElementById('answer').hidden"},

@@ -40,6 +40,7 @@
 		if (s.state === 'out') more = text('out.more');
 		if ((s.state === 'out' || s.state === 'unkept') && data.help) more += ' ' + text('out.help').replace('{help}', data.help);
 		if (s.part && s.state !== 'out' && s.state !== 'unkept') more = text('part');
+		if (s.state === 'ready' && !more && s.waiting) more = text('waiting').replace('{n}', s.waiting);
 		put($('more'), more);
 		hide($('more'), !more);
 		hide($('kept'), !s.ticket);
