@@ -21,6 +21,7 @@ type evidence struct {
 	repeated         float32 // share of the blocks that were there before
 	stood            time.Duration
 	torn             bool    // garbage, by the pixels alone
+	sure             bool    // enough for frozen to be said
 	unsure           bool    // neither for nor against frozen
 	u, v             float32 // away from what is usual
 	assessable       bool    // a freeze could be seen
@@ -29,31 +30,34 @@ type evidence struct {
 // Thresholds. streams.md 3.3 measured them on a few scenes; what differs from
 // there was tuned on the tuning part of the proof set, see pictures.md.
 const (
-	uniformShare  = 0.88 // of the blocks are black, or white, or flat: a clock and a name take up to a tenth
-	featureless   = 0.95 // of the blocks are flat, for a camera that was never seen otherwise,
-	featurelessSD = 6    // and the whole varies by so little
-	coveredKept   = 0.2  // at most so many of the edges are where they were,
-	coveredOwn    = 0.4  // and there are at most so many other edges instead,
-	coveredStrong = 0.5  // or they are so much weaker,
-	coveredCoarse = 0.88 // and it does not look like the place, however blurred
-	aliveLeast    = 1.0  // percent of the pixels change in a living picture, or a freeze can't be told
-	frozenShare   = 0.6  // of what changes usually
-	frozenUnsure  = 0.9  // of what changes usually: not alive, but not seen before either
-	frozenMissed  = 2    // looks in a row that may change more than that
-	repeatedMost  = 0.8  // of the blocks repeat in a living picture, or a freeze can't be told
-	repeatedLeast = 0.12 // more of the blocks than usual repeat,
-	repeatedMore  = 0.2  // or of those that usually don't
-	blurredShare  = 0.4  // of the usual sharpness,
-	blurredLeast  = 0.75 // and of the least that is usual
-	blurredCoarse = 0.7  // and it looks like the place
-	movedMatch    = 0.35 // at most so many of the edges are where they were,
-	movedOwn      = 0.5  // and there are at least so many edges elsewhere,
-	movedUsual    = 60   // where it is usual that so many percent are
-	tornShare     = 0.25 // of the blocks jump at each look, at least,
-	tornUsual     = 2    // and so many times what is usual at most
-	smallBytes    = 0.5  // of the least that a keyframe usually has,
-	smallScore    = 0.1  // and how much surer that makes
-	leastTextured = 10   // blocks with edges, to judge by edges at all
+	uniformShare  = 0.88            // of the blocks are black, or white, or flat: a clock and a name take up to a tenth
+	featureless   = 0.95            // of the blocks are flat, for a camera that was never seen otherwise,
+	featurelessSD = 6               // and the whole varies by so little
+	coveredKept   = 0.2             // at most so many of the edges are where they were,
+	coveredOwn    = 0.4             // and there are at most so many other edges instead,
+	coveredStrong = 0.5             // or they are so much weaker,
+	coveredCoarse = 0.88            // and it does not look like the place, however blurred
+	aliveLeast    = 1.0             // percent of the pixels change in a living picture, or a freeze can't be told
+	frozenShare   = 0.6             // of what changes usually
+	frozenUnsure  = 0.9             // of what changes usually: not alive, but not seen before either
+	frozenHits    = 3               // looks that stood still, at least,
+	frozenStrong  = 0.9             // of the blocks repeated in one of them, or much less changed,
+	frozenWeak    = 2 * time.Minute // or it has been so for long
+	frozenMissed  = 2               // looks in a row that may change more than that
+	repeatedMost  = 0.8             // of the blocks repeat in a living picture, or a freeze can't be told
+	repeatedLeast = 0.12            // more of the blocks than usual repeat,
+	repeatedMore  = 0.2             // or of those that usually don't
+	blurredShare  = 0.4             // of the usual sharpness,
+	blurredLeast  = 0.75            // and of the least that is usual
+	blurredCoarse = 0.7             // and it looks like the place
+	movedMatch    = 0.35            // at most so many of the edges are where they were,
+	movedOwn      = 0.5             // and there are at least so many edges elsewhere,
+	movedUsual    = 60              // where it is usual that so many percent are
+	tornShare     = 0.25            // of the blocks jump at each look, at least,
+	tornUsual     = 2               // and so many times what is usual at most
+	smallBytes    = 0.5             // of the least that a keyframe usually has,
+	smallScore    = 0.1             // and how much surer that makes
+	leastTextured = 10              // blocks with edges, to judge by edges at all
 )
 
 // below scores how far a figure is below its threshold.
@@ -204,6 +208,9 @@ func (j *Judge) isFrozen(v *view, e *evidence, at time.Time, hint Hint) float32 
 	e.usual = u.activity
 	since := j.elapsed
 	if ok && v.compared {
+		if j.lately.begun {
+			u.activity, u.repeated = min(u.activity, j.lately.activity), max(u.repeated, j.lately.repeated)
+		}
 		since = j.stands(v, e, u)
 	}
 	j.repeats.chain(since)
@@ -211,10 +218,15 @@ func (j *Judge) isFrozen(v *view, e *evidence, at time.Time, hint Hint) float32 
 	switch {
 	case e.stood > 0:
 		j.missed = 0
+		j.hits++
+		j.strong = j.strong || v.repeated >= frozenStrong || u.activity >= aliveLeast && v.activity < frozenShare*u.activity
+		e.sure = j.hits >= frozenHits && (j.strong || e.stood >= frozenWeak)
 		return 0.5 + 0.5*max(1-v.activity/max(u.activity, 1), v.repeated)
 	case j.conditions[frozen].level > 0 && (v.activity < frozenUnsure*u.activity || j.missed < frozenMissed):
 		j.missed++
 		e.unsure = true // a quantizer that was not there before
+	default:
+		j.hits, j.strong = 0, false
 	}
 	return 0
 }

@@ -21,6 +21,7 @@ type Judge struct {
 	seen    bool          // there was one
 	jumps   int           // looks in a row that were another picture than the one before
 	repeats
+	lately lately
 	recent average
 	memory
 
@@ -118,7 +119,7 @@ func (j *Judge) Failed(at time.Time, reason string) []Verdict {
 // is wrong. It forgets what was learned and begins again.
 func (j *Judge) Accept() {
 	j.memory = memory{class: unknown}
-	j.recent.begun, j.seen, j.repeats = false, false, repeats{}
+	j.recent.begun, j.seen, j.repeats, j.lately = false, false, repeats{}, lately{}
 	for i := range j.conditions {
 		j.conditions[i] = debounce{raise: rules[i].raise, clear: rules[i].clear}
 	}
@@ -183,6 +184,9 @@ func (j *Judge) count(c condition, score float32, e *evidence, step time.Duratio
 	d := &j.conditions[c]
 	if c == frozen && score > 0 && !d.present {
 		d.level = max(d.level, e.stood-step) // one repetition tells of all the time since
+		if !e.sure {
+			d.level = min(d.level, d.raise-step-1)
+		}
 	}
 	if !d.add(score, step) || j.ignored[c] {
 		return

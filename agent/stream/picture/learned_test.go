@@ -23,6 +23,10 @@ var faults = map[string]fault{
 	"frozen, and the quantizer wanders": {living, func(c *camera, i int) *Frame {
 		return quantized(town(1), []int{3, 5, 4, 7, 3, 6}[i%6])
 	}, 20, Frozen, 13},
+	"noise that fades as the sun comes out": {living, func(c *camera, i int) *Frame {
+		strong := 2 * max(1-float64(i)/100, 0.17)
+		return relight(town(1), func(_, _, v int) int { return int(float64(v) + c.rng.NormFloat64()*strong + 0.5) })
+	}, 150, "", 0},
 	"frozen under a clock that runs": {withClock(living), withClock(func(*camera, int) *Frame { return town(1) }), 20, Frozen, 13},
 	"nothing moves, and nothing did": {stillTown, stillTown, 150, "", 0},
 	"the clock stops where nothing moves": {withClock(stillTown), func() func(c *camera, i int) *Frame {

@@ -81,6 +81,27 @@ type usual struct {
 	repeated float32 // share of the blocks that were there before
 }
 
+// lately is the same of the newest looks at a living picture.
+//
+// When the sun comes out, a sensor's noise fades and more of the picture
+// repeats itself, but little by little: a freeze is measured by what was just
+// before as well.
+type lately struct {
+	usual
+	begun bool
+}
+
+// latelyWeight is that of one look in what was lately.
+const latelyWeight = 1. / 4
+
+func (l *lately) follow(v *view) {
+	if !l.begun {
+		l.begun, l.usual = true, usual{v.activity, v.repeated}
+	}
+	l.activity += latelyWeight * (v.activity - l.activity)
+	l.repeated += latelyWeight * (v.repeated - l.repeated)
+}
+
 // usual returns what is usual of this hour where that is known, or else of
 // this class.
 func (j *Judge) usual(at time.Time, hint Hint) (u usual, ok bool) {
@@ -98,6 +119,7 @@ func (j *Judge) usual(at time.Time, hint Hint) (u usual, ok bool) {
 // learn takes a look that shows nothing bad.
 func (j *Judge) learn(v *view, e *evidence, at time.Time, hint Hint) {
 	if v.compared {
+		j.lately.follow(v)
 		j.overlay.learn(&v.change, v.repeated > repeatedMost)
 	}
 	if j.next != j.class {

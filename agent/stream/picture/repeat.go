@@ -22,7 +22,9 @@ type repeats struct {
 		valid  bool
 	}
 	slot   int
-	missed int // looks in a row that repeated nothing
+	missed int  // looks in a row that repeated nothing
+	hits   int  // looks of this stretch that did
+	strong bool // one of them left no doubt
 }
 
 const (
