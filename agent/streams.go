@@ -16,14 +16,14 @@ import (
 // buildStreams makes a watcher for each stream that the configuration wants
 // watched. They share what one device can know of all of them.
 func (a *Agent) buildStreams() error {
-	site := stream.NewSite()
+	site, eye := stream.NewSite(), a.newEye()
 	for _, c := range a.cfg.Streams {
 		all, err := a.streamConfigs(c)
 		if err != nil {
 			return err
 		}
 		for _, cfg := range all {
-			cfg.Site = site
+			cfg.Site, cfg.Picture = site, a.pictureConfig(c, cfg, eye)
 			w, err := stream.New(cfg, a.o.Log, a.journal)
 			if err != nil {
 				return err

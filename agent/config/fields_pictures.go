@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"path/filepath"
 	"time"
+
+	"kentongan/agent/report"
 )
 
 // Values of Pictures.FFmpeg that are no path.
@@ -46,7 +48,7 @@ func (p *Pictures) fields() []field {
 		mapping("snapshot", []field{
 			integer("width", &p.Snapshot.Width, 64, 4096).defaults("1280").says("Greatest width in pixels of a snapshot."),
 			integer("quality", &p.Snapshot.Quality, 10, 95).defaults("75").says("JPEG quality; it is lowered when the snapshot is too large."),
-			size("bytes", &p.Snapshot.Bytes, 4*kib, 4*mib).defaults("256KiB").says("Greatest size of a snapshot."),
+			size("bytes", &p.Snapshot.Bytes, 4*kib, report.MaxSnapshotBytes).defaults("256KiB").says("Greatest size of a snapshot."),
 		}).says("Limits of the pictures that the centre orders."),
 	}
 }

@@ -50,6 +50,7 @@ type Config struct {
 	Expect   Expect // what the stream should be
 	Site     *Site  // shared by the Watchers of one device; nil is one of its own
 	Recovery Recovery
+	Picture  PictureConfig
 	Group    string // of streams that share a switch or a power supply; "" is none
 
 	// ClockKnown tells whether this board's clock is set; nil is always. An

@@ -46,6 +46,8 @@ type session struct {
 	client *gortsplib.Client
 	meter  *meter
 	found  found
+	room   *room // for keyframes; nil where nobody looks at pictures
+	tap    *tap
 
 	suspected bool // of being gone: it was probed; used by the watcher's goroutine only
 
@@ -132,9 +134,11 @@ func (s *session) play() error {
 	if s.found.sps != nil {
 		s.meter.declare(s.found.sps)
 	}
+	s.tap = newTap(s.found, s.room)
 	s.client.OnPacketRTP(s.found.media, s.found.format, func(p *rtp.Packet) {
 		defer s.recover()
 		s.meter.packet(time.Now(), p)
+		s.tap.packet(p)
 	})
 	s.client.OnPacketRTCP(s.found.media, func(p rtcp.Packet) {
 		defer s.recover()

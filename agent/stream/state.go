@@ -112,7 +112,10 @@ type worth struct {
 }
 
 func worthReporting(s report.StreamState) worth {
-	picture := pictureKey(s.Picture)
+	var picture string
+	if s.State == StatePlaying { // else it is not checked, which the state says as well
+		picture = pictureKey(s.Picture)
+	}
 	s.Since, s.Detail, s.Attempts, s.Quirks, s.Picture = time.Time{}, "", 0, "", nil
 	return worth{s, picture}
 }
@@ -143,6 +146,7 @@ func (b *board) flushLocked() {
 	if held == 0 || worthReporting(s) != worthReporting(b.sent) {
 		b.tokens--
 		b.sent = s
+		s.Picture = shown(s)
 		if held > 0 {
 			s.Detail = joinDetail(s.Detail, fmt.Sprintf("flapping: %d changes before this one are not reported", held))
 		}

@@ -1,5 +1,6 @@
-// Package stream watches whether a camera's picture is alive, from the headers
-// of its packets alone: nothing is decoded and no picture is kept.
+// Package stream watches whether a camera's picture is alive: from the headers
+// of its packets, and from one decoded keyframe every few seconds. Nothing else
+// is decoded, and no picture is kept.
 //
 // A Watcher keeps one RTSP session with one camera. It says what the stream
 // does (resolving, connecting, authenticating, negotiating, playing, silent,
@@ -11,7 +12,8 @@
 //	     │                  │ packets
 //	   board ◄── watchdog ──┴──► meter (sequence, jitter, window, sizes, payload, camclock)
 //	     │          └──► fault (whose is it: blame, site) ──► finder (rules, hysteresis)
-//	     └──► Output ◄────────────────────────────────────────────┘
+//	     ├──► Output ◄────────────────────────────────────────────┘
+//	     └─── looker ◄── decoder (shared: Eye) ◄── tap (one keyframe, when asked)
 //
 // # What is ours, and why
 //
@@ -96,7 +98,8 @@ type Watcher struct {
 	fault        fault
 	ladder       *ladder
 	refusedClimb bool           // it was logged
-	helpers      sync.WaitGroup // of probes; Run waits for them
+	helpers      sync.WaitGroup // of probes and of the look at the picture; Run waits for them
+	eye          *looker        // nil where nobody looks at the picture
 
 	mu      sync.Mutex // guards what follows, for Status
 	session *session   // the present one that plays
@@ -120,6 +123,7 @@ func New(cfg Config, log *slog.Logger, out Output) (*Watcher, error) {
 		retry: retry{rand: rand.Float64}, born: time.Now(),
 	}
 	w.board.cur.Sub = cfg.Sub
+	w.eye = newLooker(w)
 	w.finder = newFinder(cfg.Expect, w.board.found)
 	if w.ladder, err = newLadder(cfg.Name, cfg.Recovery, cfg.Site); err != nil {
 		return nil, fmt.Errorf("stream %s: %w", cfg.Name, err)
@@ -156,6 +160,7 @@ func (w *Watcher) Status() Status {
 // connections are closed. It returns nil.
 func (w *Watcher) Run(ctx context.Context) error {
 	defer func() { w.helpers.Wait(); w.ladder.collect() }()
+	w.helpers.Go(func() { w.eye.run(ctx) })
 	for ctx.Err() == nil {
 		s, err := w.once(ctx)
 		if ctx.Err() != nil {
@@ -173,10 +178,12 @@ func (w *Watcher) once(ctx context.Context) (*session, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	s := newSession(w.target, w.transports[w.transport], w.cfg.Now)
+	s.room = w.eye.room()
 	return s, w.run(ctx, s)
 }
 
 func (w *Watcher) run(ctx context.Context, s *session) error {
+	defer func() { s.tap.end() }()
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer s.close()

@@ -25,7 +25,7 @@ func (d *Decoder) Still(ctx context.Context, k Keyframe, w, h int) (*image.YCbCr
 		if err != nil {
 			return nil, err
 		}
-		return scale(img, w, h), nil
+		return Scale(img, w, h), nil
 	}
 	if !d.Can(k.Codec) {
 		return nil, ErrNoFFmpeg
@@ -88,8 +88,8 @@ func (c *child) still(unit []byte, w, h int) (*image.YCbCr, error) {
 	return img, err
 }
 
-// scale makes a picture of w x h pixels in 4:2:0.
-func scale(img *image.YCbCr, w, h int) *image.YCbCr {
+// Scale makes a picture of w x h pixels in 4:2:0.
+func Scale(img *image.YCbCr, w, h int) *image.YCbCr {
 	out := image.NewYCbCr(image.Rect(0, 0, w, h), image.YCbCrSubsampleRatio420)
 	average(out.Y, w, h, img.Y, img.YStride, img.Rect.Dx(), img.Rect.Dy())
 	cw, ch := chromaSize(img)

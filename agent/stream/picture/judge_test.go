@@ -4,21 +4,7 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
-
-	"kentongan/agent/stream"
 )
-
-func TestConditionsHaveTheStreamsNames(t *testing.T) {
-	for _, tt := range []struct{ got, want string }{
-		{Frozen, stream.CondFrozen}, {Black, stream.CondBlack}, {White, stream.CondWhite},
-		{Covered, stream.CondCovered}, {Blurred, stream.CondBlurred}, {Moved, stream.CondMoved},
-		{Garbage, stream.CondGarbage},
-	} {
-		if tt.got != tt.want {
-			t.Errorf("condition %q, package stream says %q", tt.got, tt.want)
-		}
-	}
-}
 
 // scene is a frame with a structure everywhere.
 func scene() *Frame {
