@@ -56,6 +56,7 @@ func (p *promise) take(m moment) {
 type cutRun struct {
 	t       *testing.T
 	rng     *rand.Rand
+	offline bool // no event leaves: the lane overflows
 	mu      sync.Mutex
 	moments []moment
 }
@@ -83,7 +84,12 @@ func (r *cutRun) live(disk *memFS, o Options, steps int) {
 		case n < 14:
 			r.burst(s, report.Telemetry)
 		case n < 18:
-			r.deliver(s, report.Lanes()[r.rng.IntN(3)])
+			lane := report.Lanes()[r.rng.IntN(3)]
+			if r.offline && lane == report.Event {
+				r.burst(s, lane)
+				continue
+			}
+			r.deliver(s, lane)
 		default:
 			time.Sleep(time.Duration(r.rng.IntN(12000)) * time.Millisecond)
 		}
@@ -293,9 +299,13 @@ func cutSeed(t *testing.T, seed uint64, images *atomic.Int64) {
 		o.Mirror = "/m"
 	}
 	o.TelemetryDelay = 2 * time.Second
+	offline := rng.IntN(3) == 0
+	if offline {
+		o.Quota[report.Event] = 2 * 16 << 10
+	}
 	disk, p := newMemFS(), newPromise()
 	for life := range 3 {
-		at, run := newCutDisk(disk), &cutRun{t: t, rng: rng}
+		at, run := newCutDisk(disk), &cutRun{t: t, rng: rng, offline: offline}
 		synctest.Test(t, func(t *testing.T) { run.live(disk, o, 8+rng.IntN(25)) })
 		if t.Failed() {
 			t.Logf("seed %d, life %d", seed, life)

@@ -97,7 +97,7 @@ func (l *lane) turn(it item) error {
 	if err != nil {
 		return err
 	}
-	next, pending := l.s.marks(), l.s.notes.gaps(l.name)
+	next, pending := l.s.marks(), l.s.notes.gaps(l.name, l.s.epoch)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.topID++
@@ -117,7 +117,9 @@ func (l *lane) turn(it item) error {
 func (l *lane) explainedLocked(pending []hole) uint64 {
 	first := l.first
 	for _, h := range pending {
-		first = min(first, h.From)
+		if h.Epoch == 0 {
+			first = min(first, h.From)
+		}
 	}
 	return first
 }
@@ -297,19 +299,37 @@ func (l *lane) drop() (*segment, File, bool) {
 		after = l.segs[0].first
 	}
 	l.first = max(l.first, min(after, l.next))
+	below := l.first
 	if from <= to {
 		l.stats.Dropped += to - from + 1
 	}
 	l.mu.Unlock()
-	if from <= to {
-		l.s.gap(l, from, to, report.GapFull)
-	}
+	l.explainDrop(seg, from, to, below)
 	f, err := l.openFree(seg)
 	if err != nil {
 		l.s.fault(l, err)
 		return nil, nil, false
 	}
 	return seg, f, true
+}
+
+// explainDrop notes what giving up a segment takes away: numbers from to to, and
+// the gap records among them. Those are in the cursor before the segment is
+// overwritten; the others a power cut would not hide.
+func (l *lane) explainDrop(seg *segment, from, to, below uint64) {
+	if from > to {
+		return
+	}
+	if l.name != report.Event {
+		l.s.gap(l, from, to, report.GapFull)
+		return
+	}
+	own := report.Gap{Lane: l.name, Epoch: l.s.epoch, From: from, To: to, Count: to - from + 1, Reason: report.GapFull}
+	carried := l.carry(seg, from, below, &own)
+	l.s.noteGap(own)
+	if carried || own.From < from {
+		_ = l.s.saveCursor(false) // it logs; without it only a power cut right now would cost
+	}
 }
 
 // releaseLocked frees the segments that the cursor has passed.

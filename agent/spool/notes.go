@@ -36,14 +36,18 @@ type notes struct {
 // gap notes that numbers of a lane will never arrive. Numbers that follow
 // those of a waiting note join it.
 func (s *Spool) gap(l *lane, from, to uint64, reason string) {
+	s.noteGap(report.Gap{Lane: l.name, Epoch: s.epoch, From: from, To: to, Count: to - from + 1, Reason: reason})
+}
+
+func (s *Spool) noteGap(g report.Gap) {
 	// What was begun and never confirmed is no loss: nobody was promised it.
 	level, msg := slog.LevelWarn, "records lost"
-	if reason == report.GapTorn || reason == report.GapWrite {
+	if g.Reason == report.GapTorn || g.Reason == report.GapWrite {
 		level, msg = slog.LevelInfo, "numbers left out"
 	}
-	s.log.Log(context.Background(), level, msg, "lane", l.name, "from", from, "to", to, "reason", reason)
-	n := &note{gap: &report.Gap{Lane: l.name, Epoch: s.epoch, From: from, To: to, Count: to - from + 1, Reason: reason}}
-	if l.name == report.Telemetry && reason == report.GapFull {
+	s.log.Log(context.Background(), level, msg, "lane", g.Lane, "from", g.From, "to", g.To, "reason", g.Reason)
+	n := &note{gap: &g}
+	if g.Lane == report.Telemetry && g.Reason == report.GapFull {
 		n.lazy = time.Now().Add(lazyNotes) // a full lane drops for hours: one record each half minute
 	}
 	s.notes.add(n)
@@ -66,8 +70,8 @@ func (ns *notes) add(n *note) {
 	defer ns.mu.Unlock()
 	if n.gap != nil {
 		for _, old := range ns.pending {
-			if g := old.gap; g != nil && !old.closed && g.Lane == n.gap.Lane && g.Reason == n.gap.Reason && g.To+1 == n.gap.From {
-				g.To, g.Count = n.gap.To, g.Count+n.gap.Count
+			if g := old.gap; g != nil && !old.closed && touch(*g, *n.gap) {
+				*g = spanGap(*g, *n.gap)
 				return
 			}
 		}
@@ -133,17 +137,40 @@ func (ns *notes) settle(n *note, err error) {
 type hole struct {
 	report.Range
 	Reason string
+	Count  uint64       `json:",omitempty"` // of the numbers, where it is not all
+	Epoch  report.Epoch `json:",omitzero"`  // where it is another one than the store's
+}
+
+// gap is the record of the hole.
+func (h hole) gap(lane report.Lane, epoch report.Epoch) report.Gap {
+	g := report.Gap{Lane: lane, Epoch: epoch, From: h.From, To: h.To, Count: h.To - h.From + 1, Reason: h.Reason}
+	if h.Count > 0 {
+		g.Count = h.Count
+	}
+	if h.Epoch != 0 {
+		g.Epoch = h.Epoch
+	}
+	return g
 }
 
 // gaps are the holes of a lane that waiting notes explain, the oldest note
 // first.
-func (ns *notes) gaps(lane report.Lane) (out []hole) {
+func (ns *notes) gaps(lane report.Lane, epoch report.Epoch) (out []hole) {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
 	for _, n := range ns.pending {
-		if n.gap != nil && n.gap.Lane == lane {
-			out = append(out, hole{report.Range{From: n.gap.From, To: n.gap.To}, n.gap.Reason})
+		g := n.gap
+		if g == nil || g.Lane != lane {
+			continue
 		}
+		h := hole{Range: report.Range{From: g.From, To: g.To}, Reason: g.Reason}
+		if g.Count != g.To-g.From+1 {
+			h.Count = g.Count
+		}
+		if g.Epoch != epoch {
+			h.Epoch = g.Epoch
+		}
+		out = append(out, h)
 	}
 	return out
 }

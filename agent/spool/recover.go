@@ -25,8 +25,10 @@ func (l *lane) restore(files []*found, c *laneCursor, lost, clean bool, mark, re
 	}
 	l.known = slices.Clone(c.Known)
 	for _, h := range c.Pending {
-		l.known = addRange(l.known, h.Range)
-		l.s.gap(l, h.From, h.To, h.Reason)
+		if h.Epoch == 0 {
+			l.known = addRange(l.known, h.Range)
+		}
+		l.s.noteGap(h.gap(l.name, l.s.epoch))
 	}
 	l.topID = c.ID
 	for _, f := range files {

@@ -160,7 +160,7 @@ func TestCursorOfManyHolesFitsItsPage(t *testing.T) {
 			l.Known = append(l.Known, report.Range{From: math.MaxUint64 - 1000 + 2*i, To: math.MaxUint64 - 1000 + 2*i})
 		}
 		for range maxPending {
-			l.Pending = append(l.Pending, hole{l.Known[0], report.GapDamage})
+			l.Pending = append(l.Pending, hole{Range: l.Known[0], Reason: report.GapDamage})
 		}
 		c.Lanes[lane] = l
 	}

@@ -113,7 +113,9 @@ func (c *chain) end() []Fault {
 	next := cur.Lanes[c.lane].Next
 	named := cur.Lanes[c.lane].Known
 	for _, h := range cur.Lanes[c.lane].Pending {
-		named = addRange(named, h.Range)
+		if h.Epoch == 0 {
+			named = addRange(named, h.Range)
+		}
 	}
 	missing := unknown(named, report.Range{From: max(c.last+1, c.v.first(c.lane)), To: next - 1})
 	if next == 0 || c.last+1 >= next || c.v.first(c.lane) >= next || len(missing) == 0 {

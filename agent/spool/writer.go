@@ -231,7 +231,7 @@ func (s *Spool) saveCursor(closing bool) error {
 
 // cursor returns what the disk should know of the lane.
 func (l *lane) cursor(closing bool) *laneCursor {
-	pending := l.s.notes.gaps(l.name)
+	pending := l.s.notes.gaps(l.name, l.s.epoch)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c := &laneCursor{Next: l.next, ID: l.topID}
@@ -240,7 +240,9 @@ func (l *lane) cursor(closing bool) *laneCursor {
 	c.First = l.explainedLocked(pending[len(c.Pending):])
 	var waiting []report.Range
 	for _, h := range pending {
-		waiting = addRange(waiting, h.Range)
+		if h.Epoch == 0 {
+			waiting = addRange(waiting, h.Range)
+		}
 	}
 	for _, r := range l.known {
 		if r.To >= c.First {
