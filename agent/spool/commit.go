@@ -30,10 +30,24 @@ func (l *lane) commit(batch []*request) {
 		items, taken := l.encode(batch)
 		if len(items) > 0 {
 			n, err := l.put(items)
+			if err != nil {
+				l.s.refused(string(l.name), err, 0, brought(batch[:taken]))
+			}
 			taken = l.settle(batch[:taken], items[:n], err)
 		}
 		batch = batch[taken:]
 	}
+}
+
+// brought is how many of the requests somebody waits for; the others are the
+// spool's own notes.
+func brought(batch []*request) (n uint64) {
+	for _, r := range batch {
+		if !r.settled && r.note == nil {
+			n++
+		}
+	}
+	return n
 }
 
 // encode makes frames of as many requests as one commit may carry. A request
@@ -108,6 +122,9 @@ func (l *lane) put(items []item) (n int, err error) {
 		}
 		if err = l.write(buf, end); err == nil {
 			l.publish(items[:n])
+			if l.s.trouble.some() {
+				l.s.taken(string(l.name))
+			}
 			return n, nil
 		}
 		tried = max(tried, n)
@@ -224,5 +241,6 @@ func (l *lane) burn(items []item) {
 	l.next, l.durable = to+1, to+1
 	l.known = addRange(l.known, report.Range{From: from, To: to})
 	l.mu.Unlock()
+	l.s.lost(string(l.name), from, to)
 	l.s.gap(l, from, to, report.GapWrite)
 }

@@ -136,6 +136,17 @@ func TestDirectoryNotWritable(t *testing.T) {
 					t.Errorf("lane %s: %d, %v, want EACCES", lane, seq, err)
 				}
 			}
+			disk.refuse(&refuse{}, 0)
+			for _, lane := range report.Lanes() {
+				if ready {
+					break // nothing was refused
+				}
+				mustAppend(t, s, lane, "after")
+				mustAppend(t, s, report.Event, "behind it")
+				if got := refusalsIn(t, s, string(lane)); len(got) == 0 || !got[len(got)-1].Over || !strings.Contains(got[0].Error, syscall.EACCES.Error()) {
+					t.Errorf("lane %s: events tell %+v", lane, got)
+				}
+			}
 		})
 	}
 }

@@ -150,7 +150,9 @@ func (m *memFS) MkdirAll(dir string) error {
 	if err := m.ask("mkdir", dir, 0); err != nil {
 		return err
 	}
-	m.dirs[dir] = map[string]*inode{}
+	for ; m.dirs[dir] == nil; dir = filepath.Dir(dir) {
+		m.dirs[dir] = map[string]*inode{}
+	}
 	return nil
 }
 

@@ -18,6 +18,7 @@ type mirror struct {
 	fs  FS
 	dir string // of the complaint lane
 	log *slog.Logger
+	bad func(error) // told of each refusal, and with nil when the mirror is whole again
 
 	mu     sync.Mutex
 	file   File
@@ -27,8 +28,8 @@ type mirror struct {
 	cursor cursorFile
 }
 
-func newMirror(fsys FS, dir string, log *slog.Logger) *mirror {
-	m := &mirror{fs: fsys, dir: filepath.Join(dir, string(report.Complaint)), log: log, behind: map[uint32]bool{}}
+func newMirror(fsys FS, dir string, log *slog.Logger, bad func(error)) *mirror {
+	m := &mirror{fs: fsys, dir: filepath.Join(dir, string(report.Complaint)), log: log, bad: bad, behind: map[uint32]bool{}}
 	m.cursor = cursorFile{fs: fsys, dir: dir}
 	if err := fsys.MkdirAll(m.dir); err != nil {
 		m.fail(0, err)
@@ -96,6 +97,7 @@ func (m *mirror) fail(slot uint32, err error) {
 		m.log.Warn("mirror refuses", "segment", slotName(slot), "err", err)
 	}
 	m.err = err
+	m.bad(err)
 	m.drop()
 	if slot != 0 {
 		m.behind[slot] = true
@@ -130,9 +132,15 @@ func (m *mirror) heal(l *lane) {
 			delete(m.behind, slot)
 		}
 	}
+	m.well()
+}
+
+// well ends a time of trouble.
+func (m *mirror) well() {
 	if m.err != nil {
 		m.log.Info("mirror whole again")
 		m.err = nil
+		m.bad(nil)
 	}
 }
 
@@ -201,12 +209,14 @@ func (m *mirror) mend(seg *segment, im image, limit uint64) (mended []span) {
 func (m *mirror) saveCursor(c cursors, closing bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.err != nil {
-		return
+	if len(m.behind) > 0 && m.err != nil {
+		return // heal comes first
 	}
 	if _, err := m.cursor.save(c, closing); err != nil {
 		m.fail(0, err)
+		return
 	}
+	m.well()
 }
 
 func (m *mirror) behindNames() (names []string) {

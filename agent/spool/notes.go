@@ -22,6 +22,7 @@ const (
 type note struct {
 	damage *report.Damage
 	gap    *report.Gap
+	disk   *report.DiskRefusal
 	lazy   time.Time // may wait until then
 	closed bool      // being written: numbers that follow make a note of their own
 }
@@ -95,10 +96,13 @@ func (ns *notes) requests(all, rides bool, stamp func() report.Stamp) (out []*re
 			continue
 		}
 		r := &request{note: n, stamp: stamp()}
-		if n.gap != nil {
-			// The gap may grow until it is encoded, and must not after.
-			r.kind, r.body = report.KindGap, func(uint64) any { return ns.close(n) }
-		} else {
+		// A gap or a refusal may grow until it is encoded, and must not after.
+		switch {
+		case n.gap != nil:
+			r.kind, r.body = report.KindGap, func(uint64) any { return *closed(ns, n, n.gap) }
+		case n.disk != nil:
+			r.kind, r.body = report.KindDisk, func(uint64) any { return *closed(ns, n, n.disk) }
+		default:
 			r.kind, r.body = report.KindDamage, func(uint64) any { return *n.damage }
 		}
 		out = append(out, r)
@@ -106,12 +110,13 @@ func (ns *notes) requests(all, rides bool, stamp func() report.Stamp) (out []*re
 	return out
 }
 
-// close returns the gap as it will be written.
-func (ns *notes) close(n *note) report.Gap {
+// closed returns a copy of what a note says, as it will be written.
+func closed[T any](ns *notes, n *note, says *T) *T {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
 	n.closed = true
-	return *n.gap
+	out := *says
+	return &out
 }
 
 // ready tells whether there is any note to write: after an attempt that failed
@@ -131,6 +136,13 @@ func (ns *notes) settle(n *note, err error) {
 		return
 	}
 	ns.pending = slices.DeleteFunc(ns.pending, func(other *note) bool { return other == n })
+}
+
+// again lets notes be tried at once after an attempt that failed.
+func (ns *notes) again() {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	ns.failed = false
 }
 
 // hole is a range of numbers that will never arrive, and why.

@@ -48,7 +48,7 @@ func Open(dir string, o Options) (*Spool, error) {
 		s.lanes[i] = s.newLane(name)
 	}
 	if o.Mirror != "" {
-		s.mirror = newMirror(o.FS, o.Mirror, s.log)
+		s.mirror = newMirror(o.FS, o.Mirror, s.log, s.mirrorRefused)
 	}
 	if err := s.recover(); err != nil {
 		_ = lock.Close()

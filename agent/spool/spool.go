@@ -90,7 +90,8 @@ type Spool struct {
 	queue  [3][]*request
 	closed bool
 
-	notes notes
+	notes   notes
+	trouble refusals
 
 	wake chan struct{}
 	quit chan struct{}
@@ -268,6 +269,7 @@ func (s *Spool) fault(l *lane, err error) {
 	if !same {
 		s.log.Warn("disk refuses", "lane", l.name, "err", err)
 	}
+	s.refused(string(l.name), err, 1, 0)
 }
 
 // appendLine appends the bytes of a record to b, or returns b as it was.

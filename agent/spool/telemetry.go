@@ -96,6 +96,7 @@ func (l *lane) tryAccept(r *request) (seq uint64, wait chan struct{}, err error)
 	short := l.next >= l.s.reserved.Load()
 	if short && l.refused != nil {
 		l.s.poke() // the writer tries again, for the next one
+		l.s.refused(string(l.name), l.refused, 0, 1)
 		return 0, nil, fmt.Errorf("append to lane %s: no numbers reserved: %w", l.name, l.refused)
 	}
 	if short || b.bytes >= bufferMax {
@@ -175,6 +176,8 @@ func (s *Spool) reserve(l *lane) {
 	err := s.saveCursor(false)
 	if err != nil {
 		s.fault(l, err)
+	} else if l.idle() && s.trouble.some() {
+		s.taken(string(l.name)) // else a flush tells
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -220,6 +223,7 @@ func (l *lane) overflow() {
 	l.first = max(l.first, to+1)
 	l.stats.Dropped += to - from + 1
 	l.mu.Unlock()
+	l.s.lost(string(l.name), from, to)
 	l.s.gap(l, from, to, report.GapFull)
 }
 

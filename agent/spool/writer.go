@@ -217,7 +217,11 @@ func (s *Spool) saveCursor(closing bool) error {
 	s.wrote(n, n/pageSize)
 	if err != nil {
 		s.log.Warn("cursor not saved", "err", err)
+		s.refused(placeCursor, err, 1, 0)
 		return err
+	}
+	if s.trouble.some() {
+		s.taken(placeCursor)
 	}
 	if s.mirror != nil {
 		s.mirror.saveCursor(c, closing)

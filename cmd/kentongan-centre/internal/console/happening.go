@@ -28,6 +28,11 @@ func happening(lang string, h store.Happening) string {
 		if json.Unmarshal(body, &d) == nil {
 			return join(say(lang, "kind.damage"), sayAfter(lang, "lane", string(d.Lane)), d.Detail)
 		}
+	case report.KindDisk:
+		var d report.DiskRefusal
+		if json.Unmarshal(body, &d) == nil {
+			return diskText(lang, d)
+		}
 	case report.KindClock:
 		var s report.ClockSet
 		if json.Unmarshal(body, &s) == nil {
@@ -104,6 +109,18 @@ func bootText(lang string, b report.Boot) string {
 		key = "kind.boot.unclean"
 	}
 	return join(say(lang, key), b.Version, b.Arch)
+}
+
+func diskText(lang string, d report.DiskRefusal) string {
+	key := "kind.disk"
+	if d.Over {
+		key = "kind.disk.over"
+	}
+	lost := ""
+	if d.From > 0 {
+		lost = rangeText(lang, d.From, d.To)
+	}
+	return join(say(lang, key), sayAfter(lang, "lane", d.Place)+" "+lost, d.Error)
 }
 
 func stepText(lang string, ms int64) string {

@@ -119,6 +119,8 @@ var pageTexts = map[string][2]string{
 	"lane.complaint": {"pengaduan", "complaint"},
 	"lane.event":     {"kejadian", "event"},
 	"lane.telemetry": {"pengukuran", "telemetry"},
+	"lane.cursor":    {"penanda", "cursor"},
+	"lane.mirror":    {"cermin", "mirror"},
 
 	"c.state":      {"Keadaan", "State"},
 	"c.site":       {"Lokasi", "Site"},
@@ -192,6 +194,8 @@ var pageTexts = map[string][2]string{
 	"kind.boot.unclean": {"Perangkat menyala lagi setelah padam mendadak", "Device started again after an abrupt end"},
 	"kind.gap":          {"Nomor dijelaskan", "Numbers explained"},
 	"kind.damage":       {"Kerusakan penyimpan ditemukan", "Damage to the store found"},
+	"kind.disk":         {"Penyimpan perangkat menolak menulis", "The device's disk refuses to write"},
+	"kind.disk.over":    {"Penyimpan perangkat menulis lagi", "The device's disk writes again"},
 	"kind.clock":        {"Jam disetel", "Clock set"},
 	"kind.stream":       {"Kamera", "Camera"},
 	"kind.line":         {"Tombol, lampu atau kontak", "Button, lamp or contact"},
