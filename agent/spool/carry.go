@@ -36,7 +36,10 @@ func (l *lane) carry(seg *segment, first, below uint64, own *report.Gap) (carrie
 	own.Count = min(own.Count, own.To-own.From+1)
 	carried = len(gaps) > 0
 	for _, lane := range l.s.lanes {
-		gaps = lane.squeeze(gaps)
+		lane.mu.Lock()
+		first := lane.first
+		lane.mu.Unlock()
+		gaps = squeeze(gaps, lane.name, l.s.epoch, first)
 	}
 	if most := int((l.size - headerSize) * 3 / 4 / gapBytes); len(gaps) > most {
 		l.s.log.Error("gap records given up", "lane", l.name, "count", len(gaps)-most)
@@ -111,18 +114,17 @@ func join(gaps []report.Gap, g report.Gap) []report.Gap {
 	return append(gaps, g)
 }
 
-// squeeze merges gaps of this lane until the cursor has room for them. It takes
+// squeeze merges gaps of one lane until the cursor has room for them. It takes
 // the two that are closest to each other, and only where everything between them
-// has left the lane: a number that is still to be sent must not be called lost.
-func (l *lane) squeeze(gaps []report.Gap) []report.Gap {
-	l.mu.Lock()
-	first := l.first
-	l.mu.Unlock()
+// has left the lane (numbers below first): one that is still to be sent must not
+// be called lost. Telemetry may be: such a record counts when it arrives, and
+// Count says that not all of the range is missing.
+func squeeze(gaps []report.Gap, lane report.Lane, epoch report.Epoch, first uint64) []report.Gap {
 	slices.SortStableFunc(gaps, func(a, b report.Gap) int { return compare(a.From, b.From) })
 	for {
 		var mine []int
 		for i, g := range gaps {
-			if g.Lane == l.name {
+			if g.Lane == lane {
 				mine = append(mine, i)
 			}
 		}
@@ -132,7 +134,7 @@ func (l *lane) squeeze(gaps []report.Gap) []report.Gap {
 		best, least := -1, ^uint64(0)
 		for k := range mine[1:] {
 			a, b := gaps[mine[k]], gaps[mine[k+1]]
-			gone := a.Epoch != l.s.epoch || b.To < first
+			gone := a.Epoch != epoch || b.To < first || lane == report.Telemetry
 			if d := b.From - min(a.To, b.From); a.Epoch == b.Epoch && gone && d < least {
 				best, least = k, d
 			}

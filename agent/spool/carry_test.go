@@ -65,21 +65,19 @@ func withFS(o Options, fsys FS) Options {
 // TestCarriedGapsAreFewAndTrue: however many gap records a segment holds, those
 // that are carried fit into the cursor, and none names a number that still waits.
 func TestCarriedGapsAreFewAndTrue(t *testing.T) {
-	s := mustOpen(t, "/s", small(newMemFS()))
-	l := s.lanes[2]
-	l.first, l.next = 1000, 2000
+	const epoch, first = 7, 1000
 	var gaps []report.Gap
 	for i := range uint64(50) { // 10 to 500 have left, 1010 to 1500 have not
 		for _, from := range []uint64{10 * (i + 1), 1000 + 10*(i+1)} {
-			gaps = join(gaps, report.Gap{Lane: l.name, Epoch: s.epoch, From: from, To: from + 1, Count: 2, Reason: report.GapTorn})
+			gaps = join(gaps, report.Gap{Lane: report.Complaint, Epoch: epoch, From: from, To: from + 1, Count: 2, Reason: report.GapTorn})
 		}
 	}
-	gaps = join(gaps, report.Gap{Lane: l.name, Epoch: s.epoch, From: 12, To: 19, Count: 8, Reason: report.GapTorn})
-	got := l.squeeze(gaps)
+	gaps = join(gaps, report.Gap{Lane: report.Complaint, Epoch: epoch, From: 12, To: 19, Count: 8, Reason: report.GapTorn})
+	got := squeeze(gaps, report.Complaint, epoch, first)
 	var below, above []report.Gap
 	count := uint64(0)
 	for _, g := range got {
-		if count += g.Count; g.To < l.first {
+		if count += g.Count; g.To < first {
 			below = append(below, g)
 		} else {
 			above = append(above, g)

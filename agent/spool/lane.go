@@ -97,7 +97,7 @@ func (l *lane) turn(it item) error {
 	if err != nil {
 		return err
 	}
-	next, pending := l.s.marks(), l.s.notes.gaps(l.name, l.s.epoch)
+	next, pending := l.s.marks(), l.s.notes.gaps(l.name)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.topID++
@@ -114,11 +114,11 @@ func (l *lane) turn(it item) error {
 
 // explainedLocked is the cursor, or the first number below it whose gap record
 // still waits to be written.
-func (l *lane) explainedLocked(pending []hole) uint64 {
+func (l *lane) explainedLocked(pending []report.Gap) uint64 {
 	first := l.first
-	for _, h := range pending {
-		if h.Epoch == 0 {
-			first = min(first, h.From)
+	for _, g := range pending {
+		if g.Epoch == l.s.epoch {
+			first = min(first, g.From)
 		}
 	}
 	return first

@@ -144,13 +144,13 @@ func (m *memFS) tell(o op) {
 func (m *memFS) MkdirAll(dir string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.dirs[dir] != nil {
-		return nil
-	}
-	if err := m.ask("mkdir", dir, 0); err != nil {
-		return err
-	}
-	for ; m.dirs[dir] == nil; dir = filepath.Dir(dir) {
+	for ; len(dir) > 1; dir = filepath.Dir(dir) {
+		if m.dirs[dir] != nil {
+			continue
+		}
+		if err := m.ask("mkdir", dir, 0); err != nil {
+			return err
+		}
 		m.dirs[dir] = map[string]*inode{}
 	}
 	return nil

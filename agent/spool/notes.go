@@ -165,24 +165,26 @@ func (h hole) gap(lane report.Lane, epoch report.Epoch) report.Gap {
 	return g
 }
 
-// gaps are the holes of a lane that waiting notes explain, the oldest note
-// first.
-func (ns *notes) gaps(lane report.Lane, epoch report.Epoch) (out []hole) {
+// holeOf is what the cursor keeps of a gap.
+func holeOf(g report.Gap, epoch report.Epoch) hole {
+	h := hole{Range: report.Range{From: g.From, To: g.To}, Reason: g.Reason}
+	if g.Count != g.To-g.From+1 {
+		h.Count = g.Count
+	}
+	if g.Epoch != epoch {
+		h.Epoch = g.Epoch
+	}
+	return h
+}
+
+// gaps are those of a lane that waiting notes explain, the oldest note first.
+func (ns *notes) gaps(lane report.Lane) (out []report.Gap) {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
 	for _, n := range ns.pending {
-		g := n.gap
-		if g == nil || g.Lane != lane {
-			continue
+		if n.gap != nil && n.gap.Lane == lane {
+			out = append(out, *n.gap)
 		}
-		h := hole{Range: report.Range{From: g.From, To: g.To}, Reason: g.Reason}
-		if g.Count != g.To-g.From+1 {
-			h.Count = g.Count
-		}
-		if g.Epoch != epoch {
-			h.Epoch = g.Epoch
-		}
-		out = append(out, h)
 	}
 	return out
 }

@@ -235,19 +235,25 @@ func (s *Spool) saveCursor(closing bool) error {
 
 // cursor returns what the disk should know of the lane.
 func (l *lane) cursor(closing bool) *laneCursor {
-	pending := l.s.notes.gaps(l.name, l.s.epoch)
+	pending := l.s.notes.gaps(l.name)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	c := &laneCursor{Next: l.next, ID: l.topID}
-	c.Pending = pending[:min(len(pending), maxPending)]
-	// Those beyond are found again only when the cursor does not pass them.
-	c.First = l.explainedLocked(pending[len(c.Pending):])
 	var waiting []report.Range
-	for _, h := range pending {
-		if h.Epoch == 0 {
-			waiting = addRange(waiting, h.Range)
+	for _, g := range pending {
+		if g.Epoch == l.s.epoch {
+			waiting = addRange(waiting, report.Range{From: g.From, To: g.To})
 		}
 	}
+	if len(pending) > maxPending {
+		pending = squeeze(pending, l.name, l.s.epoch, l.first)
+	}
+	most := min(len(pending), maxPending)
+	for _, g := range pending[:most] {
+		c.Pending = append(c.Pending, holeOf(g, l.s.epoch))
+	}
+	// Those beyond are found again only when the cursor does not pass them.
+	c.First = l.explainedLocked(pending[most:])
 	for _, r := range l.known {
 		if r.To >= c.First {
 			c.Known = append(c.Known, unknown(waiting, r)...)
