@@ -38,6 +38,8 @@ import (
 type Options struct {
 	Version string
 	Log     *slog.Logger
+
+	NewEpoch bool // the run before ended with ErrNewEpoch
 }
 
 // Agent is one device. Run may be called once.
@@ -56,6 +58,7 @@ type Agent struct {
 	orders   *command.Runner            // nil where no centre can order anything
 	watchers map[string]*stream.Watcher // by the stream's name
 	parts    []part
+	forks    chan uplink.AckRefused // receipts that tell of another history
 }
 
 // part is one loop. It ends with its context, and never by itself.
@@ -70,7 +73,7 @@ func New(cfg *config.Config, o Options) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Agent{cfg: cfg, o: o, clock: c, watchers: map[string]*stream.Watcher{}}, nil
+	return &Agent{cfg: cfg, o: o, clock: c, watchers: map[string]*stream.Watcher{}, forks: make(chan uplink.AckRefused, 4)}, nil
 }
 
 // Run opens the spool and the board, runs every part until ctx ends, and closes
@@ -142,6 +145,7 @@ func (a *Agent) build() (err error) {
 		{"uplink", a.uplink.Run},
 		{"alarm", a.journal.alarms.Run},
 		{"clock", a.watchClock},
+		{"epoch", a.watchEpoch},
 		{"stats", a.measure},
 	}
 	if a.orders != nil {

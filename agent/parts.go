@@ -78,6 +78,7 @@ func (a *Agent) ackRefused(r uplink.AckRefused) {
 	a.journal.add(report.Event, report.KindReceipt, report.ReceiptRefused{
 		Lane: r.Lane, Reason: r.Reason, Epoch: r.Ack.Epoch, Seq: r.Ack.Seq, Detail: r.Detail,
 	})
+	a.forked(r)
 }
 
 // usageFile holds what metered links carried today. It is a hint: losing it

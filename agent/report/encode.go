@@ -64,6 +64,22 @@ func (r Record) Encode() ([]byte, error) {
 	return out, nil
 }
 
+// Move gives a record another place, and keeps the one that it had as Was where
+// there is room for that.
+func (r Record) Move(epoch Epoch, seq uint64, prev Hash) ([]byte, error) {
+	r.Was = &Place{r.Epoch, r.Seq}
+	r.Epoch, r.Seq = epoch, seq
+	if r.Lane.Chained() {
+		r.Prev = &prev
+	}
+	out, err := r.Encode()
+	if err != nil {
+		r.Was = nil
+		out, err = r.Encode()
+	}
+	return out, err
+}
+
 func (r *Record) encodeError(err error) error {
 	return fmt.Errorf("encode record %s/%d: %w", r.Lane, r.Seq, err)
 }
@@ -88,6 +104,11 @@ func (r *Record) appendHead(b []byte) ([]byte, error) {
 		b = append(b, `,"prev":"`...)
 		b = base64.StdEncoding.AppendEncode(b, r.Prev[:])
 		b = append(b, '"')
+	}
+	if r.Was != nil {
+		b = appendEpoch(append(b, `,"was":{"epoch":`...), r.Was.Epoch)
+		b = append(b, `,"seq":`...)
+		b = append(strconv.AppendUint(b, r.Was.Seq, 10), '}')
 	}
 	b = append(b, `,"time":"`...)
 	b, err := r.Time.AppendText(b) // the bytes of MarshalJSON, and the same years are refused

@@ -112,3 +112,35 @@ func BenchmarkAppendRecord(b *testing.B) {
 		}
 	}
 }
+
+// TestMovedRecordSaysWhereItWas: its bytes are those of encoding/json too, and
+// one that would become too long goes without.
+func TestMovedRecordSaysWhereItWas(t *testing.T) {
+	for _, size := range []int{1, MaxRecordBytes - 262} {
+		r, err := NewRecord("kiosk-7", Complaint, 7, 41, Hash{1}, Stamp{Time: time.Unix(5, 0), Boot: "0a1b2c3d"}, "press", bytes.Repeat([]byte{'x'}, size*3/4))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := r.Encode(); err != nil {
+			t.Fatal(err)
+		}
+		got, err := r.Move(8, 5000, Hash{2})
+		if err != nil {
+			t.Fatal(err)
+		}
+		back, err := DecodeRecord(got)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, err := json.Marshal(back)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, want) || back.Epoch != 8 || back.Seq != 5000 || *back.Prev != (Hash{2}) || !bytes.Equal(back.Body, r.Body) {
+			t.Errorf("moved to %.200s", got)
+		}
+		if long := size > 1; (back.Was == nil) != long || !long && *back.Was != (Place{7, 41}) {
+			t.Errorf("%d bytes, was %v", len(got), back.Was)
+		}
+	}
+}

@@ -52,6 +52,7 @@ const (
 	GapDamage = "damage" // lost to a damaged disk
 	GapTorn   = "torn"   // begun and never confirmed when the power went; the numbers are not used again
 	GapWrite  = "write"  // given out, then the disk refused the write; the numbers are not used again
+	GapEpoch  = "epoch"  // of an epoch that has ended: its records have other numbers now; or never given out in a new one, so that no ticket comes twice
 )
 
 // Gap says which numbers of a lane will never arrive and why. Count is how

@@ -24,3 +24,15 @@ type DiskRefusal struct {
 	To      uint64    `json:"to,omitempty"`
 	Over    bool      `json:"over"` // the disk takes it again
 }
+
+// NewEpoch says that the store has begun a new epoch, because the centre holds
+// other records under the numbers of the old one: an older copy of the store was
+// put back. What the centre had not acknowledged comes again in the new epoch,
+// with Was; telemetry of the old one is given up.
+type NewEpoch struct {
+	Was   Epoch           `json:"was"`
+	Epoch Epoch           `json:"epoch"`
+	Held  map[Lane]uint64 `json:"held,omitempty"`  // the highest number that the centre acknowledged of records that were not ours
+	Moved map[Lane]uint64 `json:"moved,omitempty"` // records that got a new number
+	Gone  map[Lane]uint64 `json:"gone,omitempty"`  // numbers of the old epoch that were given up
+}

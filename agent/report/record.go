@@ -54,6 +54,12 @@ const (
 	ClockUnset     Clock = "unset"     // before the build date: order by boot and uptime
 )
 
+// Place is where a record stands in its lane, or stood.
+type Place struct {
+	Epoch Epoch  `json:"epoch"`
+	Seq   uint64 `json:"seq"`
+}
+
 // Stamp is when a record was made. Boot and Uptime always hold; Time holds as
 // far as Clock says.
 type Stamp struct {
@@ -74,6 +80,7 @@ type Record struct {
 	Epoch    Epoch           `json:"epoch"`
 	Seq      uint64          `json:"seq"`
 	Prev     *Hash           `json:"prev,omitempty"` // of the record before; complaint and event lanes
+	Was      *Place          `json:"was,omitempty"`  // where it stood before its store began a new epoch
 	Time     time.Time       `json:"time"`
 	Clock    Clock           `json:"clock"`
 	Boot     string          `json:"boot"`

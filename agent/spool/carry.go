@@ -99,7 +99,7 @@ func spanGap(a, b report.Gap) report.Gap {
 
 // grave orders the reasons of gaps: the worst one stands for both.
 func grave(reason string) int {
-	return slices.Index([]string{report.GapTorn, report.GapWrite, report.GapFull, report.GapDamage}, reason)
+	return slices.Index([]string{report.GapEpoch, report.GapTorn, report.GapWrite, report.GapFull, report.GapDamage}, reason)
 }
 
 // join adds a gap to others, as part of one that it touches where there is one.

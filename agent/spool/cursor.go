@@ -32,6 +32,7 @@ type cursors struct {
 	Clean   bool                        `json:"clean"` // written by Close
 	Lanes   map[report.Lane]*laneCursor `json:"lanes"`
 	Behind  []string                    `json:"behind,omitempty"` // segments that the mirror lacks
+	Renew   *renewal                    `json:"renew,omitempty"`  // a new epoch that is asked for, or under way
 }
 
 // laneCursor is the part of one lane.
@@ -42,6 +43,14 @@ type laneCursor struct {
 	Reserved uint64         `json:"reserved,omitempty"` // telemetry: numbers below it may be in use
 	Known    []report.Range `json:"known,omitempty"`    // holes that durable gap records explain
 	Pending  []hole         `json:"pending,omitempty"`  // holes whose gap record is not durable yet
+}
+
+// first is the cursor's first number, 0 where there is no cursor.
+func (l *laneCursor) first() uint64 {
+	if l == nil {
+		return 0
+	}
+	return l.First
 }
 
 // encodeSlot returns a page. A cursor that does not fit into it forgets reported
@@ -107,6 +116,9 @@ func decodeSlot(b []byte) (gen uint64, c cursors, err error) {
 	}
 	if c.Version != formatVersion || c.Epoch == 0 {
 		return 0, c, fmt.Errorf("%w: version %d", errSlot, c.Version)
+	}
+	if !c.Renew.valid(c.Epoch) {
+		return 0, c, fmt.Errorf("%w: new epoch", errSlot)
 	}
 	for lane, l := range c.Lanes {
 		if l == nil || !lane.Valid() || l.First == 0 || l.Next < l.First {

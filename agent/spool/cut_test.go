@@ -2,7 +2,9 @@ package spool
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"os"
 	"strconv"
@@ -57,6 +59,7 @@ type cutRun struct {
 	t       *testing.T
 	rng     *rand.Rand
 	offline bool // no event leaves: the lane overflows
+	renew   int  // the step at which a new epoch is asked for; 0 for none
 	mu      sync.Mutex
 	moments []moment
 }
@@ -75,7 +78,12 @@ func (r *cutRun) live(disk *memFS, o Options, steps int) {
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	for range steps {
+	for step := range steps {
+		if step+1 == r.renew {
+			if err := s.Renew(map[report.Lane]uint64{report.Complaint: s.Head(report.Complaint).Next + 7}); err != nil {
+				r.t.Fatal(err)
+			}
+		}
 		switch n := r.rng.IntN(20); {
 		case n < 6:
 			r.burst(s, report.Complaint)
@@ -150,11 +158,18 @@ func (r *cutRun) deliver(s *Spool, lane report.Lane) {
 // check opens an image and holds it against the promises.
 func check(disk *memFS, o Options, p *promise) (err error) {
 	o.FS = disk
+	log := &heard{}
+	o.Log = slog.New(log)
 	s, err := Open("/s", o)
 	if err != nil {
 		return err
 	}
 	defer s.Close()
+	defer func() { // a power cut is no refusal of the disk
+		if said := log.about("refuses"); err == nil && said != "" || err != nil {
+			err = errors.Join(err, fmt.Errorf("said %q", log.about("")))
+		}
+	}()
 	holes := p.gaps
 	have := map[report.Lane]map[uint64]string{}
 	for _, lane := range []report.Lane{report.Event, report.Complaint, report.Telemetry} {
@@ -172,6 +187,8 @@ func check(disk *memFS, o Options, p *promise) (err error) {
 		if err := compareCut(s, lane, p, have[lane], holes); err != nil {
 			return err
 		}
+	}
+	for _, lane := range report.Lanes() {
 		seq, err := s.Append(context.Background(), lane, "test", "after")
 		if err != nil {
 			if lane == report.Complaint && p.full(s) {
@@ -194,6 +211,7 @@ func (p *promise) full(s *Spool) bool {
 
 func readCut(s *Spool, lane report.Lane, p *promise, holes *[]report.Gap) (map[uint64]string, error) {
 	have, from, prev := map[uint64]string{}, s.Head(lane).First, ""
+	moved := map[uint64]bool{}
 	for {
 		got, err := s.Read(lane, from, 16, 1<<20)
 		if err != nil {
@@ -209,6 +227,16 @@ func readCut(s *Spool, lane report.Lane, p *promise, holes *[]report.Gap) (map[u
 			}
 			if want, ok := p.lines[lane][e.Seq]; ok && want != string(e.Line) {
 				return nil, fmt.Errorf("lane %s: %d is another record than the one given out", lane, e.Seq)
+			}
+			if r.Was != nil {
+				if moved[r.Was.Seq] {
+					return nil, fmt.Errorf("lane %s: %d was moved twice", lane, r.Was.Seq)
+				}
+				moved[r.Was.Seq] = true
+				if want, err := report.DecodeRecord([]byte(p.lines[lane][r.Was.Seq])); err == nil && (string(want.Body) != string(r.Body) || want.Kind != r.Kind) {
+					return nil, fmt.Errorf("lane %s: %d is another record than %d was", lane, e.Seq, r.Was.Seq)
+				}
+				have[r.Was.Seq] = string(e.Line)
 			}
 			if r.Kind == report.KindGap {
 				g, err := decodeBody[report.Gap](r)
@@ -240,17 +268,44 @@ func compareCut(s *Spool, lane report.Lane, p *promise, have map[uint64]string, 
 		if seq <= p.acked[lane] || !lane.Chained() || have[seq] != "" {
 			continue
 		}
-		if lane == report.Event && explained(holes, lane, seq, report.GapFull) {
+		if lane == report.Event && (explained(holes, lane, seq, report.GapFull) || droppedMoved(holes, seq)) {
 			continue
 		}
-		return fmt.Errorf("lane %s: %d was confirmed and is lost (head %+v)", lane, seq, h)
+		return fmt.Errorf("lane %s: %d was confirmed and is lost (head %+v, waits %v)", lane, seq, h, s.waitsToMove())
 	}
 	for seq := p.acked[lane] + 1; seq < h.Next; seq++ {
 		if have[seq] == "" && !explained(holes, lane, seq) {
-			return fmt.Errorf("lane %s: %d is missing without a gap record (head %+v, gaps %v)", lane, seq, h, holes)
+			now := ""
+			if got, _ := s.Read(lane, seq, 1, 1); len(got) > 0 {
+				now = string(got[0].Line)
+			}
+			return fmt.Errorf("lane %s: %d is missing without a gap record (head %+v, gaps %v); read now: %q", lane, seq, h, holes, now)
 		}
 	}
 	return nil
+}
+
+// waitsToMove shows what is left of an epoch that has ended.
+func (s *Spool) waitsToMove() (out string) {
+	if s.renewal == nil {
+		return "nothing"
+	}
+	out = fmt.Sprintf("moved %v", s.renewal.Moved)
+	for _, old := range s.old {
+		out += fmt.Sprintf("; %s first %d next %d moved %d segs %d err %s used %d of %d", old.name, old.first, old.next, old.moved, len(old.segs), s.lanes[laneNumber(old.name)].stats.Err, s.lanes[laneNumber(old.name)].used(), old.quota)
+	}
+	return out
+}
+
+// droppedMoved tells whether an event of an epoch that has ended may have been
+// dropped under its new number, which nobody has seen.
+func droppedMoved(holes []report.Gap, seq uint64) bool {
+	for _, g := range holes {
+		if g.Lane == report.Event && g.Reason == report.GapFull && g.To > seq {
+			return explained(holes, report.Event, seq, report.GapEpoch)
+		}
+	}
+	return false
 }
 
 // TestPowerCuts cuts the power at every change of the disk, in many ways.
@@ -299,13 +354,17 @@ func cutSeed(t *testing.T, seed uint64, images *atomic.Int64) {
 		o.Mirror = "/m"
 	}
 	o.TelemetryDelay = 2 * time.Second
-	offline := rng.IntN(3) == 0
+	o.Epoch = func() (report.Epoch, error) { return report.Epoch(rand.Uint64() | 1), nil }
+	offline, renewIn := rng.IntN(3) == 0, rng.IntN(6)
 	if offline {
 		o.Quota[report.Event] = 2 * 16 << 10
 	}
 	disk, p := newMemFS(), newPromise()
 	for life := range 3 {
 		at, run := newCutDisk(disk), &cutRun{t: t, rng: rng, offline: offline}
+		if life == renewIn {
+			run.renew = 1 + rng.IntN(8)
+		}
 		synctest.Test(t, func(t *testing.T) { run.live(disk, o, 8+rng.IntN(25)) })
 		if t.Failed() {
 			t.Logf("seed %d, life %d", seed, life)

@@ -18,7 +18,7 @@ const (
 // error is that of a file or page that could not be read; the image is as good
 // as it can be had.
 func (l *lane) load(seg *segment) (image, error) {
-	im := image{epoch: seg.epoch, lane: l.name, id: seg.id, data: make([]byte, seg.size)}
+	im := image{epoch: seg.epoch, lane: l.name, id: seg.id, was: seg.was, data: make([]byte, seg.size)}
 	limit := ^uint64(0)
 	l.mu.Lock()
 	if seg == l.active {

@@ -29,6 +29,7 @@ type segment struct {
 type lane struct {
 	s     *Spool
 	name  report.Lane
+	epoch report.Epoch // the store's, or the one before while its records move
 	dir   string
 	quota int64
 	size  int64 // of a segment
@@ -48,6 +49,10 @@ type lane struct {
 	gone    bool       // the spool is closed
 	refused error      // telemetry: why no numbers could be reserved
 	unpin   *sync.Cond // of mu
+
+	oldBytes int64           // of files that still hold records of the epoch before
+	moved    uint64          // of a lane of the epoch before: all up to here have moved
+	have     map[uint64]bool // and these
 
 	// writer
 	active  *segment
@@ -102,9 +107,9 @@ func (l *lane) turn(it item) error {
 	defer l.mu.Unlock()
 	l.topID++
 	seg.header = header{
-		lane: l.name, epoch: l.s.epoch, id: l.topID, size: seg.size,
+		lane: l.name, epoch: l.epoch, id: l.topID, size: seg.size,
 		first: l.beginsLocked(it), before: l.lastWrittenLocked(), prev: l.prev,
-		reserved: l.s.reserved.Load(), next: next, cursor: l.explainedLocked(pending), upto: l.first, device: l.s.o.Device,
+		reserved: l.s.reserved.Load(), next: next, cursor: l.explainedLocked(pending), upto: l.first, device: l.s.o.Device, was: l.s.formerEpoch(),
 	}
 	seg.last, seg.end, seg.bad = seg.first-1, headerSize, false
 	l.segs = append(l.segs, seg)
@@ -117,7 +122,7 @@ func (l *lane) turn(it item) error {
 func (l *lane) explainedLocked(pending []report.Gap) uint64 {
 	first := l.first
 	for _, g := range pending {
-		if g.Epoch == l.s.epoch {
+		if g.Epoch == l.epoch {
 			first = min(first, g.From)
 		}
 	}
@@ -188,7 +193,7 @@ func (l *lane) take() (*segment, File, error) {
 		l.free = append(l.free, seg) // the disk may take it another time
 		l.mu.Unlock()
 	}
-	if l.used()+l.size <= l.quota {
+	if l.used()+l.size <= l.quota+l.grace() {
 		seg, f, err := l.create()
 		if err == nil {
 			return seg, f, nil
@@ -264,13 +269,14 @@ func (l *lane) create() (*segment, File, error) {
 // blank is the header of a segment that was never used, so that opening need
 // not read the whole file to know.
 func (l *lane) blank() []byte {
-	return header{lane: l.name, epoch: l.s.epoch, size: l.size, device: l.s.o.Device}.encode()
+	return header{lane: l.name, epoch: l.epoch, size: l.size, device: l.s.o.Device}.encode()
 }
 
 // used is how many bytes the lane's files take.
 func (l *lane) used() (sum int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	sum = l.oldBytes
 	for _, seg := range l.segs {
 		sum += seg.size
 	}

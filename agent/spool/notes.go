@@ -23,6 +23,8 @@ type note struct {
 	damage *report.Damage
 	gap    *report.Gap
 	disk   *report.DiskRefusal
+	epoch  *report.NewEpoch
+	alone  bool      // no other gap joins it
 	lazy   time.Time // may wait until then
 	closed bool      // being written: numbers that follow make a note of their own
 }
@@ -37,13 +39,13 @@ type notes struct {
 // gap notes that numbers of a lane will never arrive. Numbers that follow
 // those of a waiting note join it.
 func (s *Spool) gap(l *lane, from, to uint64, reason string) {
-	s.noteGap(report.Gap{Lane: l.name, Epoch: s.epoch, From: from, To: to, Count: to - from + 1, Reason: reason})
+	s.noteGap(report.Gap{Lane: l.name, Epoch: l.epoch, From: from, To: to, Count: to - from + 1, Reason: reason})
 }
 
 func (s *Spool) noteGap(g report.Gap) {
 	// What was begun and never confirmed is no loss: nobody was promised it.
 	level, msg := slog.LevelWarn, "records lost"
-	if g.Reason == report.GapTorn || g.Reason == report.GapWrite {
+	if g.Reason == report.GapTorn || g.Reason == report.GapWrite || g.Reason == report.GapEpoch {
 		level, msg = slog.LevelInfo, "numbers left out"
 	}
 	s.log.Log(context.Background(), level, msg, "lane", g.Lane, "from", g.From, "to", g.To, "reason", g.Reason)
@@ -69,9 +71,9 @@ func (s *Spool) damage(d report.Damage) {
 func (ns *notes) add(n *note) {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
-	if n.gap != nil {
+	if n.gap != nil && !n.alone {
 		for _, old := range ns.pending {
-			if g := old.gap; g != nil && !old.closed && touch(*g, *n.gap) {
+			if g := old.gap; g != nil && !old.closed && !old.alone && touch(*g, *n.gap) {
 				*g = spanGap(*g, *n.gap)
 				return
 			}
@@ -102,6 +104,8 @@ func (ns *notes) requests(all, rides bool, stamp func() report.Stamp) (out []*re
 			r.kind, r.body = report.KindGap, func(uint64) any { return *closed(ns, n, n.gap) }
 		case n.disk != nil:
 			r.kind, r.body = report.KindDisk, func(uint64) any { return *closed(ns, n, n.disk) }
+		case n.epoch != nil:
+			r.kind, r.body = report.KindEpoch, func(uint64) any { return *n.epoch }
 		default:
 			r.kind, r.body = report.KindDamage, func(uint64) any { return *n.damage }
 		}

@@ -44,16 +44,15 @@ func Open(dir string, o Options) (*Spool, error) {
 		quit: make(chan struct{}), done: make(chan struct{}),
 		cursor: cursorFile{fs: o.FS, dir: dir},
 	}
-	for i, name := range report.Lanes() {
-		s.lanes[i] = s.newLane(name)
+	err = s.recover()
+	if err == nil && s.beginEpoch() {
+		err = s.recover()
 	}
-	if o.Mirror != "" {
-		s.mirror = newMirror(o.FS, o.Mirror, s.log, s.mirrorRefused)
-	}
-	if err := s.recover(); err != nil {
+	if err != nil {
 		_ = lock.Close()
 		return nil, fmt.Errorf("open spool %s: %w", dir, err)
 	}
+	s.move()
 	s.wake, s.pen = make(chan struct{}, 1), make(chan struct{}, 1)
 	s.cursorDue = time.Now().Add(cursorEvery)
 	go s.run()
@@ -110,6 +109,12 @@ func (s *Spool) newLane(name report.Lane) *lane {
 
 // recover finds out what the disk holds.
 func (s *Spool) recover() error {
+	for i, name := range report.Lanes() {
+		s.lanes[i] = s.newLane(name)
+	}
+	if s.o.Mirror != "" {
+		s.mirror = newMirror(s.o.FS, s.o.Mirror, s.log, s.mirrorRefused)
+	}
 	gen, c, bad, cursorErr := readCursors(s.fs, s.dir)
 	s.cursor.gen = gen
 	s.cursor.open()
@@ -117,11 +122,8 @@ func (s *Spool) recover() error {
 	if err := s.chooseEpoch(&c, cursorErr == nil, sv); err != nil {
 		return err
 	}
-	first := uint64(0)
-	if lc := c.Lanes[report.Complaint]; lc != nil {
-		first = lc.First
-	}
-	s.keepOurs(sv, first)
+	s.keepOurs(sv, c.Lanes[report.Complaint].first())
+	old := s.oldFiles(sv)
 	history := false
 	for _, files := range sv.lanes {
 		for _, f := range files {
@@ -139,6 +141,7 @@ func (s *Spool) recover() error {
 	for i, l := range s.lanes {
 		l.restore(sv.lanes[i], c.Lanes[l.name], history && !known, s.clean, sv.next[i], sv.reserved)
 	}
+	s.openOld(old)
 	s.reserved.Store(s.lanes[2].next)
 	if err := s.saveCursor(false); err != nil {
 		s.fault(s.lanes[2], err)

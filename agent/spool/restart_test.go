@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"math"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -26,8 +27,20 @@ func (h *heard) WithGroup(string) slog.Handler                { return h }
 func (h *heard) Handle(_ context.Context, r slog.Record) error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.lines = append(h.lines, r.Message)
+	line := r.Message
+	r.Attrs(func(a slog.Attr) bool {
+		line += " " + a.String()
+		return true
+	})
+	h.lines = append(h.lines, line)
 	return nil
+}
+
+// about returns the lines that hold a word.
+func (h *heard) about(word string) string {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return strings.Join(slices.DeleteFunc(slices.Clone(h.lines), func(l string) bool { return !strings.Contains(l, word) }), "; ")
 }
 
 // TestTelemetryLostWithMemoryIsNoDamage: a device was killed before it wrote

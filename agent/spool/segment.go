@@ -49,10 +49,11 @@ type header struct {
 	first    uint64 // number of its first record
 	before   uint64 // last number of the segment before it; what lies between is explained by a gap record
 	prev     report.Hash
-	reserved uint64    // telemetry: numbers below this one may be in use
-	next     [3]uint64 // the next number of each lane when the segment began
-	cursor   uint64    // when the segment began, all numbers below were acknowledged, or explained by a durable gap record
-	upto     uint64    // the same with those that were dropped for room
+	reserved uint64       // telemetry: numbers below this one may be in use
+	next     [3]uint64    // the next number of each lane when the segment began
+	cursor   uint64       // when the segment began, all numbers below were acknowledged, or explained by a durable gap record
+	upto     uint64       // the same with those that were dropped for room
+	was      report.Epoch // the epoch before, while its records move into this one
 	device   string
 }
 
@@ -86,6 +87,7 @@ func (h header) encode() []byte {
 	b = append(b, device...)
 	b = le.AppendUint64(b[:cursorAt], h.cursor)
 	b = le.AppendUint64(b, h.upto)
+	b = le.AppendUint64(b, uint64(h.was))
 	b = b[:headerUsed-4]
 	b = le.AppendUint32(b, crc32.Checksum(b, castagnoli))
 	return b[:headerSize]
@@ -112,7 +114,7 @@ func decodeHeader(b []byte) (header, error) {
 		first: le.Uint64(b[32:]), before: le.Uint64(b[40:]),
 		prev: report.Hash(b[48:80]), reserved: le.Uint64(b[80:]),
 		device: string(b[deviceAt+1 : deviceAt+1+device]), cursor: le.Uint64(b[cursorAt:]),
-		upto: le.Uint64(b[cursorAt+8:]),
+		upto: le.Uint64(b[cursorAt+8:]), was: report.Epoch(le.Uint64(b[cursorAt+16:])),
 	}
 	for i := range h.next {
 		h.next[i] = le.Uint64(b[88+8*i:])

@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"math"
 	"strings"
 	"testing"
 
@@ -20,5 +21,35 @@ func TestHeaderComesBackForEachLengthOfName(t *testing.T) {
 		if err != nil || got != want {
 			t.Fatalf("a name of %d: got %+v, %v, want %+v", n, got, err, want)
 		}
+	}
+}
+
+// TestTornCommitOfManyIsNoDamage: of a commit of many records the power left some
+// sectors here and there, and all but the last stretch were called damaged.
+func TestTornCommitOfManyIsNoDamage(t *testing.T) {
+	im := image{data: make([]byte, 64<<10), epoch: 7, lane: report.Event, id: 3}
+	sum := seed(im.epoch, im.lane, im.id)
+	at, offs := headerSize, []int(nil)
+	for i := range 12 {
+		flags := byte(0)
+		if i == 0 || i == 4 { // two commits
+			flags = flagFirst
+		}
+		f := appendFrame(nil, sum, frame{kind: frameRecord, flags: flags, id: im.id, seq: uint64(i + 1), count: 1}, make([]byte, 300))
+		copy(im.data[at:], f)
+		offs = append(offs, at)
+		at += len(f)
+	}
+	for _, i := range []int{5, 7, 9} { // of the second commit
+		clear(im.data[offs[i] : offs[i]+200])
+	}
+	for _, sp := range im.walk(1, math.MaxUint64).spans {
+		if !sp.torn {
+			t.Errorf("numbers %d to %d are called damaged", sp.after+1, sp.before-1)
+		}
+	}
+	clear(im.data[offs[2] : offs[2]+200]) // of the first
+	if spans := im.walk(1, math.MaxUint64).spans; len(spans) != 4 || spans[0].torn || !spans[1].torn {
+		t.Errorf("%+v", spans)
 	}
 }

@@ -81,6 +81,11 @@ type Spool struct {
 	lanes  [3]*lane
 	mirror *mirror
 
+	// A new epoch that is asked for or under way, see epoch.go; of the one with the pen.
+	renewal *renewal
+	old     []*lane // what has not moved yet
+	told    []*note // of what has happened
+
 	reserved atomic.Uint64 // telemetry numbers below it may be given out
 	rest     atomic.Bool   // a caller has written, and left the rest of the round
 	syncs    atomic.Int64
@@ -274,7 +279,7 @@ func (s *Spool) fault(l *lane, err error) {
 
 // appendLine appends the bytes of a record to b, or returns b as it was.
 func (l *lane) appendLine(b []byte, seq uint64, prev report.Hash, r *request) ([]byte, error) {
-	o := report.Origin{Device: l.s.o.Device, Lane: l.name, Epoch: l.s.epoch}
+	o := report.Origin{Device: l.s.o.Device, Lane: l.name, Epoch: l.epoch}
 	out, err := report.AppendRecord(b, o, seq, prev, r.stamp, r.kind, r.body(seq))
 	if err != nil {
 		return b, err

@@ -114,19 +114,47 @@ func (s *Spool) chooseEpoch(c *cursors, known bool, sv *survey) error {
 			s.epoch, best = e, n
 		}
 	}
+	s.followEpoch(c, known, sv)
 	if known && c.Epoch != s.epoch {
 		s.damage(report.Damage{Lane: report.Event, Segment: cursorName, Bytes: cursorSlots * pageSize, Detail: "the cursor is of another store"})
 		*c = cursors{}
 	}
-	if best > 0 {
-		return nil
+	if best == 0 && (s.mirror == nil || !s.adopt(c)) {
+		var err error
+		if s.epoch, err = s.o.Epoch(); err != nil {
+			return err
+		}
 	}
-	if s.mirror != nil && s.adopt(c) {
-		return nil
+	if c.Renew != nil {
+		s.renewal = c.Renew
 	}
-	var err error
-	s.epoch, err = s.o.Epoch()
-	return err
+	for _, l := range s.lanes {
+		l.epoch = s.epoch
+	}
+	return nil
+}
+
+// followEpoch goes from the epoch of most headers to the one that its records
+// are moving into, which the cursor tells, or a header where that is lost.
+func (s *Spool) followEpoch(c *cursors, known bool, sv *survey) {
+	s.renewal = nil
+	if known && c.Renew.moving() && c.Renew.Epoch == s.epoch {
+		s.epoch = c.Epoch
+	}
+	for _, files := range sv.lanes {
+		for _, f := range files {
+			if f.err != nil || f.was != s.epoch || f.was == 0 || f.epoch == f.was {
+				continue
+			}
+			r := &renewal{Epoch: f.was, Lanes: map[report.Lane]*laneCursor{}, Start: map[report.Lane]uint64{}, Base: map[report.Lane]uint64{}}
+			if known && c.Epoch == f.was {
+				r.Lanes, r.Held = c.Lanes, c.Renew.held()
+			}
+			s.epoch, s.renewal = f.epoch, r
+			*c = cursors{}
+			return
+		}
+	}
 }
 
 // adopt takes the epoch of the mirror: the first storage is new, and the
@@ -161,7 +189,7 @@ func (s *Spool) keepOurs(sv *survey, first uint64) {
 			if f.err != nil {
 				return !s.rebuild(l, f)
 			}
-			if f.epoch != s.epoch {
+			if f.epoch != s.epoch && f.epoch != s.formerEpoch() {
 				s.moveAside(l.name, l.dir, f.info, fmt.Sprintf("segment of another store, epoch %s", f.epoch))
 				return true
 			}
@@ -248,7 +276,7 @@ func compare(a, b uint64) int {
 func (s *Spool) rebuild(l *lane, f *found) bool {
 	name := l.path(f.slot)
 	if l.name == report.Complaint && s.mirror != nil {
-		if h, err := readHeader(s.fs, s.mirror.path(f.slot)); err == nil && h.epoch == s.epoch && h.lane == l.name {
+		if h, err := readHeader(s.fs, s.mirror.path(f.slot)); err == nil && (h.epoch == s.epoch || h.epoch == s.formerEpoch()) && h.lane == l.name {
 			f.header, f.err = h, nil
 			s.writeHeader(l, f)
 			return true
@@ -261,7 +289,11 @@ func (s *Spool) rebuild(l *lane, f *found) bool {
 	}
 	data, _ := readAll(file, f.size)
 	_ = file.Close()
-	if h, ok := guessHeader(data, s.epoch); ok {
+	h, ok := guessHeader(data, s.epoch)
+	if !ok && s.formerEpoch() != 0 {
+		h, ok = guessHeader(data, s.formerEpoch())
+	}
+	if ok {
 		// A file that was also cut short had the size of the others once.
 		h.size = max(l.size, (f.info.Size+pageSize-1)&^(pageSize-1))
 		f.header, f.err = h, nil
@@ -334,7 +366,15 @@ func (s *Spool) fetch(have []*found, first uint64) (got []*found) {
 			continue
 		}
 		h, err := readHeader(s.fs, s.mirror.path(slot))
-		if err != nil || h.epoch != s.epoch || h.lane != l.name || ids[h.id] {
+		if err != nil || h.lane != l.name || ids[h.id] {
+			continue
+		}
+		first := first
+		switch h.epoch {
+		case s.epoch:
+		case s.formerEpoch():
+			first = s.renewal.Lanes[l.name].first()
+		default:
 			continue
 		}
 		seg := &segment{header: h, slot: slot}

@@ -17,8 +17,9 @@ type View struct {
 	fs     FS
 	dir    string
 	lanes  map[report.Lane][]*viewSegment
-	cursor *cursors // nil when lost
-	faults []Fault  // of files
+	cursor *cursors     // nil when lost
+	faults []Fault      // of files
+	former report.Epoch // whose records are on their way into this one
 }
 
 // Fault is one thing in a spool that is not as it was written.
@@ -91,6 +92,9 @@ func openView(fsys FS, dir string) (*View, error) {
 		return nil, fmt.Errorf("%s holds no spool: no segment in %s", dir, filepath.Join(dir, string(report.Complaint)))
 	}
 	v.Epoch = winner(votes)
+	if c := v.cursor; c != nil && c.Renew.moving() && c.Renew.Epoch == v.Epoch {
+		v.Epoch, v.former = c.Epoch, v.Epoch
+	}
 	v.sort()
 	return v, nil
 }
@@ -113,6 +117,9 @@ func (v *View) sort() {
 		segs = slices.DeleteFunc(segs, func(seg *viewSegment) bool {
 			if seg.bad {
 				return !v.guess(lane, seg)
+			}
+			if seg.epoch == v.former && v.former != 0 {
+				return true // counted when its records have moved
 			}
 			if seg.epoch != v.Epoch || seg.lane != lane {
 				v.faults = append(v.faults, Fault{Lane: lane, File: seg.file, Text: fmt.Sprintf("a segment of lane %s, epoch %s", seg.lane, seg.epoch)})
@@ -164,7 +171,7 @@ func (v *View) walk(lane report.Lane, i int) (image, walked, error) {
 	if h, herr := decodeHeader(data); herr == nil && !seg.bad && h.id != seg.id {
 		return image{}, walked{}, errMoved
 	}
-	im := image{data: data, epoch: v.Epoch, lane: lane, id: seg.id}
+	im := image{data: data, epoch: v.Epoch, lane: lane, id: seg.id, was: seg.was}
 	if len(data) == 0 {
 		return im, walked{}, err
 	}
@@ -199,12 +206,16 @@ func (v *View) Segments() (out []SegmentInfo) {
 	return out
 }
 
-// first is the cursor of a lane; 0 when it was lost.
-func (v *View) first(lane report.Lane) uint64 {
-	if v.cursor == nil || v.cursor.Lanes[lane] == nil {
-		return 0
+// first is the cursor of a lane, or what a header knows of acknowledgements that
+// came after it was saved; 0 when both were lost.
+func (v *View) first(lane report.Lane) (first uint64) {
+	if v.cursor != nil {
+		first = v.cursor.Lanes[lane].first()
 	}
-	return v.cursor.Lanes[lane].First
+	for _, seg := range v.lanes[lane] {
+		first = max(first, seg.cursor)
+	}
+	return first
 }
 
 // Records calls fn with each readable record of a lane with numbers from

@@ -12,6 +12,7 @@ type image struct {
 	epoch report.Epoch
 	lane  report.Lane
 	id    uint64
+	was   report.Epoch // whose frames an earlier life may have left; 0 for none
 }
 
 // paged tells whether the commits of a lane start on a fresh page each, so
@@ -129,23 +130,26 @@ func (im image) begun(off int64) bool {
 	if !ok || f.id >= im.id {
 		return true
 	}
-	_, _, old := parseFrame(rest, seed(im.epoch, im.lane, f.id))
-	return !old
-}
-
-// judge marks the last span as torn when all frames after it are of the commit
-// that it is part of.
-func (im image) judge(w *walked) {
-	if len(w.spans) == 0 {
-		return
-	}
-	last := &w.spans[len(w.spans)-1]
-	for _, s := range w.spots {
-		if s.off >= last.end && s.flags&flagFirst != 0 {
-			return
+	for _, epoch := range []report.Epoch{im.epoch, im.was} {
+		if _, _, old := parseFrame(rest, seed(epoch, im.lane, f.id)); old {
+			return false
 		}
 	}
-	last.torn = true
+	return true
+}
+
+// judge marks the spans that are of the last commit: no frame after them begins
+// another one.
+func (im image) judge(w *walked) {
+	begins := int64(0) // where the last commit that is known to begin does
+	for _, s := range w.spots {
+		if s.flags&flagFirst != 0 {
+			begins = s.off
+		}
+	}
+	for i := range w.spans {
+		w.spans[i].torn = w.spans[i].end > begins
+	}
 }
 
 func allZero(b []byte) bool {

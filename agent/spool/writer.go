@@ -118,6 +118,7 @@ func (s *Spool) round(now time.Time) {
 	}
 	s.telemetry(now, rides)
 	if tick {
+		s.move()
 		s.saveCursor(false)
 		for _, l := range s.lanes {
 			l.shrink()
@@ -213,6 +214,7 @@ func (s *Spool) saveCursor(closing bool) error {
 	if s.mirror != nil {
 		c.Behind = s.mirror.behindNames()
 	}
+	c.Renew = s.renewal.clone()
 	n, err := s.cursor.save(c, closing)
 	s.wrote(n, n/pageSize)
 	if err != nil {

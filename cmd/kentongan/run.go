@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 
 	"kentongan/agent"
+	"kentongan/agent/config"
 )
 
 // configFile is where the packages put the configuration.
@@ -43,9 +45,12 @@ func runRun(ctx context.Context, e env, args []string) int {
 	for _, w := range cfg.Warnings() {
 		log.Warn("configuration doubtful", "part", "config", "line", w.Line, "value", w.Path, "detail", w.Text)
 	}
-	a, err := agent.New(cfg, agent.Options{Version: thisBuild().Version, Log: log})
-	if err == nil {
-		err = a.Run(ctx)
+	opts := agent.Options{Version: thisBuild().Version, Log: log}
+	err := runAgent(ctx, cfg, opts)
+	for errors.Is(err, agent.ErrNewEpoch) && ctx.Err() == nil {
+		log.Warn("agent starts again", "part", "agent", "err", err)
+		opts.NewEpoch = true
+		err = runAgent(ctx, cfg, opts)
 	}
 	if err != nil {
 		log.Error("agent ended", "part", "agent", "err", err)
@@ -53,4 +58,12 @@ func runRun(ctx context.Context, e env, args []string) int {
 	}
 	log.Info("agent ended", "part", "agent")
 	return exitGood
+}
+
+func runAgent(ctx context.Context, cfg *config.Config, o agent.Options) error {
+	a, err := agent.New(cfg, o)
+	if err != nil {
+		return err
+	}
+	return a.Run(ctx)
 }

@@ -33,6 +33,11 @@ func happening(lang string, h store.Happening) string {
 		if json.Unmarshal(body, &d) == nil {
 			return diskText(lang, d)
 		}
+	case report.KindEpoch:
+		var n report.NewEpoch
+		if json.Unmarshal(body, &n) == nil {
+			return join(say(lang, "kind.epoch"), n.Was.String()+" → "+n.Epoch.String())
+		}
 	case report.KindClock:
 		var s report.ClockSet
 		if json.Unmarshal(body, &s) == nil {

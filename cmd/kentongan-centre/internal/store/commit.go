@@ -193,6 +193,13 @@ func (w *writer) record(l *lane, r report.Received, backlog bool) error {
 		l.hash, l.hashSeq = &h, r.Seq
 	}
 	w.out.Records++
+	if held, err := w.heldBefore(l.key.Device, r); err != nil {
+		return err
+	} else if held {
+		l.duplicates++
+		w.out.Duplicates++
+		return nil // what it means was taken when it came the first time
+	}
 	return w.meaning(l, r, backlog)
 }
 

@@ -1,0 +1,39 @@
+package store
+
+import (
+	"testing"
+
+	"kentongan/agent/report"
+)
+
+// TestMovedRecordsCountOnce: a device that was set back to an older copy sends
+// again, in a new epoch, what it can't know to have arrived, and what it has made
+// under numbers that stand for other records here.
+func TestMovedRecordsCountOnce(t *testing.T) {
+	const next = testEpoch + 1
+	s := open(t, t.TempDir())
+	first := press(t, "k1", 2)
+	commit(t, s, batch("k1", report.Complaint, 1, 4, press(t, "k1", 1), first, press(t, "k1", 3)))
+	move := func(r report.Received, seq uint64) report.Received {
+		line, err := r.Move(next, seq, report.Hash{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		moved, err := report.DecodeRecord(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return report.Received{Record: moved, Line: line}
+	}
+	other := rec(t, "k1", report.Complaint, 3, report.KindPress, report.Press{Ticket: report.NewTicket(7, 3).String(), Category: "forked", Presses: 1})
+	unknown := press(t, "k1", 9)
+	a := batch("k1", report.Complaint, 5000, 5003, move(first, 5000), move(other, 5001), move(unknown, 5002))
+	a.Batch.Head.Epoch = next
+	done := commit(t, s, a)
+	if done.Records != 3 || done.Duplicates != 1 || len(done.Complaints) != 2 {
+		t.Errorf("%d records, %d doubles, %d complaints; want 3, 1, 2", done.Records, done.Duplicates, len(done.Complaints))
+	}
+	if len(done.Receipts) != 1 || done.Receipts[0].Epoch != next || done.Receipts[0].Seq != 5002 {
+		t.Errorf("receipts %+v, want one up to 5002 of the new epoch", done.Receipts)
+	}
+}
