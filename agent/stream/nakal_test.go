@@ -130,6 +130,7 @@ func (s *street) good(host string) (url string) {
 }
 
 func TestKameraNakal(t *testing.T) {
+	t.Parallel() // it waits most of its time, in a process of its own
 	if !inNamespace(t) {
 		return
 	}

@@ -31,6 +31,10 @@ const (
 	NeighbourMissing = "missing" // it does not answer ARP
 )
 
+// procNet is where the kernel's tables of this thread's network are. /proc/net
+// is that of the process's first thread, which may live in another one.
+const procNet = "/proc/thread-self/net/"
+
 // lookPath asks the kernel. It does not send anything.
 func lookPath(to netip.Addr) Path {
 	to = to.Unmap()
@@ -43,7 +47,7 @@ func lookPath(to netip.Addr) Path {
 	if p, ok := pathOnLink(to); ok {
 		return p
 	}
-	routes, err := os.ReadFile("/proc/net/route")
+	routes, err := os.ReadFile(procNet + "route")
 	if err != nil || !to.Is4() {
 		return Path{LinkDown: !anyLink()}
 	}
@@ -181,7 +185,9 @@ func routeFor(table []byte, to netip.Addr) (name string, ok bool) {
 			}
 		}
 		if match && bits > longest {
-			longest, name, ok = bits, f[0], flags&rtfReject == 0
+			if longest, name, ok = bits, f[0], true; flags&rtfReject != 0 {
+				name, ok = "", false // no way there, on purpose
+			}
 		}
 	}
 	return name, ok
@@ -222,7 +228,7 @@ func udpOverflows(table []byte) (n uint64, ok bool) {
 
 // overflowsNow asks the kernel; 0 when it does not say.
 func overflowsNow() uint64 {
-	table, err := os.ReadFile("/proc/net/snmp")
+	table, err := os.ReadFile(procNet + "snmp")
 	if err != nil {
 		return 0
 	}

@@ -134,7 +134,7 @@ func drops(t *testing.T, addr string) (all, dropped int) {
 // for.
 func socketDrops(t *testing.T) int {
 	t.Helper()
-	text, err := os.ReadFile("/proc/net/snmp")
+	text, err := os.ReadFile(procNet + "snmp")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -149,6 +149,7 @@ func socketDrops(t *testing.T) int {
 // UDP on a network that drops packets, and over TCP on one that drops segments.
 // What is measured is within one point of what was dropped.
 func TestLossOfRealServers(t *testing.T) {
+	t.Parallel() // it waits most of its time, in a process of its own
 	if !inNamespace(t) {
 		return
 	}
