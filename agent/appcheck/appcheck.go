@@ -79,7 +79,7 @@ type Output interface {
 const (
 	confirmPause = 15 * time.Second // after a look that may mean a change
 	longestStart = 30 * time.Second // before the first look: devices that start together don't ask together
-	calmAfter    = 10 * time.Minute // a state that held so long is worth an early second look
+	calmAfter    = time.Minute      // a state that held so long is worth an early second look; one that flaps is told less often
 )
 
 // Check watches one application. Run may be called once.
@@ -177,7 +177,7 @@ func (c *Check) took(r result) time.Duration {
 	for _, f := range c.findings(r) {
 		c.out.AppFound(c.cfg.Name, f)
 	}
-	if c.tracker.doubt() && stateOf(r.class) == report.AppUnreachable {
+	if (c.tracker.doubt() || changed && c.cfg.Confirm == 1) && stateOf(r.class) == report.AppUnreachable {
 		c.cfg.OnDoubt()
 	}
 	pause := c.cfg.Every
