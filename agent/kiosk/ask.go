@@ -19,6 +19,7 @@ const (
 	StateSaved     = "saved"                // on this kiosk's disk, the centre does not have it yet
 	StateReceived  = report.TicketReceived  // the centre has it
 	StateWithdrawn = report.TicketWithdrawn // taken back
+	StateUnknown   = "unknown"              // given out before the store was made anew: its number there says nothing here
 )
 
 // ErrTicket is a ticket that this kiosk did not give out, or a PIN that is not
@@ -40,7 +41,10 @@ func (k *Kiosk) Ask(t report.Ticket, pin string) (report.TicketStatus, error) {
 		return report.TicketStatus{}, ErrTicket // it can't have been given out
 	}
 	s := report.TicketStatus{Ticket: t.String(), State: StateReceived}
-	if ok && seq >= head.First {
+	switch {
+	case !ok:
+		s.State = StateUnknown
+	case seq >= head.First:
 		s.State = StateSaved
 	}
 	return s, nil

@@ -15,7 +15,7 @@ import (
 func asking(t *testing.T, head *report.Head) *Kiosk {
 	t.Helper()
 	cfg := config()
-	cfg.Dir = t.TempDir()
+	cfg.Dir, cfg.Epoch = t.TempDir(), 1
 	cfg.Head = func() report.Head { return *head }
 	return newKiosk(t, cfg)
 }
@@ -62,6 +62,27 @@ func TestAsk(t *testing.T) {
 	again := newKiosk(t, k.cfg)
 	if got, err := again.Ask(ticket(3), pin(3)); err != nil || got.State != report.TicketDone || got.Note.ID != "Selesai" {
 		t.Errorf("after a restart: %+v, %v", got, err)
+	}
+}
+
+// A ticket of before the store was made anew is still one of ours; but whether
+// the centre has it, nobody here knows.
+func TestAskAfterTheStoreWasMadeAnew(t *testing.T) {
+	head := report.Head{First: 1, Next: 10}
+	k := asking(t, &head)
+	before := k.numbers.ticket(9)
+	cfg := k.cfg
+	cfg.Epoch, head = 2, report.Head{First: 1, Next: 1}
+	again := newKiosk(t, cfg)
+	got, err := again.Ask(before, again.numbers.pinOf(before))
+	if err != nil || got.State != StateUnknown {
+		t.Errorf("%+v, %v; want unknown", got, err)
+	}
+	head.Next = 2
+	if now := again.numbers.ticket(1); now == before {
+		t.Errorf("ticket %v is given out again", now)
+	} else if got, err := again.Ask(now, again.numbers.pinOf(now)); err != nil || got.State != StateSaved {
+		t.Errorf("%+v, %v; want saved", got, err)
 	}
 }
 
