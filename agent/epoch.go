@@ -30,7 +30,7 @@ func forkOf(r uplink.AckRefused) uint64 {
 	if r.Ack.Hash == nil || r.Reason != "hash" && r.Reason != "ahead" {
 		return 0 // of another store, or of a gap: it says nothing of what the centre has
 	}
-	return r.Ack.Seq
+	return max(r.Ack.Seq, r.Ack.Held)
 }
 
 // forked passes on what a refused receipt tells. It does not block.

@@ -26,6 +26,9 @@ import (
 //	time 2026-11-23T10:00:00Z
 //	want 4-6
 //
+// A held line stands only where a number came with two contents: Seq then is the
+// first such number, whatever the centre has above it.
+//
 // A want line names records that the centre asks for again; there may be none
 // or several.
 type Ack struct {
@@ -36,6 +39,7 @@ type Ack struct {
 	Hash   *Hash     // of record Seq; nil when Seq is 0 or was a gap
 	Time   time.Time // the centre's clock, whole seconds
 	Want   []Range
+	Held   uint64 // the highest number that the centre has, where it is above Seq because a lower one came with two contents; else 0
 }
 
 // Range is From to To, both included.
@@ -58,6 +62,9 @@ func (a Ack) Sign(s note.Signer) ([]byte, error) {
 		fmt.Fprintf(&b, "hash %s\n", a.Hash)
 	}
 	fmt.Fprintf(&b, "time %s\n", a.Time.UTC().Format(time.RFC3339))
+	if a.Held > 0 {
+		fmt.Fprintf(&b, "held %d\n", a.Held)
+	}
 	for _, w := range a.Want {
 		fmt.Fprintf(&b, "want %d-%d\n", w.From, w.To)
 	}
@@ -109,6 +116,8 @@ func (a *Ack) set(key, value string) (err error) {
 	case "hash":
 		a.Hash = new(Hash)
 		err = a.Hash.UnmarshalText([]byte(value))
+	case "held":
+		a.Held, err = strconv.ParseUint(value, 10, 64)
 	case "time":
 		a.Time, err = time.Parse(time.RFC3339, value)
 	case "want":

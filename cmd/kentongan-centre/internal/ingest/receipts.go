@@ -117,6 +117,6 @@ func (s *session) publish(rs []store.Receipt) error {
 func (s *session) sign(r store.Receipt) ([]byte, error) {
 	return report.Ack{
 		Device: r.Device, Lane: r.Lane, Epoch: r.Epoch, Seq: r.Seq, Hash: r.Hash,
-		Time: time.Now().UTC().Truncate(time.Second), Want: r.Want,
+		Time: time.Now().UTC().Truncate(time.Second), Want: r.Want, Held: r.Held,
 	}.Sign(s.cfg.Signer)
 }

@@ -33,6 +33,7 @@ type Receipt struct {
 	Seq    uint64
 	Hash   *report.Hash // of record Seq, nil when it isn't held
 	Want   []report.Range
+	Held   uint64 // the highest number held, where a conflict keeps Seq below it; else 0
 }
 
 // Committed says what a Commit did.

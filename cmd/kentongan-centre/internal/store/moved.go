@@ -9,6 +9,23 @@ import (
 	"kentongan/agent/report"
 )
 
+// stopAtConflict keeps a receipt from letting a device free what we hold another
+// record for: it goes no further than the first such number that the device still
+// has, and names our record there. A device that was set back sees that it was; one
+// in whose name somebody else has spoken sees its own hash, frees that number, and
+// the next receipt goes on.
+func (w *writer) stopAtConflict(l *lane, r *Receipt) error {
+	var seq sql.NullInt64
+	err := w.conn.QueryRowContext(w.ctx, `SELECT min(seq) FROM conflict WHERE lane_id = ? AND seq >= ?`, l.id, int64(l.first)).Scan(&seq)
+	if err != nil {
+		return fmt.Errorf("look for conflicts: %w", err)
+	}
+	if seq.Valid && uint64(seq.Int64) < r.Seq {
+		r.Seq, r.Held = uint64(seq.Int64), l.top
+	}
+	return nil
+}
+
 // heldBefore tells whether a record that moved into a new epoch is one that we
 // hold under its old number. A device that was set back to an older copy sends
 // again what it can't know to have arrived. Under the old number we may also

@@ -37,3 +37,25 @@ func TestMovedRecordsCountOnce(t *testing.T) {
 		t.Errorf("receipts %+v, want one up to 5002 of the new epoch", done.Receipts)
 	}
 }
+
+// TestReceiptStopsAtAConflict: a device that was set back, and heard of no receipt
+// before it sent, would else free presses that we hold others for.
+func TestReceiptStopsAtAConflict(t *testing.T) {
+	s := open(t, t.TempDir())
+	commit(t, s, batch("k1", report.Complaint, 1, 4, press(t, "k1", 1), press(t, "k1", 2), press(t, "k1", 3)))
+	other := func(seq uint64) report.Received {
+		return rec(t, "k1", report.Complaint, seq, report.KindPress, report.Press{Ticket: "other", Category: "forked", Presses: 1})
+	}
+	done := commit(t, s, batch("k1", report.Complaint, 2, 6, other(2), other(3), other(4), other(5)))
+	if len(done.Receipts) != 1 {
+		t.Fatalf("receipts %+v", done.Receipts)
+	}
+	if r := done.Receipts[0]; r.Seq != 2 || r.Held != 5 || r.Hash == nil || *r.Hash != report.HashLine(press(t, "k1", 2).Line) {
+		t.Errorf("receipt %+v, want one up to 2 with our hash", r)
+	}
+	// The device has let go of what the conflicts were about.
+	done = commit(t, s, batch("k1", report.Complaint, 4, 7, press(t, "k1", 6)))
+	if r := done.Receipts[0]; r.Seq != 6 || r.Held != 0 {
+		t.Errorf("receipt %+v, want one up to 6", r)
+	}
+}

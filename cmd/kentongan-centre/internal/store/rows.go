@@ -382,6 +382,11 @@ func find(holes []report.Range, from uint64) (int, bool) {
 // receipt says what of a lane is safe.
 func (w *writer) receipt(l *lane) (Receipt, error) {
 	r := Receipt{Device: l.key.Device, Lane: report.Lane(l.key.Lane), Epoch: report.Epoch(l.key.Epoch), Seq: l.thru(), Want: l.want()}
+	if l.conflicts > 0 {
+		if err := w.stopAtConflict(l, &r); err != nil {
+			return Receipt{}, err
+		}
+	}
 	if r.Seq == 0 {
 		return r, nil
 	}
