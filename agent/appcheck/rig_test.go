@@ -1,6 +1,7 @@
 package appcheck
 
 import (
+	"bufio"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
@@ -91,7 +92,7 @@ func web(t *testing.T, cert *tls.Certificate, h http.HandlerFunc) *httptest.Serv
 	return s
 }
 
-// raw is a server that answers each connection with talk, whatever it is asked.
+// raw is a server that answers each request with talk, whatever it asks.
 func raw(t *testing.T, talk func(net.Conn)) string {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -107,7 +108,10 @@ func raw(t *testing.T, talk func(net.Conn)) string {
 			}
 			go func() {
 				defer c.Close()
-				talk(c)
+				// A request that nobody read would make the end a reset.
+				if _, err := http.ReadRequest(bufio.NewReader(c)); err == nil {
+					talk(c)
+				}
 			}()
 		}
 	}()
