@@ -1,7 +1,8 @@
 #!/bin/sh
-# fetch.sh - brings what the emulated ARM machine needs into the cache, once:
-# Debian's arm64 kernel, with this machine's own apt sources, but with a package
-# list of its own, so that the machine's apt knows nothing of arm64 afterwards.
+# fetch.sh - brings what the emulated ARM machines need into the cache, once:
+# Debian's arm64 and armhf kernels with the few modules that a disk, a network
+# and a watchdog need, from this machine's own apt sources, but with package
+# lists of their own, so that the machine's apt knows nothing of ARM afterwards.
 # With --install it also installs the emulators (as root).
 #
 # usage: hal/rig/fetch.sh [--install]
@@ -16,32 +17,60 @@ if [ "${1:-}" = --install ]; then
 	fi
 fi
 
-[ -s "$cache/vmlinuz" ] && exit 0
-mkdir -p "$cache"
-work=$(mktemp -d "$cache/fetch.XXXXXX")
-trap 'rm -rf "$work"' EXIT
-mkdir -p "$work/state/lists/partial" "$work/cache/archives/partial"
-: >"$work/status"
+# In the order in which they have to be loaded.
+modules='crc16 mbcache jbd2 crc32c_generic ext4
+	virtio_pci_modern_dev virtio_pci_legacy_dev virtio_pci virtio_mmio virtio_blk
+	failover net_failover virtio_net virtio_input'
 
-arm64() {
+# fetch ARCH PACKAGE KERNEL WATCHDOG...: the kernel's modules, then the kernel
+# itself, whose presence means that all is there.
+fetch() {
+	arch=$1 meta=$2 kernel=$3
+	shift 3
+	wanted=$(echo $modules "$@")
+	[ -s "$cache/$kernel" ] && [ "$(cat "$cache/modules-$arch/list" 2>/dev/null)" = "$wanted" ] && return
+	mkdir -p "$cache"
+	work=$(mktemp -d "$cache/fetch.XXXXXX")
+	trap 'rm -rf "$work"' EXIT
+	mkdir -p "$work/state/lists/partial" "$work/cache/archives/partial" "$work/modules"
+	: >"$work/status"
+	# A third source that has nothing for ARM is no reason to stop.
+	apt_of apt-get update >&2 || echo 'fetch.sh: some sources failed; going on with the others' >&2
+	package=$(apt_of apt-cache show "$meta" | sed -n 's/^Depends: \(linux-image-[^ ,]*\).*/\1/p' | head -n 1)
+	if [ -z "$package" ]; then
+		echo "fetch.sh: apt knows no $meta; are Debian's sources in /etc/apt?" >&2
+		exit 1
+	fi
+	(cd "$work" && apt_of apt-get download "$package" >&2)
+	dpkg-deb --fsys-tarfile "$work/$package"_*.deb | tar -x -C "$work"
+	n=10
+	for m in $modules "$@"; do
+		path=$(find "$work" -name "$m.ko*" | head -n 1)
+		case $path in
+		'') continue ;; # built in
+		*.xz) xz -dc "$path" >"$work/modules/$n-$m.ko" ;;
+		*) cp "$path" "$work/modules/$n-$m.ko" ;;
+		esac
+		n=$((n + 1))
+	done
+	echo "$wanted" >"$work/modules/list"
+	rm -rf "$cache/modules-$arch"
+	mv "$work/modules" "$cache/modules-$arch"
+	echo "$package" >"$cache/$kernel.package"
+	mv "$work"/boot/vmlinuz-* "$cache/$kernel"
+	rm -rf "$work"
+	trap - EXIT
+	echo "fetch.sh: $package is in $cache" >&2
+}
+
+apt_of() {
 	command=$1
 	shift
-	"$command" -q -o APT::Architecture=arm64 -o APT::Architectures=arm64 \
+	"$command" -q -o APT::Architecture="$arch" -o APT::Architectures="$arch" \
 		-o APT::Sandbox::User="$(id -un)" -o Acquire::Retries=3 \
 		-o Dir::State="$work/state" -o Dir::State::status="$work/status" \
 		-o Dir::Cache="$work/cache" "$@"
 }
 
-# A third source that has nothing for arm64 is no reason to stop.
-arm64 apt-get update >&2 || echo 'fetch.sh: some sources failed; going on with the others' >&2
-package=$(arm64 apt-cache show linux-image-arm64 | sed -n 's/^Depends: \(linux-image-[^ ,]*\).*/\1/p' | head -n 1)
-if [ -z "$package" ]; then
-	echo "fetch.sh: apt knows no linux-image-arm64; are Debian's sources in /etc/apt?" >&2
-	exit 1
-fi
-(cd "$work" && arm64 apt-get download "$package" >&2)
-dpkg-deb --fsys-tarfile "$work/$package"_*.deb | tar -x -C "$work" --wildcards './boot/vmlinuz-*'
-mv "$work"/boot/vmlinuz-* "$work/vmlinuz"
-echo "$package" >"$cache/kernel"
-mv "$work/vmlinuz" "$cache/vmlinuz" # last: its presence means that all is there
-echo "fetch.sh: $package is in $cache" >&2
+fetch arm64 linux-image-arm64 vmlinuz i6300esb
+fetch armhf linux-image-armmp vmlinuz-armhf softdog

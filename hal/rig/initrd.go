@@ -7,20 +7,28 @@ import (
 	"os"
 )
 
-// WriteInitrd writes a first RAM disk that holds one program, /init, the
-// directories to mount on, and the console, which the kernel opens before the
-// program could make it.
-func WriteInitrd(w io.Writer, program string) error {
-	body, err := os.ReadFile(program)
-	if err != nil {
-		return err
-	}
+// File is a file of a first RAM disk.
+type File struct {
+	Name string // its path there, without the first slash
+	Path string // of what it holds
+}
+
+// WriteInitrd writes a first RAM disk that holds files, one of which is init,
+// the directories to mount on, and the console, which the kernel opens before
+// init could make it.
+func WriteInitrd(w io.Writer, files ...File) error {
 	out := &cpio{w: bufio.NewWriter(w)}
-	for _, dir := range []string{"dev", "proc", "sys", "tmp"} {
+	for _, dir := range []string{"dev", "proc", "sys", "tmp", "data", "modules"} {
 		out.entry(dir, 0o040755, 0, nil)
 	}
 	out.entry("dev/console", 0o020600, 5<<8|1, nil)
-	out.entry("init", 0o100755, 0, body)
+	for _, f := range files {
+		body, err := os.ReadFile(f.Path)
+		if err != nil {
+			return err
+		}
+		out.entry(f.Name, 0o100755, 0, body)
+	}
 	out.entry("TRAILER!!!", 0, 0, nil)
 	if out.err != nil {
 		return out.err

@@ -4,16 +4,20 @@
 // board.
 //
 // The machine is QEMU's virt board with a PL061 of eight lines, whose driver is
-// built into the kernel. The program in it is a Go test binary (package guest)
-// that is its own init; there is no other file. It asks for what must happen
-// outside over the serial console, a line each, and is answered there:
+// built into the kernel. Two kinds of program are its init:
+//
+// A Go test binary (package guest) tries the drivers. It asks for what must
+// happen outside over the serial console, a line each, and is answered there:
 //
 //	RIG drive 3 1      put line 3 of the chip high
 //	RIG toggle 3 500   change its level 500 times
 //	RIG button         push the board's power button, which pulses line 3 for 100 ms
 //	RIG exit 0         the tests are over, with that status
 //
-// fetch.sh brings the kernel and the emulator.
+// Package agentinit runs the agent as it is shipped, on a Disk that forgets what
+// was not flushed, with a real Mosquitto and a real centre on this computer.
+//
+// fetch.sh brings the kernels and the emulators.
 package rig
 
 import (
@@ -26,6 +30,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -53,19 +58,85 @@ func Cache() (string, error) {
 	return filepath.Join(dir, "kentongan-rig"), err
 }
 
-// Start boots the kernel with that first RAM disk. dir, which must have a short
-// name, is for its sockets. The machine ends with ctx.
-func Start(ctx context.Context, kernel, initrd, dir string, args ...string) (*Machine, error) {
-	qmp, qtest := filepath.Join(dir, "qmp"), filepath.Join(dir, "qtest")
-	cmd := exec.CommandContext(ctx, "qemu-system-aarch64",
-		"-M", "virt", "-cpu", "cortex-a53", "-accel", "tcg", "-m", "256M",
+// Board is a processor of the machine and its kernel.
+type Board struct {
+	Name     string // arm64, armhf
+	Emulator string
+	Machine  string
+	CPU      string
+	Env      []string // of the Go build
+}
+
+// Boards are what Debian has kernels for that find the GPIO chip.
+var Boards = []Board{
+	{"arm64", "qemu-system-aarch64", "virt", "cortex-a53", []string{"GOARCH=arm64"}},
+	{"armhf", "qemu-system-arm", "virt,highmem=off", "cortex-a15", []string{"GOARCH=arm", "GOARM=6"}},
+}
+
+// Kernel is the board's kernel in the cache.
+func (b Board) Kernel(cache string) string {
+	if b.Name == "arm64" {
+		return filepath.Join(cache, "vmlinuz")
+	}
+	return filepath.Join(cache, "vmlinuz-"+b.Name)
+}
+
+// Modules are the kernel's modules in the cache, in the order to load them.
+func (b Board) Modules(cache string) ([]string, error) {
+	all, err := filepath.Glob(filepath.Join(cache, "modules-"+b.Name, "*.ko"))
+	slices.Sort(all)
+	return all, err
+}
+
+// Spec is what a machine is made of.
+type Spec struct {
+	Board
+	Kernel, Initrd string
+	Dir            string   // for its sockets; its name must be short
+	Args           []string // of init
+	Disk           string   // socket of a Disk; "" is none
+	Network        bool     // the host is 10.0.2.2 from inside
+	Watchdog       bool     // an i6300ESB, whose bite ends the machine
+	Keyboard       bool     // whose lights are LEDs
+}
+
+// command is the emulator's. The clock stands as on a board without one.
+func (s Spec) command(ctx context.Context, qmp, qtest string) *exec.Cmd {
+	args := []string{
+		"-M", s.Machine, "-cpu", s.CPU, "-accel", "tcg", "-m", "256M",
 		"-nodefaults", "-display", "none", "-no-reboot",
-		"-rtc", "base=1970-01-01T00:00:00", // as on a board without a clock
+		"-rtc", "base=1970-01-01T00:00:00",
 		"-serial", "stdio",
-		"-qmp", "unix:"+qmp+",server=on,wait=off",
-		"-qtest", "unix:"+qtest+",server=on,wait=off", "-qtest-log", "none",
-		"-kernel", kernel, "-initrd", initrd,
-		"-append", "console=ttyAMA0 quiet panic=-1 -- "+strings.Join(args, " "))
+		"-qmp", "unix:" + qmp + ",server=on,wait=off",
+		"-qtest", "unix:" + qtest + ",server=on,wait=off", "-qtest-log", "none",
+		"-kernel", s.Kernel, "-initrd", s.Initrd,
+		"-append", "console=ttyAMA0 quiet panic=-1 -- " + strings.Join(s.Args, " "),
+	}
+	if s.Disk != "" {
+		args = append(args, "-drive", "file=nbd+unix:///?socket="+s.Disk+",if=none,id=d0,format=raw,cache=writeback",
+			"-device", "virtio-blk-pci,drive=d0")
+	}
+	if s.Network {
+		args = append(args, "-netdev", "user,id=n0", "-device", "virtio-net-pci,netdev=n0,romfile=")
+	}
+	if s.Watchdog {
+		args = append(args, "-device", "i6300esb", "-action", "watchdog=reset")
+	}
+	if s.Keyboard {
+		args = append(args, "-device", "virtio-keyboard-pci")
+	}
+	return exec.CommandContext(ctx, s.Emulator, args...)
+}
+
+// Start boots a machine. It ends with ctx.
+func Start(ctx context.Context, s Spec) (*Machine, error) {
+	qmp, qtest := filepath.Join(s.Dir, "qmp"), filepath.Join(s.Dir, "qtest")
+	for _, old := range []string{qmp, qtest} {
+		if err := os.Remove(old); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return nil, err // of a machine before, in the same place
+		}
+	}
+	cmd := s.command(ctx, qmp, qtest)
 	keys, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err
@@ -125,6 +196,30 @@ func (m *Machine) Serve(say func(string)) (status int, err error) {
 	}
 	return status, errors.Join(err, m.console.Err(), m.cmd.Wait())
 }
+
+// Press pushes the board's power button: line 3 is high for 100 ms of the
+// machine's time.
+func (m *Machine) Press() error { return m.monitor.do("system_powerdown", nil, nil) }
+
+// Set puts a level on a line of the chip, from outside.
+func (m *Machine) Set(line, level int) error { return m.wires.set(line, level) }
+
+// Level reads a line of the chip, from outside.
+func (m *Machine) Level(line int) (bool, error) { return m.wires.level(line) }
+
+// Link plugs the network's cable in or out.
+func (m *Machine) Link(in bool) error {
+	return m.monitor.do("set_link", map[string]any{"name": "n0", "up": in}, nil)
+}
+
+// Type writes a line to the machine's console.
+func (m *Machine) Type(line string) error {
+	_, err := m.keys.Write([]byte(line + "\n"))
+	return err
+}
+
+// Kill pulls the plug: SIGKILL for the emulator.
+func (m *Machine) Kill() { _ = m.cmd.Process.Kill() } // it may be off already
 
 // do carries out one order of the machine.
 func (m *Machine) do(order []string) error {

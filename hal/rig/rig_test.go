@@ -24,7 +24,10 @@ var builds = map[string][]string{
 
 // onARMv6 are the packages whose tests run as the armv6 build of this program
 // would, on an emulated processor.
-var onARMv6 = []string{"hal/gpio", "hal/sim", "agent/kiosk"}
+var onARMv6 = []string{
+	"hal/gpio", "hal/sim", "hal/sensors", "hal/leds", "hal/watchdog",
+	"agent/kiosk", "agent/sensor", "agent/watchdog", "agent/report",
+}
 
 const toInstall = "run hal/rig/fetch.sh --install as root, or `make test`, which does"
 
@@ -62,7 +65,11 @@ func boot(t *testing.T, kernel string, env []string) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
-	m, err := Start(ctx, kernel, initrd, dir, "-test.v", "-test.failfast", "-test.timeout=200s")
+	m, err := Start(ctx, Spec{
+		Board: Boards[0], Kernel: kernel, Initrd: initrd, Dir: dir,
+		Watchdog: true, Keyboard: true,
+		Args: []string{"-test.v", "-test.failfast", "-test.timeout=200s"},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,7 +105,9 @@ func TestUnitTestsOnARMv6(t *testing.T) {
 			began := time.Now()
 			compile(ctx, t, program, []string{"GOARCH=arm", "GOARM=6"}, "kentongan/"+p)
 			compiled := time.Since(began)
-			out, err := exec.CommandContext(ctx, emulator, program, "-test.short").CombinedOutput()
+			run := exec.CommandContext(ctx, emulator, program, "-test.short")
+			run.Dir = filepath.Join("..", "..", p) // for its testdata
+			out, err := run.CombinedOutput()
 			t.Logf("compiled in %v, ran for %v", compiled.Round(time.Millisecond), (time.Since(began) - compiled).Round(time.Millisecond))
 			if err != nil {
 				t.Errorf("%v\n%s", err, out)
@@ -128,11 +137,34 @@ func buildGuest(ctx context.Context, t *testing.T, env []string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := WriteInitrd(f, program); err != nil {
+	if err := WriteInitrd(f, guestFiles(t, program)...); err != nil {
 		t.Fatal(err)
 	}
 	if err := f.Close(); err != nil {
 		t.Fatal(err)
 	}
 	return initrd
+}
+
+// guestFiles are the program and the modules of a watchdog and a keyboard.
+func guestFiles(t *testing.T, program string) []File {
+	t.Helper()
+	cache, err := Cache()
+	if err != nil {
+		t.Fatal(err)
+	}
+	modules, err := Boards[0].Modules(cache)
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := []File{{"init", program}}
+	for _, m := range modules {
+		if name := filepath.Base(m); strings.Contains(name, "virtio_pci") || strings.Contains(name, "virtio_input") || strings.Contains(name, "i6300esb") {
+			files = append(files, File{"modules/" + name, m})
+		}
+	}
+	if len(files) < 5 {
+		t.Fatalf("%d modules of the kernel in %s: %s", len(files)-1, cache, toInstall)
+	}
+	return files
 }

@@ -46,6 +46,19 @@ func (w *wires) set(line, level int) error {
 	return err
 }
 
+// data is the PL061's register of levels, which is addressed through a mask of
+// lines in bits 2 to 9.
+const data = 0x0903_0000
+
+func (w *wires) level(line int) (bool, error) {
+	v, err := w.ask("readl %#x", data+4<<line)
+	if err != nil {
+		return false, err
+	}
+	bits, err := strconv.ParseUint(v, 0, 64)
+	return bits != 0, err
+}
+
 // toggle changes a low wire's level n times, as fast as the kernel takes the
 // edges: a wire that is faster than the interrupt makes one edge of two.
 func (w *wires) toggle(line, n int) error {

@@ -35,6 +35,9 @@ func boot() error {
 			return fmt.Errorf("mount %s: %w", m.at, err)
 		}
 	}
+	if err := loadModules(); err != nil {
+		return err
+	}
 	console, err := unix.IoctlGetTermios(0, unix.TCGETS)
 	if err != nil {
 		return fmt.Errorf("console: %w", err)

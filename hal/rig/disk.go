@@ -1,0 +1,356 @@
+package rig
+
+import (
+	"bufio"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"sync"
+)
+
+// Disk is a disk with a write cache that forgets: what was written and not
+// flushed may be gone when the power is cut. It is in memory, outlasts the
+// machine, and is served over the network block device protocol to one machine
+// at a time. Its methods may be called from any goroutine.
+type Disk struct {
+	listener net.Listener
+	serving  sync.WaitGroup
+
+	mu      sync.Mutex // guards what follows
+	now     []byte     // what the machine reads
+	safe    []byte     // what a cut leaves for certain
+	cache   []cached   // since the last flush, in order
+	off     bool
+	conn    net.Conn      // nil while there is no machine
+	held    chan struct{} // closed when flushes may go on; nil when they may
+	flushes int           // since the start
+	lost    int           // pages that cuts took
+	due     int           // writes and flushes until the power is cut; 0 is never
+	chance  *rand.Rand    // of that cut
+	dark    chan struct{} // closed by that cut
+	lies    bool          // flushes do nothing
+}
+
+type cached struct {
+	offset int64
+	data   []byte
+}
+
+// Page is what a card writes at once: a write is torn at its multiples only.
+const Page = 4096
+
+// NewDisk serves image on a unix socket until Close.
+func NewDisk(image []byte, socket string) (*Disk, error) {
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		return nil, err
+	}
+	d := &Disk{listener: l, now: image, safe: slices.Clone(image), off: true}
+	d.serving.Go(d.serve)
+	return d, nil
+}
+
+// On gives it power: it holds what the last cut left.
+func (d *Disk) On() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	copy(d.now, d.safe)
+	d.cache, d.off = nil, false
+}
+
+// Cut takes the power away. Of what was not flushed, it keeps each page by
+// chance, as a cache that reorders does.
+func (d *Disk) Cut(chance *rand.Rand) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if !d.off {
+		d.cutLocked(chance)
+	}
+}
+
+// CutIn cuts the power at the nth write or flush from now, before it is done.
+// The channel is closed then.
+func (d *Disk) CutIn(n int, chance *rand.Rand) <-chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.due, d.chance, d.dark = n, chance, make(chan struct{})
+	return d.dark
+}
+
+// Lie makes a disk of the worst kind, whose flushes do nothing: on it, tests of
+// power cuts must fail.
+func (d *Disk) Lie() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.lies = true
+}
+
+func (d *Disk) cutLocked(chance *rand.Rand) {
+	d.off = true
+	if d.dark != nil {
+		close(d.dark)
+	}
+	d.due, d.dark = 0, nil
+	for _, w := range d.cache {
+		for from := 0; from < len(w.data); from += Page {
+			if chance.IntN(2) == 0 {
+				d.lost++
+				continue
+			}
+			copy(d.safe[w.offset+int64(from):], w.data[from:min(from+Page, len(w.data))])
+		}
+	}
+	d.cache = nil
+	if d.conn != nil {
+		_ = d.conn.Close()
+	}
+}
+
+// Hold lets no flush return until release is called.
+func (d *Disk) Hold() (release func()) {
+	held := make(chan struct{})
+	d.mu.Lock()
+	d.held = held
+	d.mu.Unlock()
+	return func() {
+		d.mu.Lock()
+		d.held = nil
+		d.mu.Unlock()
+		close(held)
+	}
+}
+
+// Counts are flushes and pages lost since the start.
+func (d *Disk) Counts() (flushes, lost int) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.flushes, d.lost
+}
+
+// Close ends serving.
+func (d *Disk) Close() error {
+	err := d.listener.Close()
+	d.mu.Lock()
+	if d.conn != nil {
+		_ = d.conn.Close()
+	}
+	d.mu.Unlock()
+	d.serving.Wait()
+	return err
+}
+
+func (d *Disk) serve() {
+	for {
+		c, err := d.listener.Accept()
+		if err != nil {
+			return
+		}
+		d.mu.Lock()
+		d.conn = c
+		d.mu.Unlock()
+		_ = newSession(d, c).run() // ends when the machine does, or at a cut
+		d.mu.Lock()
+		d.conn = nil
+		d.mu.Unlock()
+		_ = c.Close()
+	}
+}
+
+// From the protocol's doc/proto.md (github.com/NetworkBlockDevice/nbd).
+const (
+	nbdMagic      = "NBDMAGICIHAVEOPT"
+	nbdFixed      = 1 << 0 // and no zeroes, 1 << 1
+	nbdReplyMagic = 0x3e889045565a9
+	nbdAck        = 1
+	nbdInfo       = 3
+	nbdUnknown    = 1<<31 | 1
+
+	optExport, optAbort, optInfo, optGo = 1, 2, 6, 7
+
+	transmission = 1<<0 | 1<<2 | 1<<3 // has flags, sends flush, sends FUA
+
+	cmdRead, cmdWrite, cmdDisc, cmdFlush = 0, 1, 2, 3
+	flagFUA                              = 1 << 0
+
+	requestMagic = 0x25609513
+	answerMagic  = 0x67446698
+	maxTransfer  = 32 << 20
+	errIO        = 5
+	errInvalid   = 22
+)
+
+var errPowerOff = errors.New("the power is off")
+
+// session is one machine's connection.
+type session struct {
+	d   *Disk
+	in  *bufio.Reader
+	out *bufio.Writer
+	err error // the first of writing
+}
+
+func newSession(d *Disk, c net.Conn) *session {
+	return &session{d: d, in: bufio.NewReaderSize(c, 1<<18), out: bufio.NewWriterSize(c, 1<<16)}
+}
+
+func (s *session) put(values ...any) {
+	for _, v := range values {
+		if s.err == nil {
+			s.err = binary.Write(s.out, binary.BigEndian, v)
+		}
+	}
+}
+
+func (s *session) get(v any) error { return binary.Read(s.in, binary.BigEndian, v) }
+
+func (s *session) run() error {
+	s.put([]byte(nbdMagic), uint16(nbdFixed|nbdFixed<<1))
+	if err := errors.Join(s.err, s.out.Flush()); err != nil {
+		return err
+	}
+	var client uint32
+	if err := s.get(&client); err != nil {
+		return err
+	}
+	for going := false; !going; {
+		var err error
+		if going, err = s.option(client); err != nil {
+			return err
+		}
+	}
+	for {
+		if err := s.request(); err != nil {
+			return err
+		}
+	}
+}
+
+// option answers one option of the handshake; going is true when it is over.
+func (s *session) option(client uint32) (going bool, err error) {
+	var o struct {
+		Magic          [8]byte
+		Option, Length uint32
+	}
+	if err := s.get(&o); err != nil {
+		return false, err
+	}
+	if o.Length > 4096 {
+		return false, fmt.Errorf("option of %d bytes", o.Length)
+	}
+	if _, err := io.CopyN(io.Discard, s.in, int64(o.Length)); err != nil {
+		return false, err
+	}
+	size := uint64(len(s.d.now))
+	reply := func(kind uint32, data ...any) {
+		length := uint32(0)
+		for _, v := range data {
+			length += uint32(binary.Size(v))
+		}
+		s.put(uint64(nbdReplyMagic), o.Option, kind, length)
+		s.put(data...)
+	}
+	switch o.Option {
+	case optExport:
+		s.put(size, uint16(transmission))
+		if client&(nbdFixed<<1) == 0 {
+			s.put(make([]byte, 124))
+		}
+		going = true
+	case optInfo, optGo:
+		reply(nbdInfo, uint16(0), size, uint16(transmission))
+		reply(nbdAck)
+		going = o.Option == optGo
+	case optAbort:
+		reply(nbdAck)
+		err = io.EOF
+	default:
+		reply(nbdUnknown)
+	}
+	return going, errors.Join(err, s.err, s.out.Flush())
+}
+
+// request carries out one request.
+func (s *session) request() error {
+	var q struct {
+		Magic          uint32
+		Flags, Command uint16
+		Handle, Offset uint64
+		Length         uint32
+	}
+	if err := s.get(&q); err != nil {
+		return err
+	}
+	if q.Magic != requestMagic || q.Length > maxTransfer {
+		return fmt.Errorf("request %+v", q)
+	}
+	var data []byte
+	switch q.Command {
+	case cmdWrite:
+		data = make([]byte, q.Length)
+		if _, err := io.ReadFull(s.in, data); err != nil {
+			return err
+		}
+	case cmdDisc:
+		return io.EOF
+	}
+	answer, failed, err := s.d.do(q.Command, q.Flags, int64(q.Offset), int(q.Length), data)
+	if err != nil {
+		return err
+	}
+	s.put(uint32(answerMagic), failed, q.Handle, answer)
+	return errors.Join(s.err, s.out.Flush())
+}
+
+// do is the disk itself.
+func (d *Disk) do(command, flags uint16, offset int64, n int, data []byte) (answer []byte, failed uint32, err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for command == cmdFlush && d.held != nil && !d.off {
+		held := d.held
+		d.mu.Unlock()
+		<-held
+		d.mu.Lock()
+	}
+	switch {
+	case d.off:
+		return nil, 0, errPowerOff
+	case command != cmdFlush && (offset < 0 || offset+int64(n) > int64(len(d.now))):
+		return nil, errInvalid, nil
+	}
+	if command != cmdRead && d.due > 0 {
+		if d.due--; d.due == 0 {
+			d.cutLocked(d.chance)
+			return nil, 0, errPowerOff
+		}
+	}
+	switch command {
+	case cmdRead:
+		return slices.Clone(d.now[offset : offset+int64(n)]), 0, nil
+	case cmdWrite:
+		copy(d.now[offset:], data)
+		d.cache = append(d.cache, cached{offset, data})
+		if flags&flagFUA != 0 {
+			d.flushLocked()
+		}
+		return nil, 0, nil
+	case cmdFlush:
+		d.flushes++
+		d.flushLocked()
+		return nil, 0, nil
+	}
+	return nil, errIO, nil
+}
+
+func (d *Disk) flushLocked() {
+	if d.lies {
+		return
+	}
+	for _, w := range d.cache {
+		copy(d.safe[w.offset:], w.data)
+	}
+	d.cache = nil
+}
