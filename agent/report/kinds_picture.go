@@ -5,6 +5,7 @@ import "time"
 // Reasons why a picture is not being checked: PictureState.Reason.
 const (
 	PictureOff         = "off"         // by configuration
+	PictureNotYet      = "not_yet"     // the stream plays, and the first look comes soon
 	PictureNoDecoder   = "no_decoder"  // no ffmpeg for this codec; packet sizes alone are a hint
 	PictureDecoderDown = "decoder"     // the decoder fails or is being started again
 	PictureQuarantine  = "quarantine"  // this camera's keyframes broke the decoder

@@ -88,9 +88,9 @@ func newLooker(w *Watcher) *looker {
 	cfg.Limits = cfg.Limits.filled()
 	l := &looker{w: w, cfg: cfg, log: w.log, saved: time.Now()}
 	l.judge = l.newJudge()
-	l.view.state.Reason, l.view.state.Detail = report.PictureNoKeyframe, notPlaying
+	l.view.state.Reason = report.PictureNotYet
 	if cfg.Off {
-		l.view.state.Reason, l.view.state.Detail = report.PictureOff, ""
+		l.view.state.Reason = report.PictureOff
 	}
 	w.board.cur.Picture = l.view.report()
 	return l

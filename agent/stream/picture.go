@@ -29,11 +29,14 @@ func pictureKey(p *report.PictureState) string {
 	return b.String() + ";" + strings.Join(p.Info, " ")
 }
 
-// shown is the picture of a state as it leaves: one that does not play has no
-// picture to check.
+// shown is the picture of a state as it leaves. A stream that does not play has
+// no picture to check; what was found before stays, since nobody saw it end.
 func shown(s report.StreamState) *report.PictureState {
-	if s.Picture == nil || s.State == StatePlaying || !s.Picture.Checked {
+	if s.Picture == nil || s.State == StatePlaying {
 		return s.Picture
+	}
+	if len(s.Picture.Found) == 0 {
+		return nil
 	}
 	p := *s.Picture
 	p.Checked, p.Reason, p.Detail = false, report.PictureNoKeyframe, notPlaying

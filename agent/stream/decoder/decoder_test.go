@@ -513,11 +513,11 @@ func TestPause(t *testing.T) {
 	}
 }
 
-// TestFair: 8 cameras that ask as often as they can take turns, and the decoder
+// TestFair: 64 cameras that ask as often as they can take turns, and the decoder
 // rests half of the time.
 func TestFair(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		const each = 10 * time.Millisecond
+		const each, cameras, rounds = 10 * time.Millisecond, 64, 5
 		asks := make(chan *ask)
 		ctx, cancel := context.WithCancel(t.Context())
 		var order []string
@@ -528,9 +528,9 @@ func TestFair(t *testing.T) {
 			return Answer{}, nil
 		})
 		var wg sync.WaitGroup
-		for n := range 8 {
+		for n := range cameras {
 			wg.Go(func() {
-				for range 20 {
+				for range rounds {
 					a := &ask{key: Keyframe{Camera: strconv.Itoa(n)}, reply: make(chan reply, 1)}
 					asks <- a
 					<-a.reply
@@ -540,13 +540,13 @@ func TestFair(t *testing.T) {
 		wg.Wait()
 		cancel()
 		synctest.Wait()
-		for i := 8; i < len(order); i++ {
-			if order[i] != order[i-8] {
-				t.Fatalf("turn %d is camera %s's, want %s's: %v", i, order[i], order[i-8], order)
+		for i := cameras; i < len(order); i++ {
+			if order[i] != order[i-cameras] {
+				t.Fatalf("turn %d is camera %s's, want %s's: %v", i, order[i], order[i-cameras], order)
 			}
 		}
-		if took := time.Since(began); took < (2*160-1)*each {
-			t.Errorf("160 turns of %v took %v, want as much rest", each, took)
+		if took := time.Since(began); took < (2*cameras*rounds-1)*each {
+			t.Errorf("%d turns of %v took %v, want as much rest", cameras*rounds, each, took)
 		}
 	})
 }
