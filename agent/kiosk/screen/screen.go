@@ -22,12 +22,10 @@ import (
 	"embed"
 	"errors"
 	"fmt"
-	"html/template"
 	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
-	"strings"
 	"time"
 
 	"kentongan/agent/kiosk"
@@ -36,8 +34,6 @@ import (
 
 //go:embed static
 var static embed.FS
-
-var page = template.Must(template.ParseFS(static, "static/page.html"))
 
 const (
 	relisten     = 5 * time.Second // when the address is taken
@@ -181,19 +177,6 @@ func local(next http.HandlerFunc) http.Handler {
 	})
 }
 
-func (s *Screen) page(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	first := s.cfg.Languages[0]
-	err := page.ExecuteTemplate(w, "page.html", map[string]any{
-		"Title": s.cfg.Title, "Help": s.cfg.Help, "Touch": s.choices(r), "CanCancel": s.cfg.CanCancel,
-		"Languages": s.cfg.Languages, "First": first, "T": first.Texts, "KeyList": strings.Split(ticketKeys, ""),
-		"Data": map[string]any{"texts": s.texts(), "help": s.cfg.Help},
-	})
-	if err != nil {
-		s.log.Debug("page not written", "err", err)
-	}
-}
-
 // choices are what this client may touch.
 func (s *Screen) choices(r *http.Request) []Choice {
 	if !isLocal(r) {
@@ -201,9 +184,6 @@ func (s *Screen) choices(r *http.Request) []Choice {
 	}
 	return s.cfg.Touch
 }
-
-// ticketKeys are the characters of a ticket, in the order of the page's keys.
-const ticketKeys = "1234567890ABCDEFGHJKMNPQRSTVWXYZ"
 
 // texts are what the page's script needs of each language.
 func (s *Screen) texts() map[string]any {

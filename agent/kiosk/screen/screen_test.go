@@ -454,6 +454,23 @@ func TestPageIsSmall(t *testing.T) {
 	}
 }
 
+// What the configuration and the languages say is text, and every place is filled.
+func TestPageHoldsTextsAsText(t *testing.T) {
+	cfg := settings(t)
+	evil := `"><script>alert(1)</script>&[[pin]]`
+	cfg.Title, cfg.Help = evil, evil
+	cfg.Touch[0].Label = report.Text{ID: evil, EN: evil}
+	cfg.Languages[0].Name = evil
+	_, body := ask(t, New(cfg, newPlayed()).Handler(), here, "GET", "/", "")
+	if strings.Contains(body, "<script>alert") || strings.Count(body, "<script") != 2 {
+		t.Errorf("a text is taken for markup: %s", body)
+	}
+	body = strings.NewReplacer("[[pin]]", "").Replace(body) // it stands in the texts
+	if i := strings.Index(body, "[["); i >= 0 {
+		t.Errorf("a place is not filled: %s", body[i:min(len(body), i+40)])
+	}
+}
+
 func TestLanguages(t *testing.T) {
 	good := strings.Replace(string(must(ours.ReadFile("lang/id.json"))), `"Indonesia"`, `"Basa Sunda"`, 1)
 	tests := map[string]struct{ file, text, want string }{ // want "" is no error
