@@ -13,7 +13,6 @@ import (
 	"kentongan/agent/command"
 	"kentongan/agent/report"
 	"kentongan/agent/spool"
-	"kentongan/agent/stream"
 )
 
 // How orders of the centre are done.
@@ -112,11 +111,6 @@ func (o operators) Acknowledge(ctx context.Context, id, who, note string, isFals
 	return o.alarms.Act(ctx, alarm.Action{ID: id, By: who, Note: note, False: isFalse})
 }
 
-// photographer is a stream that can give a picture.
-type photographer interface {
-	Snapshot(ctx context.Context) (stream.Snapshot, error)
-}
-
 // cameras takes pictures of the streams.
 type cameras struct{ agent *Agent }
 
@@ -125,10 +119,6 @@ func (c cameras) Snapshot(ctx context.Context, name string) (command.Picture, er
 	if !ok {
 		return command.Picture{}, fmt.Errorf("no stream %q on this device", name)
 	}
-	p, ok := any(w).(photographer)
-	if !ok {
-		return command.Picture{}, fmt.Errorf("this version can't take pictures of a stream")
-	}
-	s, err := p.Snapshot(ctx)
+	s, err := w.Snapshot(ctx)
 	return command.Picture{Format: s.Format, Bytes: s.Bytes, Width: s.Width, Height: s.Height, TakenAt: s.TakenAt}, err
 }
