@@ -1,5 +1,5 @@
-// Command bench measures the spool and the uplink beside what one would use in
-// their place, all in one run, and prints one Markdown table for each group.
+// Command bench measures the spool, the uplink and the watching of streams beside
+// what one would use in their place, all in one run, and prints one Markdown table for each group.
 //
 // The contestants of a group take turns in each round, so that a machine which
 // is busy for a while is busy for all of them, and a figure is the median of the
@@ -31,6 +31,7 @@ var groups = []group{
 	{"hour", measureHour},
 	{"drain", measureDrain},
 	{"backlog", measureBacklog},
+	{"streams", measureStreams},
 }
 
 func main() {
@@ -39,6 +40,9 @@ func main() {
 	}
 	if len(os.Args) > 1 && os.Args[1] == childWord {
 		os.Exit(child(os.Args[2:]))
+	}
+	if len(os.Args) > 1 && os.Args[1] == streamsWord {
+		os.Exit(streamsChild(os.Args[2:]))
 	}
 	if err := bench(); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)

@@ -22,12 +22,13 @@ type settings struct {
 	opens   int             // rounds of opening
 	backlog int             // records of backlog
 	files   int             // records of backlog for who makes a file of each
+	streams int             // rounds of watching streams
 	began   time.Time
 }
 
-const usage = `set KENTONGAN_BENCH_ONLY to some of append,hour,drain,backlog;
+const usage = `set KENTONGAN_BENCH_ONLY to some of append,hour,drain,backlog,streams;
 KENTONGAN_BENCH_DIR to where the disk is made; and to a number from 1:
-KENTONGAN_BENCH_ROUNDS, _RECORDS, _DRAINS, _DRAIN, _OPENS, _BACKLOG, _FILES`
+KENTONGAN_BENCH_ROUNDS, _RECORDS, _DRAINS, _DRAIN, _OPENS, _BACKLOG, _FILES, _STREAMS`
 
 func readSettings() (*settings, error) {
 	s := &settings{
@@ -46,6 +47,7 @@ func readSettings() (*settings, error) {
 		{"OPENS", &s.opens, 5},
 		{"BACKLOG", &s.backlog, 1_000_000},
 		{"FILES", &s.files, 1_000_000},
+		{"STREAMS", &s.streams, 3},
 	} {
 		*n.to = n.def
 		if text := os.Getenv("KENTONGAN_BENCH_" + n.name); text != "" {
