@@ -35,7 +35,7 @@ const (
 	featurelessSD = 6               // and the whole varies by so little
 	coveredKept   = 0.2             // at most so many of the edges are where they were,
 	coveredOwn    = 0.4             // and there are at most so many other edges instead,
-	coveredStrong = 0.5             // or they are so much weaker,
+	coveredStrong = 0.6             // or they are so much weaker,
 	coveredCoarse = 0.88            // and it does not look like the place, however blurred
 	aliveLeast    = 1.0             // percent of the pixels change in a living picture, or a freeze can't be told
 	frozenShare   = 0.6             // of what changes usually
@@ -207,7 +207,7 @@ func (j *Judge) isFrozen(v *view, e *evidence, at time.Time, hint Hint) float32 
 	u, ok := j.usual(at, hint)
 	e.usual = u.activity
 	since := j.elapsed
-	if ok && v.compared {
+	if ok && v.compared && v.black < uniformShare { // in the dark no noise is left to tell by
 		if j.lately.begun {
 			u.activity, u.repeated = min(u.activity, j.lately.activity), max(u.repeated, j.lately.repeated)
 		}
