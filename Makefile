@@ -44,6 +44,10 @@ rig: tools ## the whole agent on emulated ARM boards: arm64 and armhf, 50 power 
 bench: ## the benchmarks, beside what one would use instead
 	@.ci/bench
 
+.PHONY: proof
+proof: ## the labelled set of pictures: what each verdict finds and misses; some 15 minutes on two cores
+	@go run ./agent/stream/picture/proof
+
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck
 	@bad=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$bad" ]; then echo "gofmt would change:"; echo "$$bad"; exit 1; fi
