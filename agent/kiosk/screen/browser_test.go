@@ -106,7 +106,7 @@ func TestBrowserShowsEachState(t *testing.T) {
 			b.eval(sc.do)
 			b.until(sc.name, sc.when)
 			b.eval("document.activeElement.blur()")
-			for _, width := range []int{320, 768, 1920} {
+			for _, width := range []int{320, 768, 1024, 1280, 1920} {
 				b.size(width, 1080)
 				if got := b.eval("document.documentElement.scrollWidth").(float64); int(got) > width {
 					t.Errorf("%s in %s is %v pixels wide on a screen of %d: %v", sc.name, lang, got, width, b.eval(widest))
