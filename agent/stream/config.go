@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"regexp"
 	"strings"
 	"time"
 
@@ -181,14 +182,17 @@ func (c *Config) tlsConfig(host string) (*tls.Config, error) {
 	return out, nil
 }
 
+// namedPassword is how some cameras take theirs, in the path or the query:
+// /user=a&password=b&channel=1, ?username=a&pwd=b.
+var namedPassword = regexp.MustCompile(`(?i)(pass(?:word|wd|wort)?|pwd|psw|secret|token)=[^&\s]*`)
+
 // Redact takes the password out of an address. What can't be read as an
 // address loses everything before its last @.
 func Redact(raw string) string {
 	if u, err := url.Parse(raw); err == nil {
-		return u.Redacted()
+		raw = u.Redacted()
+	} else if i := strings.LastIndexByte(raw, '@'); i >= 0 {
+		raw = "xxxxx" + raw[i:]
 	}
-	if i := strings.LastIndexByte(raw, '@'); i >= 0 {
-		return "xxxxx" + raw[i:]
-	}
-	return raw
+	return namedPassword.ReplaceAllString(raw, "${1}=xxxxx")
 }

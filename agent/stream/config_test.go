@@ -57,6 +57,8 @@ func TestRedact(t *testing.T) {
 		"rtsp://10.0.0.5/main":             "rtsp://10.0.0.5/main",
 		"rtsp://ops:rahasia@10.0.0.5/main": "rtsp://ops:xxxxx@10.0.0.5/main",
 		"rtsp://ops:raha%sia@10.0.0.5/":    "xxxxx@10.0.0.5/",
+		"rtsp://10.0.0.5/user=admin&password=rahasia&channel=1_stream=0.sdp?real_stream": "rtsp://10.0.0.5/user=admin&password=xxxxx&channel=1_stream=0.sdp?real_stream",
+		"rtsp://10.0.0.5/live?username=ops&PWD=rahasia":                                  "rtsp://10.0.0.5/live?username=ops&PWD=xxxxx",
 	} {
 		if got := Redact(in); got != want {
 			t.Errorf("%q became %q, want %q", in, got, want)
