@@ -2,6 +2,7 @@ package agent
 
 import (
 	"fmt"
+	"net/url"
 	"path/filepath"
 	"time"
 
@@ -80,6 +81,9 @@ func (a *Agent) recovery(c config.Stream) stream.Recovery {
 		Tell: func(r report.Recovery) { a.journal.add(report.Event, report.KindRecovery, r) },
 	}
 	r.Reboot = rebooter(c)
+	if u, err := url.Parse(c.ONVIF.URL); err == nil {
+		r.Device = u.Hostname()
+	}
 	if p := c.Recovery.Power; p.Line != "" {
 		r.Power = &relay{
 			board: a.board, off: p.Off,

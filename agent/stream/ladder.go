@@ -35,6 +35,7 @@ type Recovery struct {
 	Power  PowerCycler           // nil is none
 	After  time.Duration         // of a fault by the camera, before the first of them; 0 is 5 min
 	Every  time.Duration         // between two of them, over restarts; 0 is 6 h
+	Device string                // what Reboot starts again: streams of one recorder share it; "" is the host of the stream's URL
 	Memory Memory                // not nil with Reboot or Power
 	Stamp  func() report.Stamp   // our clocks, to count Every over restarts; not nil with Memory
 	Tell   func(report.Recovery) // gets each step, in order; must not block; nil is nobody
@@ -48,6 +49,12 @@ const (
 	stepTimeout   = 2 * time.Minute  // of one reboot or power cycle
 	otherWay      = 3                // sessions that failed in one way, before the other transport
 	maxActedBytes = 4096
+
+	// A camera that fails and heals all day must not fill the event lane, which
+	// others need: so many faults are told at once, then one in mildEvery. What
+	// is done to a camera is always told.
+	mildBurst = 12
+	mildEvery = 5 * time.Minute
 )
 
 func (r *Recovery) check() error {
@@ -105,19 +112,24 @@ type ladder struct {
 	last  string                 // what that was
 	taken string                 // the last step of this fault; "" is none
 	tries int                    // sessions of this fault that failed without another transport
+	mild  allowance              // of faults that are told
+	mute  bool                   // this one is not
+	quiet int                    // steps that were not told, since the last that was
 	busy  chan []report.Recovery // of the step that is being taken; nil is none
 }
 
 // newLadder reads what was done before. What can't be read or dated counts as
-// done just now: that costs one waiting time, and the other mistake a loop.
+// done just now: that costs one waiting time, and the other mistake a loop. The
+// ladder is usable with an error too, which tells what can't be read.
 func newLadder(name string, r Recovery, site *Site) (*ladder, error) {
-	l := &ladder{name: name, r: r, site: site}
+	l := &ladder{name: name, r: r, site: site, mild: allowance{burst: mildBurst, every: mildEvery}}
 	if r.Memory == nil {
 		return l, nil
 	}
 	text, err := r.Memory.Load()
 	if err != nil {
-		return nil, fmt.Errorf("recovery: load what was done before: %w", err)
+		l.did("", time.Now())
+		return l, fmt.Errorf("load what was done before, which is taken to be done now: %w", err)
 	}
 	if len(text) == 0 {
 		return l, nil
@@ -127,8 +139,17 @@ func newLadder(name string, r Recovery, site *Site) (*ladder, error) {
 	if err != nil || !ok {
 		since = 0
 	}
-	l.acted, l.last = time.Now().Add(-since), a.Step
+	l.did(a.Step, time.Now().Add(-since))
 	return l, nil
+}
+
+// did notes a reboot or power cycle; one of which nothing is known may be a
+// reboot.
+func (l *ladder) did(step string, at time.Time) {
+	l.acted, l.last = at, step
+	if step != report.RecoveryPowerCycle && l.r.Reboot != nil {
+		l.site.rebooted(l.r.Device, at)
+	}
 }
 
 func parseActed(text []byte) (a acted, err error) {
@@ -171,11 +192,23 @@ func (l *ladder) healed(f *fault) {
 	if l.taken == report.RecoveryReboot || l.taken == report.RecoveryPowerCycle {
 		l.last = "" // the next fault begins with the milder of them
 	}
-	l.taken, l.tries = "", 0
+	l.taken, l.tries, l.mute = "", 0, false
 }
 
 func (l *ladder) tell(step, result, detail string, f *fault) {
+	mild := step == report.RecoveryReconnect || step == report.RecoveryTransport
+	if mild && l.taken == "" {
+		l.mute = !l.mild.take(time.Now())
+	}
 	l.taken = step
+	if mild && l.mute {
+		l.quiet++
+		return
+	}
+	if l.quiet > 0 {
+		detail = joinDetail(detail, fmt.Sprintf("flapping: %d steps before this one are not reported", l.quiet))
+		l.quiet = 0
+	}
 	r := report.Recovery{Stream: l.name, Step: step, Result: result, Class: f.class, Cause: f.now.cause, Detail: detail}
 	if f.is {
 		r.FaultMS = time.Since(f.since).Milliseconds()
@@ -205,7 +238,7 @@ func (l *ladder) steps(f *fault, now time.Time) []string {
 		return nil
 	}
 	var all []string
-	if l.r.Reboot != nil && f.now.cause == CauseCamera && (l.last != report.RecoveryReboot || l.r.Power == nil) {
+	if l.r.Reboot != nil && f.now.cause == CauseCamera && (l.last != report.RecoveryReboot || l.r.Power == nil) && l.site.rested(l.r.Device, now, l.r.Every) {
 		all = append(all, report.RecoveryReboot)
 	}
 	if l.r.Power != nil {
@@ -229,7 +262,7 @@ func (l *ladder) climb(ctx context.Context, f *fault, start func(func())) error 
 	if err := l.save(steps[0]); err != nil {
 		return fmt.Errorf("no %s, since it could not be noted: %w", steps[0], err)
 	}
-	l.acted, l.last = now, steps[0]
+	l.did(steps[0], now)
 	l.tell(steps[0], report.RecoveryBegun, f.now.why, f)
 	done := make(chan []report.Recovery, 1) // room for the result, so that nobody has to wait for it
 	l.busy = done

@@ -21,10 +21,11 @@ import (
 // memory is a Memory that a test reads and breaks.
 type memory struct {
 	text []byte
-	err  error
+	err  error // of Save
+	lost error // of Load
 }
 
-func (m *memory) Load() ([]byte, error) { return m.text, nil }
+func (m *memory) Load() ([]byte, error) { return m.text, m.lost }
 func (m *memory) Save(text []byte) error {
 	if m.err == nil {
 		m.text = slices.Clone(text)
@@ -191,6 +192,111 @@ func TestSiteSpreadsReboots(t *testing.T) {
 			t.Errorf("did %q, want %q", h.did, want)
 		}
 	})
+}
+
+// TestRecorderIsRebootedOnce: a recorder with ten dead inputs is rebooted as
+// seldom as one with one, also by an agent that was started again; what is not
+// the recorder is not kept waiting.
+func TestRecorderIsRebootedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h := &hands{born: time.Now()}
+		stamp := func() report.Stamp { return report.Stamp{Boot: "one", Uptime: time.Since(h.born)} }
+		memories := make([]memory, 10)
+		var ladders []*ladder
+		start := func() {
+			site := NewSite()
+			ladders = nil
+			for i := range memories {
+				r := Recovery{Reboot: h, Memory: &memories[i], Stamp: stamp, Device: "10.0.0.9"}
+				if i == len(memories)-1 {
+					r.Device, r.Every = "10.0.0.10", 20*time.Hour
+				}
+				if err := r.check(); err != nil {
+					t.Fatal(err)
+				}
+				l, err := newLadder("gate", r, site)
+				if err != nil {
+					t.Fatal(err)
+				}
+				ladders = append(ladders, l)
+			}
+		}
+		start()
+		f := fault{is: true, since: time.Now(), ownSince: time.Now(), now: blame{cause: CauseCamera}, evidence: evidence{class: ClassNoMedia, step: StateNegotiating}}
+		var wg sync.WaitGroup
+		for n := range 13 * 60 {
+			if n%120 == 119 {
+				start()
+			}
+			time.Sleep(time.Minute)
+			for _, l := range ladders {
+				if err := l.climb(t.Context(), &f, wg.Go); err != nil {
+					t.Fatal(err)
+				}
+			}
+			wg.Wait()
+		}
+		if want := []string{"reboot 5m0s", "reboot 15m0s", "reboot 6h5m0s", "reboot 12h5m0s"}; !slices.Equal(h.did, want) {
+			t.Errorf("did %q, want %q", h.did, want)
+		}
+	})
+}
+
+// TestFlappingIsToldSeldom: a camera that fails and heals all day does not fill
+// the event lane; that it was touched is told all the same.
+func TestFlappingIsToldSeldom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var told []report.Recovery
+		h := &hands{born: time.Now()}
+		r := Recovery{Reboot: h, Memory: &memory{}, Stamp: func() report.Stamp { return report.Stamp{Boot: "one"} }, Tell: func(r report.Recovery) { told = append(told, r) }}
+		if err := r.check(); err != nil {
+			t.Fatal(err)
+		}
+		l, err := newLadder("gate", r, NewSite())
+		if err != nil {
+			t.Fatal(err)
+		}
+		const day = 24 * time.Hour
+		f := fault{is: true, now: blame{cause: CauseCamera}, evidence: evidence{class: ClassNoMedia, step: StateNegotiating}}
+		for range day / (10 * time.Second) {
+			time.Sleep(10 * time.Second)
+			f.since = time.Now()
+			l.failed(&f)
+			l.failed(&f)
+			l.transport("no picture", &f)
+			l.healed(&f)
+		}
+		if n, most := len(told), 3*(mildBurst+int(day/mildEvery)); n > most || n < most/2 {
+			t.Errorf("%d steps in a day, want at most %d, and half of them", n, most)
+		}
+		if last := told[len(told)-3]; last.Result != report.RecoveryBegun || !strings.Contains(last.Detail, "steps before this one are not reported") {
+			t.Errorf("what was left out is not told: %+v", last)
+		}
+		told = nil
+		f.since, f.ownSince = time.Now().Add(-time.Hour), time.Now().Add(-time.Hour)
+		var wg sync.WaitGroup
+		if err := l.climb(t.Context(), &f, wg.Go); err != nil {
+			t.Fatal(err)
+		}
+		wg.Wait()
+		l.healed(&f)
+		if len(told) != 3 || told[0].Step != report.RecoveryReboot || told[2].Result != report.RecoveryHealed {
+			t.Errorf("of a reboot was told %+v", told)
+		}
+	})
+}
+
+// TestUnreadableMemoryStopsNothing: a card that can't give what was done before
+// is no reason not to watch; it counts as done just now.
+func TestUnreadableMemoryStopsNothing(t *testing.T) {
+	r := Recovery{Reboot: &hands{}, Memory: &memory{lost: errors.New("input/output error")}, Stamp: func() report.Stamp { return report.Stamp{} }}
+	w, err := New(Config{Name: "gate", URL: "rtsp://127.0.0.1/", Recovery: r}, slog.New(slog.DiscardHandler), newRecord())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if w.ladder.acted.IsZero() {
+		t.Error("it counts as nothing done")
+	}
 }
 
 func TestActed(t *testing.T) {

@@ -15,9 +15,10 @@ type Site struct {
 
 	mu    sync.Mutex // guards what follows
 	cams  map[string]siteCam
-	late  []lateness // the newest, oldest first
-	overs []overflow // of UDP sockets, oldest first; while a stream loses packets
-	acted time.Time  // when a camera was last rebooted or its power cut
+	late  []lateness           // the newest, oldest first
+	overs []overflow           // of UDP sockets, oldest first; while a stream loses packets
+	acted time.Time            // when a camera was last rebooted or its power cut
+	boots map[string]time.Time // when each was last rebooted, by Recovery.Device
 }
 
 // siteCam is one stream. Streams of one host are one camera to the site: a
@@ -54,7 +55,7 @@ const (
 
 // NewSite makes the Site of one device's Watchers.
 func NewSite() *Site {
-	return &Site{look: lookPath, cams: map[string]siteCam{}}
+	return &Site{look: lookPath, cams: map[string]siteCam{}, boots: map[string]time.Time{}}
 }
 
 // add makes a stream known.
@@ -177,4 +178,23 @@ func (s *Site) mayAct(now time.Time, spacing time.Duration) bool {
 	}
 	s.acted = now
 	return true
+}
+
+// rebooted notes when a camera or recorder was rebooted; "" is none that others
+// share.
+func (s *Site) rebooted(device string, at time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if device != "" && at.After(s.boots[device]) {
+		s.boots[device] = at
+	}
+}
+
+// rested tells whether it was not rebooted for so long, on behalf of any of its
+// streams: a recorder with ten dead inputs is rebooted as seldom as one with one.
+func (s *Site) rested(device string, now time.Time, least time.Duration) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	at, before := s.boots[device]
+	return !before || now.Sub(at) >= least
 }

@@ -124,8 +124,11 @@ func New(cfg Config, log *slog.Logger, out Output) (*Watcher, error) {
 	w.board.cur.Sub = cfg.Sub
 	w.eye = newLooker(w)
 	w.finder = newFinder(cfg.Expect, w.board.found)
+	if cfg.Recovery.Device == "" {
+		cfg.Recovery.Device = t.host
+	}
 	if w.ladder, err = newLadder(cfg.Name, cfg.Recovery, cfg.Site); err != nil {
-		return nil, fmt.Errorf("stream %s: %w", cfg.Name, err)
+		w.log.Warn("recovery not remembered", "err", err)
 	}
 	cfg.Site.add(cfg.Name, t.host, cfg.Group)
 	switch {
