@@ -54,6 +54,7 @@ type child struct {
 func start(ctx context.Context, o Options, s syntax, style int) (*child, error) {
 	args := []string{
 		"-nostdin", "-hide_banner", "-loglevel", "repeat+error", "-protocol_whitelist", "pipe",
+		"-noautorotate", // one H.265 camera's display orientation would turn the pictures of all
 		"-threads", "1", "-flags", "low_delay", "-probesize", "32", "-analyzeduration", "0", "-f", s.format, "-i", "pipe:0",
 		"-map", "0:v:0", "-filter_threads", "1",
 	}
