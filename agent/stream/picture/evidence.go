@@ -311,5 +311,5 @@ func (e *evidence) detail(c condition, present bool) string {
 	case cast:
 		return fmt.Sprintf("colours are off by %+.0f (blue) and %+.0f (red)", e.u, e.v)
 	}
-	return fmt.Sprintf("%.2f%% of the pixels change at least: a freeze could not be seen", e.usual)
+	return fmt.Sprintf("%.2f%% of the pixels change at least, mean luma %.0f: too still or too dark for a freeze to be seen", e.usual, e.mean)
 }

@@ -77,7 +77,8 @@ func (k *known) follow(seen *luma) {
 const (
 	greyColours  = 1.2
 	darkMean     = 44
-	classPersist = 3 // looks before a class changes
+	darkBack     = 10 // lighter than that again, before it is day
+	classPersist = 3  // looks before a class changes
 )
 
 // classify says how the camera sees, from its colours and its light.
@@ -89,7 +90,7 @@ func classify(colours, mean float32, now class) class {
 	switch {
 	case colours < grey:
 		return infrared
-	case mean < darkMean:
+	case mean < darkMean, now == dark && mean < darkMean+darkBack:
 		return dark
 	}
 	return day

@@ -247,3 +247,16 @@ func TestSizeIsAHint(t *testing.T) {
 		t.Errorf("confidence %.2f with a varying rate, %.2f with a constant one", varying, constant)
 	}
 }
+
+// TestNightDoesNotFlap shows clouds before the moon: a picture that is a little
+// lighter and a little darker than the bound of night.
+func TestNightDoesNotFlap(t *testing.T) {
+	c := newCamera(Config{})
+	c.looks(40, func(i int) *Frame { return living(c, i) })
+	said := c.looks(200, func(i int) *Frame {
+		return c.noisy(relight(town(1), func(_, _, v int) int { return 16 + (v-16)*(22+8*(i/25%2))/100 }))
+	})
+	if len(said) != 1 || said[0].Condition != Night || !said[0].Present {
+		t.Errorf("%+v, want night once", said)
+	}
+}
