@@ -160,9 +160,7 @@ func (a *Agent) build() (err error) {
 		return err
 	}
 	a.buildWatchdog()
-	if err := a.buildStreams(); err != nil {
-		return err
-	}
+	a.buildStreams()
 	return a.buildApps()
 }
 

@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"fmt"
 	"net/url"
 	"path/filepath"
 	"time"
@@ -16,33 +15,45 @@ import (
 
 // buildStreams makes a watcher for each stream that the configuration wants
 // watched. They share what one device can know of all of them.
-func (a *Agent) buildStreams() error {
+//
+// A camera whose password or certificate can't be read from the disk fails
+// alone, and says why: it is no reason to take no presses.
+func (a *Agent) buildStreams() {
 	site, eye := stream.NewSite(), a.newEye()
 	for _, c := range a.cfg.Streams {
 		all, err := a.streamConfigs(c)
-		if err != nil {
-			return err
-		}
 		for _, cfg := range all {
+			if err != nil {
+				a.unwatched(cfg, stream.ClassAuth, stream.CauseCredentials, err)
+				continue
+			}
 			cfg.Site, cfg.Picture = site, a.pictureConfig(c, cfg, eye)
 			w, err := stream.New(cfg, a.o.Log, a.journal)
 			if err != nil {
-				return err
+				a.unwatched(cfg, stream.ClassTLS, stream.CauseBoard, err)
+				continue
 			}
 			a.watchers[cfg.Name] = w
 			a.parts = append(a.parts, part{"stream " + cfg.Name, w.Run})
 		}
 	}
-	return nil
+}
+
+// unwatched tells that a stream can't be watched until the agent is started
+// again, and why.
+func (a *Agent) unwatched(c stream.Config, class, cause string, why error) {
+	a.o.Log.Error("stream not watched", "part", "agent", "stream", c.Name, "err", why)
+	a.journal.StreamChanged(report.StreamState{
+		Name: c.Name, URL: stream.Redact(c.URL), State: stream.StateFailed, Class: class, Since: time.Now().UTC(),
+		Detail: why.Error() + "; it is not watched until that is mended and the agent started again", Sub: c.Sub,
+	})
+	a.journal.StreamFound(c.Name, stream.Finding{Condition: stream.CondDown, Present: true, Confidence: 1, Cause: cause, Detail: class + ": " + why.Error()})
 }
 
 // streamConfigs are one or two of a camera: of its main stream, its sub-stream,
-// or both.
+// or both. With an error, which is of its password, they can't be used.
 func (a *Agent) streamConfigs(c config.Stream) ([]stream.Config, error) {
 	password, err := c.Password.Value()
-	if err != nil {
-		return nil, fmt.Errorf("stream %s: %w", c.Name, err)
-	}
 	main := stream.Config{
 		Name: c.Name, URL: c.URL, Username: c.Username, Password: password,
 		Transport: c.Transport, CAFile: c.CA, Fingerprint: c.Fingerprint,
@@ -55,12 +66,12 @@ func (a *Agent) streamConfigs(c config.Stream) ([]stream.Config, error) {
 	switch c.Watch {
 	case config.WatchSub:
 		sub.Recovery = main.Recovery
-		return []stream.Config{sub}, nil
+		return []stream.Config{sub}, err
 	case config.WatchBoth:
 		sub.Name += config.SubSuffix
-		return []stream.Config{main, sub}, nil
+		return []stream.Config{main, sub}, err
 	}
-	return []stream.Config{main}, nil
+	return []stream.Config{main}, err
 }
 
 func expected(e config.Expect) stream.Expect {

@@ -1,7 +1,9 @@
 package agent
 
 import (
+	"log/slog"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -52,5 +54,37 @@ func TestExpected(t *testing.T) {
 	want := stream.Expect{Codec: stream.H265, Profile: "main10", Width: 3840, Height: 2160, FPS: 12.5, Bitrate: 8_192_000, GOP: 50}
 	if got != want {
 		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
+// TestStreamsThatCannotBeWatched: a camera whose password or authority is not on
+// the disk any more fails alone, is told, and keeps nothing else from starting.
+func TestStreamsThatCannotBeWatched(t *testing.T) {
+	dir := t.TempDir()
+	cfg, err := config.Parse("kentongan.yaml", []byte(`
+device: kiosk-7
+data: `+dir+`
+uplink: {acknowledge: broker, brokers: [{url: "mqtt://127.0.0.1"}]}
+pictures: {ffmpeg: "off"}
+streams:
+  - {name: gate, url: "rtsp://127.0.0.1:1/", username: ops, password_file: `+dir+`/gone}
+  - {name: hall, url: "rtsps://127.0.0.1:1/", ca: `+dir+`/gone.pem}
+  - {name: yard, url: "rtsp://127.0.0.1:1/"}
+`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	k := &disk{}
+	log := slog.New(slog.DiscardHandler)
+	a := &Agent{cfg: cfg, o: Options{Log: log}, clock: &clock{}, board: noBoard{}, watchers: map[string]*stream.Watcher{}, journal: newJournal("kiosk-7", k, k, log)}
+	a.journal.alarms = a.newAlarms(nil)
+	a.buildStreams()
+	if len(a.watchers) != 1 || a.watchers["yard"] == nil {
+		t.Errorf("%d watched, want yard alone", len(a.watchers))
+	}
+	a.journal.close()
+	a.journal.run()
+	if n := strings.Count(strings.Join(k.did, "\n"), "kept stream failed"); n != 2 {
+		t.Errorf("%q, want two streams that failed", k.did)
 	}
 }
