@@ -70,6 +70,7 @@ type looker struct {
 	cfg   PictureConfig
 	log   *slog.Logger
 	judge *picture.Judge
+	shy   shy // of the snapshot address; any goroutine
 
 	view     pictureView
 	drop     rateDrop

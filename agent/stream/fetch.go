@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -22,6 +23,34 @@ const (
 	maxFetched   = 4 << 20
 	maxFetchHops = 3
 )
+
+// errPassword is a camera that does not let us in.
+var errPassword = errors.New("the camera refuses user name or password")
+
+// shy keeps a refused password from being tried again and again, which would
+// lock the account: the pauses are those of the sessions.
+type shy struct {
+	mu       sync.Mutex // guards what follows
+	refusals int
+	until    time.Time
+}
+
+// ask asks when it is time, and notes how that went.
+func (s *shy) ask(fetch func() ([]byte, error)) ([]byte, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if now := time.Now(); now.Before(s.until) {
+		return nil, fmt.Errorf("fetch picture: %w (%d times in a row); it is asked again in %v", errPassword, s.refusals, s.until.Sub(now).Round(time.Second))
+	}
+	file, err := fetch()
+	if !errors.Is(err, errPassword) {
+		s.refusals = 0
+		return file, err
+	}
+	s.refusals++
+	s.until = time.Now().Add(min(authPause<<min(s.refusals-1, 6), authLong))
+	return file, err
+}
 
 // fetchJPEG gets a JPEG from a camera's HTTP address. The password goes to that
 // host alone: a redirect to another is refused. An error never shows it.
@@ -89,7 +118,7 @@ func (f *fetcher) answer(res *http.Response, u *url.URL, authorization *string) 
 		*authorization, err = authorize(res.Header.Values("WWW-Authenticate"), u, f.username, f.password)
 		return nil, nil, err == nil, err
 	case code == http.StatusUnauthorized || code == http.StatusForbidden:
-		return nil, nil, false, fmt.Errorf("fetch picture: the camera refuses user name or password (%d)", code)
+		return nil, nil, false, fmt.Errorf("fetch picture: %w (%d)", errPassword, code)
 	case code >= 300 && code < 400:
 		if next, err = res.Location(); err != nil {
 			return nil, nil, false, fmt.Errorf("fetch picture: a redirect to nowhere (%d)", code)

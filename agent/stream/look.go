@@ -108,7 +108,9 @@ func (l *looker) fetched(ctx context.Context) (decoder.Keyframe, error) {
 	if l.cfg.SnapshotURL == "" {
 		return decoder.Keyframe{}, decoder.ErrNoFFmpeg
 	}
-	file, err := fetchJPEG(ctx, l.cfg.SnapshotURL, l.w.cfg.Username, l.w.cfg.Password)
+	file, err := l.shy.ask(func() ([]byte, error) {
+		return fetchJPEG(ctx, l.cfg.SnapshotURL, l.w.cfg.Username, l.w.cfg.Password)
+	})
 	if err != nil {
 		return decoder.Keyframe{}, err
 	}

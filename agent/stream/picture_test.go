@@ -19,6 +19,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -483,6 +484,55 @@ func TestFetchJPEG(t *testing.T) {
 	}
 	if leaked.Load() != 0 {
 		t.Error("the other host was asked")
+	}
+}
+
+// TestFetchLocksNoAccount: a refused password is not sent again before its time,
+// neither for a look nor for a snapshot.
+func TestFetchLocksNoAccount(t *testing.T) {
+	var tries atomic.Int32
+	var good atomic.Bool
+	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if _, _, ok := r.BasicAuth(); ok {
+			tries.Add(1)
+			if good.Load() {
+				_, _ = io.WriteString(w, "picture")
+				return
+			}
+		}
+		w.Header().Set("WWW-Authenticate", "Basic")
+		w.WriteHeader(401)
+	}))
+	defer s.Close()
+	w := &Watcher{
+		cfg: Config{Now: time.Now, Username: "ops", Password: "salah", Picture: PictureConfig{Eye: NewEye("", slog.New(slog.DiscardHandler)), SnapshotURL: s.URL}},
+		log: slog.New(slog.DiscardHandler), board: newBoard("gate", "", newRecord(), time.Now),
+	}
+	l := newLooker(w)
+	for range 20 {
+		if _, err := l.fetched(t.Context()); !errors.Is(err, errPassword) {
+			t.Fatal(err)
+		}
+	}
+	if _, err := l.fetchSnapshot(t.Context()); !errors.Is(err, errPassword) {
+		t.Fatal(err)
+	}
+	if n := tries.Load(); n != 1 {
+		t.Errorf("%d tries at once, want 1", n)
+	}
+	var pauses []time.Duration
+	for range 4 {
+		pauses = append(pauses, time.Until(l.shy.until).Round(time.Minute))
+		l.shy.until = time.Time{}
+		_, _ = l.fetched(t.Context())
+	}
+	if want := []time.Duration{authPause, 2 * authPause, 4 * authPause, authLong}; !slices.Equal(pauses, want) {
+		t.Errorf("pauses %v, want %v", pauses, want)
+	}
+	good.Store(true)
+	l.shy.until = time.Time{}
+	if k, err := l.fetched(t.Context()); err != nil || string(k.Unit) != "picture" || l.shy.refusals != 0 {
+		t.Errorf("%q, %v after %d refusals", k.Unit, err, l.shy.refusals)
 	}
 }
 
