@@ -12,7 +12,8 @@ import (
 )
 
 // relay cuts a camera's power through an output line. The line is opened when
-// it is first needed and kept: a line that is given back may float.
+// the agent starts and kept: one that is given back may float, and one that an
+// agent left cut when it was killed has to let the power through again.
 //
 // The recovery of one stream uses it, one step at a time.
 type relay struct {
@@ -22,15 +23,28 @@ type relay struct {
 	out   hal.Output
 }
 
+// open takes the line, which then lets the power through.
+func (r *relay) open() error {
+	if r.out != nil {
+		return nil
+	}
+	out, err := r.board.OpenOutput(r.line)
+	if err != nil {
+		return err
+	}
+	if err := out.Out(gpio.Low); err != nil {
+		_ = out.Halt()
+		return fmt.Errorf("line %s: %w", r.line.Line, err)
+	}
+	r.out = out
+	return nil
+}
+
 // Cycle implements stream.PowerCycler. The power comes back whatever happens,
 // short of a board that does not obey.
 func (r *relay) Cycle(ctx context.Context) error {
-	if r.out == nil {
-		out, err := r.board.OpenOutput(r.line)
-		if err != nil {
-			return fmt.Errorf("cut power: %w", err)
-		}
-		r.out = out
+	if err := r.open(); err != nil {
+		return fmt.Errorf("cut power: %w", err)
 	}
 	cut := r.out.Out(gpio.High)
 	if cut == nil {

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"slices"
@@ -9,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"periph.io/x/conn/v3/gpio"
 
 	"kentongan/agent/config"
 	"kentongan/agent/report"
@@ -49,6 +52,35 @@ func TestRelay(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// TestRelayAfterAKill: the power that a killed agent left cut is there again as
+// soon as the next one has read its configuration.
+func TestRelayAfterAKill(t *testing.T) {
+	board, err := sim.Open(sim.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer board.Close()
+	line := hal.LineConfig{Name: "gate power", Line: "GPIO5"}
+	left, err := board.OpenOutput(line)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := errors.Join(left.Out(gpio.High), left.Halt()); err != nil { // as most chips leave it
+		t.Fatal(err)
+	}
+	if cut, err := board.Level("GPIO5"); err != nil || !cut {
+		t.Fatalf("the line is active: %v, %v", cut, err)
+	}
+	a := &Agent{cfg: &config.Config{Data: t.TempDir()}, o: Options{Log: slog.New(slog.DiscardHandler)}, board: board, clock: &clock{}}
+	c := config.Stream{Name: "gate", URL: "rtsp://127.0.0.1:1/", Watch: config.WatchMain, Recovery: config.Recovery{Power: config.Relay{Line: "GPIO5", Off: time.Second}}}
+	if _, err := a.streamConfigs(c); err != nil {
+		t.Fatal(err)
+	}
+	if cut, err := board.Level("GPIO5"); err != nil || cut {
+		t.Errorf("the power is still cut: %v, %v", cut, err)
 	}
 }
 

@@ -96,10 +96,14 @@ func (a *Agent) recovery(c config.Stream) stream.Recovery {
 		r.Device = u.Hostname()
 	}
 	if p := c.Recovery.Power; p.Line != "" {
-		r.Power = &relay{
+		power := &relay{
 			board: a.board, off: p.Off,
 			line: hal.LineConfig{Name: c.Name + " power", Chip: p.Chip, Line: p.Line, ActiveLow: p.ActiveLow, Bias: gpio.PullNoChange},
 		}
+		if err := power.open(); err != nil { // it is tried again when it is needed
+			a.o.Log.Error("relay not opened", "part", "agent", "stream", c.Name, "err", err)
+		}
+		r.Power = power
 	}
 	return r
 }

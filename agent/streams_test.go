@@ -24,7 +24,7 @@ func TestWatchedStreams(t *testing.T) {
 			Expect: config.Expect{FPS: 25}, SubExpect: config.Expect{FPS: 10},
 			Recovery: config.Recovery{After: time.Minute, Every: time.Hour, Power: config.Relay{Line: "GPIO5"}},
 		}
-		a := &Agent{cfg: &config.Config{Data: t.TempDir()}, clock: &clock{}, board: noBoard{}}
+		a := &Agent{cfg: &config.Config{Data: t.TempDir()}, o: Options{Log: slog.New(slog.DiscardHandler)}, clock: &clock{}, board: noBoard{}}
 		all, err := a.streamConfigs(c)
 		if err != nil {
 			t.Fatal(err)
