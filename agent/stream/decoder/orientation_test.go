@@ -2,6 +2,7 @@ package decoder
 
 import (
 	"bytes"
+	"image"
 	"slices"
 	"testing"
 	"time"
@@ -49,5 +50,27 @@ func firstSlice(unit []byte) int {
 			return at
 		}
 		from = at + 3
+	}
+}
+
+// TestOrientationTurnsNoStill: privacy masks are painted where the camera's own
+// picture has what they hide, so a snapshot must not come out turned.
+func TestOrientationTurnsNoStill(t *testing.T) {
+	d := run(t, Options{FFmpeg: ffmpeg(t), Deadline: 20 * time.Second})
+	unit := keyframe(t, H265, grid(7, "640x360"))
+	slice := firstSlice(unit)
+	if slice < 0 {
+		t.Fatal("no slice in the keyframe")
+	}
+	still := func(unit []byte) *image.YCbCr {
+		img, err := d.Still(t.Context(), Keyframe{Camera: "a", Codec: H265, Unit: unit, Width: 640, Height: 360}, 640, 360)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return img
+	}
+	plain, turned := still(unit), still(slices.Concat(unit[:slice], orientation, unit[slice:]))
+	if !bytes.Equal(plain.Y, turned.Y) {
+		t.Error("the still is another one with the camera's word about its orientation")
 	}
 }

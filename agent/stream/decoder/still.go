@@ -41,6 +41,7 @@ func (d *Decoder) Still(ctx context.Context, k Keyframe, w, h int) (*image.YCbCr
 	}
 	args := []string{
 		"-nostdin", "-hide_banner", "-loglevel", "repeat+error", "-protocol_whitelist", "pipe",
+		"-noautorotate", // or privacy masks would be painted beside what they hide
 		"-threads", "1", "-f", syntaxes[k.Codec].format, "-i", "pipe:0", "-map", "0:v:0", "-filter_threads", "1",
 		"-frames:v", "1", "-vf", fmt.Sprintf("scale=%d:%d:out_range=pc,format=yuvj420p", w, h), "-f", "rawvideo", "pipe:1",
 	}
