@@ -476,3 +476,34 @@ func TestRun(t *testing.T) {
 		}
 	})
 }
+
+// TestFlappingCauseTellsLittle: a camera that comes and goes all day, and fails
+// in another way each time, has its other alarms hidden and shown and its cause
+// told anew with each turn. That must not fill the event lane, and the last word
+// must be true.
+func TestFlappingCauseTellsLittle(t *testing.T) {
+	p := newPlay(t, streams(1))
+	for _, c := range []string{"codec", "size", "fps"} {
+		p.find("stream/c00", c, true)
+	}
+	p.pass(5 * time.Minute)
+	p.tell()
+	const day = 24 * time.Hour
+	for i := range int(day / (28 * time.Second)) {
+		cause := []string{"camera", "credentials"}[i%2]
+		p.b.take(p.now, map[key]Finding{{"stream/c00", "down"}: {Source: "stream/c00", Condition: "down", Present: true, Confidence: 0.9, Cause: cause}})
+		p.pass(16 * time.Second)
+		p.find("stream/c00", "down", false)
+		p.pass(12 * time.Second)
+	}
+	const turns = turnBurst + int(day/turnEvery)
+	if n, most := len(p.tell()), 3*2*turns+turns+10; n > most || n < most/2 {
+		t.Errorf("%d changes in a day, want at most %d, and half of them", n, most)
+	}
+	p.pass(time.Hour)
+	for _, a := range p.b.tracks {
+		if a.alarm != nil && (a.alarm.HiddenBy != "" || a.alarm.State != report.AlarmRaised) {
+			t.Errorf("an hour later %s is %s, hidden by %q", a.name(), a.alarm.State, a.alarm.HiddenBy)
+		}
+	}
+}

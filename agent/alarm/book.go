@@ -218,10 +218,10 @@ func (b *book) step(now time.Time, t *track) {
 		b.clear(now, t)
 	case !t.restored.IsZero() && t.party == nil && now.Sub(t.restored) >= restoredFor:
 		t.find(now, Finding{Detail: "not found again since the restart"})
-	case by != "" && t.alarm.HiddenBy == "", by == "" && t.alarm.HiddenBy != "" && t.present:
+	case by == "" && t.alarm.HiddenBy != "" && t.present, by != "" && t.alarm.HiddenBy == "" && t.turn(now):
 		t.alarm.HiddenBy = by
 		b.change(now, t)
-	case t.present && t.alarm.HiddenBy == "" && t.differs() && now.Sub(t.told) >= tellAgain:
+	case t.present && t.alarm.HiddenBy == "" && t.differs() && now.Sub(t.told) >= tellAgain && t.turn(now):
 		t.fill()
 		b.change(now, t)
 	}

@@ -25,12 +25,37 @@ type track struct {
 	kept     uint64        // newest change of alarm that is durable
 	told     time.Time     // its newest change
 	moves    []time.Time   // raises and clears in flapWithin
+	turns    int           // of what it is hidden by and whose fault it is, that were told; see turn
+	turned   time.Time     // when the newest of them was given back
 	denied   time.Time     // an operator said that it is not there
 	restored time.Time     // it is of before the restart, and not found again yet
 }
 
 // tellAgain is how long a new cause or more hidden ones wait to be told.
 const tellAgain = 15 * time.Second
+
+// An alarm that is hidden, or has another cause, again and again is told so many
+// times at once, then one time in turnEvery: each is a record and a write to the
+// card. That it is hidden no more is always told, so that nothing stays hidden.
+const (
+	turnBurst = 12
+	turnEvery = 5 * time.Minute
+)
+
+// turn tells whether another turn may be told now, and counts it.
+func (t *track) turn(now time.Time) bool {
+	if n := int(now.Sub(t.turned) / turnEvery); n > 0 {
+		t.turns, t.turned = max(t.turns-n, 0), t.turned.Add(time.Duration(n)*turnEvery)
+	}
+	if t.turns == 0 {
+		t.turned = now
+	}
+	if t.turns == turnBurst {
+		return false
+	}
+	t.turns++
+	return true
+}
 
 func (t *track) name() string { return t.source + ":" + t.condition }
 
