@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 )
@@ -21,7 +22,7 @@ type Camera struct {
 	OffsetMS    *int64         `json:"clock_offset_ms,omitempty"` // its clock minus ours
 	Profiles    []Profile      `json:"profiles"`
 	Notes       []string       `json:"notes,omitempty"`
-	Problem     string         `json:"problem,omitempty"` // why something of the above is missing
+	Problem     string         `json:"problem,omitempty"` // why something of the above is missing; one line
 	NeedsLogin  bool           `json:"needs_login,omitempty"`
 }
 
@@ -77,7 +78,7 @@ func lookAt(ctx context.Context, f Found, o LookOptions) Camera {
 	}
 	defer d.Close()
 	if err := c.ask(ctx, d); err != nil {
-		c.Problem, c.NeedsLogin = err.Error(), errors.Is(err, ErrNotAuthorized)
+		c.Problem, c.NeedsLogin = clip(strings.ReplaceAll(err.Error(), "\n", "; ")), errors.Is(err, ErrNotAuthorized)
 		if c.NeedsLogin && o.Username == "" {
 			c.Problem = "wants a user name and password"
 		} else if c.NeedsLogin {
