@@ -10,9 +10,11 @@ import (
 	"fmt"
 	"image"
 	"image/color"
+	"image/draw"
 	"image/jpeg"
 	"io"
 	"log/slog"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -215,6 +217,39 @@ func checkMasked(t *testing.T, s Snapshot, masks []Rect) {
 	}
 	if len(colours) < 20 {
 		t.Errorf("%d colours beside the masks: it is no picture", len(colours))
+	}
+}
+
+// TestSnapshotURLIsMasked: the camera's own JPEG leaves with the same masks, in
+// odd sizes, on end and in grey as well.
+func TestSnapshotURLIsMasked(t *testing.T) {
+	masks := []Rect{{X: 100, Y: 200, W: 333, H: 300}, {X: 900, Y: 0, W: 100, H: 1000}}
+	noise := rand.New(rand.NewPCG(1, 2))
+	for name, img := range map[string]draw.Image{
+		"odd": image.NewRGBA(image.Rect(0, 0, 641, 369)), "on end": image.NewRGBA(image.Rect(0, 0, 361, 1279)),
+		"wide": image.NewRGBA(image.Rect(0, 0, 1921, 1081)), "grey": image.NewGray(image.Rect(0, 0, 333, 251)),
+	} {
+		for y := range img.Bounds().Dy() {
+			for x := range img.Bounds().Dx() {
+				img.Set(x, y, color.RGBA{byte(noise.Uint32()), byte(noise.Uint32()), byte(noise.Uint32()), 255})
+			}
+		}
+		var file bytes.Buffer
+		if err := jpeg.Encode(&file, img, nil); err != nil {
+			t.Fatal(err)
+		}
+		s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(file.Bytes()) }))
+		w := &Watcher{
+			cfg: Config{Now: time.Now, Picture: PictureConfig{Eye: NewEye("", slog.New(slog.DiscardHandler)), SnapshotURL: s.URL, Privacy: masks, Limits: SnapshotLimits{Bytes: 1 << 20}}},
+			log: slog.New(slog.DiscardHandler), board: newBoard("gate", "", newRecord(), time.Now),
+		}
+		got, err := newLooker(w).fetchSnapshot(t.Context())
+		s.Close()
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		t.Run(name, func(t *testing.T) { checkMasked(t, got, masks) })
 	}
 }
 
