@@ -37,11 +37,14 @@ func runRun(ctx context.Context, e env, args []string) int {
 	if !slices.Contains(logFormats, *format) {
 		return o.wrong(e, "--log-format %q is not one of %s", *format, strings.Join(logFormats, ", "))
 	}
-	cfg, ok := loadConfig(e, *file)
+	cfg, missing, ok := loadToRun(e, *file)
 	if !ok {
 		return exitConfig
 	}
 	log := newLog(e.stderr, *format, cfg.Log.SlogLevel())
+	for _, p := range missing {
+		log.Error("configured file not usable", "part", "config", "line", p.Line, "value", p.Path, "detail", p.Text)
+	}
 	for _, w := range cfg.Warnings() {
 		log.Warn("configuration doubtful", "part", "config", "line", w.Line, "value", w.Path, "detail", w.Text)
 	}
@@ -58,6 +61,23 @@ func runRun(ctx context.Context, e env, args []string) int {
 	}
 	log.Info("agent ended", "part", "agent")
 	return exitGood
+}
+
+// loadToRun reads a configuration. A file in it that can't be used, as a
+// camera's password or the broker's certificate, is no reason to take no
+// presses: what needs it fails alone. The example's centre key, which would let
+// nothing leave for ever, is.
+func loadToRun(e env, file string) (cfg *config.Config, missing config.Problems, ok bool) {
+	cfg, err := config.Load(file)
+	if err == nil {
+		missing, _ = errors.AsType[config.Problems](cfg.CheckFiles())
+	}
+	if err != nil || agent.CheckLanguages(cfg) != nil ||
+		slices.ContainsFunc(missing, func(p config.Problem) bool { return p.Path == "uplink.centre_key" }) {
+		cfg, ok = loadConfig(e, file) // says all that is wrong
+		return cfg, nil, ok
+	}
+	return cfg, missing, true
 }
 
 func runAgent(ctx context.Context, cfg *config.Config, o agent.Options) error {
