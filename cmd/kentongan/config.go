@@ -123,7 +123,8 @@ Prints a commented configuration to begin with:
   kiosk            three buttons, three lamps, one camera
 
 Until the files that it names are there and centre_key is your centre's own,
-'config check' names them and 'run' refuses to start.
+'config check' names them. 'run' refuses the example's key, and starts without
+the files: what needs them fails.
 
 Examples:
   kentongan config example kiosk > kiosk.yaml`
