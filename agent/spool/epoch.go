@@ -196,6 +196,9 @@ func (s *Spool) openOld(files [3][]*found) {
 		l.topID, l.topSlot = max(l.topID, old.topID), max(l.topSlot, old.topSlot)
 		s.old = append(s.old, old)
 		s.renewal.complete(name, l, old)
+		var from uint64
+		from, old.have = s.movedBefore(l) // before anything can be acknowledged or written
+		old.moved = max(from, old.first) - 1
 		s.handOver(old)
 	}
 }

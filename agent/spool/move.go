@@ -28,11 +28,6 @@ const moveRecords = 128
 
 func (s *Spool) moveLane(old *lane) error {
 	l := s.lanes[laneNumber(old.name)]
-	if old.have == nil {
-		var from uint64
-		from, old.have = s.movedBefore(l)
-		old.moved = max(from, old.first) - 1
-	}
 	for {
 		r := &reader{from: max(old.first, old.moved+1), records: moveRecords, bytes: maxCommit / 2}
 		if err := old.readSegments(r); err != nil && len(r.out) == 0 {
@@ -47,18 +42,20 @@ func (s *Spool) moveLane(old *lane) error {
 			return nil
 		}
 		some := old.ofOneSegment(r.out)
-		last := some[len(some)-1].Seq
-		if err := s.moveSome(l, old, some); err != nil {
-			return err
+		err := s.moveSome(l, old, some)
+		if err == nil {
+			old.moved = some[len(some)-1].Seq
 		}
-		old.moved = last
 		old.mu.Lock()
-		old.first = old.moved + 1
+		old.first = max(old.first, old.moved+1)
 		old.releaseLocked()
 		freed := len(old.free) > 0
 		old.mu.Unlock()
-		if freed {
+		if freed || err != nil { // what has moved may be acknowledged before the rest goes on
 			s.leaveOld(old)
+		}
+		if err != nil {
+			return err
 		}
 	}
 }
@@ -127,13 +124,19 @@ func (s *Spool) leaveOld(old *lane) {
 	s.handOver(old)
 }
 
-// movedBefore finds out what an earlier try moved: all below from, and those in
+// movedBefore finds out what an earlier run moved: all below from, and those in
 // have. The power may have gone within a commit, which then left any of its
-// records; all before it were confirmed.
+// records; all before it were confirmed. Segments that are free count too, for
+// what the centre has acknowledged has moved: nothing may have written to any
+// since the spool was opened.
 func (s *Spool) movedBefore(l *lane) (from uint64, have map[uint64]bool) {
 	have = map[uint64]bool{}
-	for i := len(l.segs) - 1; i >= 0; i-- {
-		seg := l.segs[i]
+	all := slices.Concat(l.segs, l.free)
+	slices.SortFunc(all, func(a, b *segment) int { return compare(b.id, a.id) })
+	for _, seg := range all {
+		if seg.id == 0 || seg.epoch != l.epoch {
+			continue
+		}
 		im, _ := l.load(seg)
 		for _, spot := range im.walk(seg.first, seg.last).spots {
 			at := spot.off + frameSize

@@ -1,0 +1,80 @@
+package spool
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"syscall"
+	"testing"
+
+	"kentongan/agent/report"
+)
+
+// TestMovedAndAcknowledgedIsNotMovedAgain: the disk refused in the middle of an
+// old segment, the centre has meanwhile taken what had moved, and the device
+// starts again. What the centre has must not get a second place.
+func TestMovedAndAcknowledgedIsNotMovedAgain(t *testing.T) {
+	const presses = 9
+	for _, cut := range []bool{false, true} { // the power goes too, before the centre has it
+		partly := 0
+		for writes := range int64(20) {
+			disk := newMemFS()
+			s := mustOpen(t, "/s", small(disk))
+			for i := range presses {
+				mustAppend(t, s, report.Complaint, fmt.Sprint(i, strings.Repeat("x", 3780))) // three in a segment, and two when they say where they were
+			}
+			old := s.Epoch()
+			if err := s.Renew(map[report.Lane]uint64{report.Complaint: 50}); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			s = mustOpen(t, "/s", failAfter(disk, "/s/complaint/", writes))
+			if cut {
+				disk = disk.clone()
+				s = mustOpen(t, "/s", failAfter(disk, "/s/complaint/", 0))
+			}
+			first := bodies(t, s, report.Complaint, old)
+			if n := len(first); n > 0 && n%3 != 0 {
+				partly++
+			}
+			if err := s.Ack(report.Complaint, s.Head(report.Complaint).Next-1); err != nil {
+				t.Fatal(err)
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			s = mustOpen(t, "/s", failAfter(disk, "none", 0))
+			then := bodies(t, s, report.Complaint, old)
+			for seq := range then {
+				if _, twice := first[seq]; twice {
+					t.Errorf("cut %v: %d was moved, acknowledged and moved again", cut, seq)
+				}
+			}
+			if len(first)+len(then) < presses {
+				t.Errorf("cut %v: %d and %d of %d have moved", cut, len(first), len(then), presses)
+			}
+			_ = s.Close()
+		}
+		if partly == 0 {
+			t.Error("no try left a segment half moved")
+		}
+	}
+}
+
+// failAfter makes a disk refuse all writes to files of a path after the first n.
+func failAfter(disk *memFS, part string, n int64) Options {
+	r := refuse{err: syscall.EIO, ops: "write", part: part}
+	disk.refuse(&r, math.MaxInt64)
+	disk.mu.Lock()
+	defer disk.mu.Unlock()
+	disk.fault = func(op, name string, off int64) error {
+		if op == "write" && strings.Contains(name, part) && n > 0 {
+			n--
+			return nil
+		}
+		return r.fault(op, name, off)
+	}
+	return small(disk)
+}
