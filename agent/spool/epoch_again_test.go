@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"context"
 	"fmt"
 	"math"
 	"strings"
@@ -77,4 +78,46 @@ func failAfter(disk *memFS, part string, n int64) Options {
 		return r.fault(op, name, off)
 	}
 	return small(disk)
+}
+
+// TestRecordThatCantMoveHoldsUpNoOther: a longer number makes the longest record
+// too long. It is set aside and named, and those behind it move.
+func TestRecordThatCantMoveHoldsUpNoOther(t *testing.T) {
+	disk := newMemFS()
+	o := small(disk)
+	o.Segment[report.Complaint] = 32 << 10
+	s := mustOpen(t, "/s", o)
+	mustAppend(t, s, report.Complaint, "before")
+	size := report.MaxRecordBytes
+	for s.Head(report.Complaint).Next == 2 { // the longest that is taken
+		_, _ = s.Append(context.Background(), report.Complaint, "test", strings.Repeat("x", size))
+		size--
+	}
+	mustAppend(t, s, report.Complaint, "behind")
+	old := s.Epoch()
+	if err := s.Renew(map[report.Lane]uint64{report.Complaint: 50}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = mustOpen(t, "/s", o)
+	got := bodies(t, s, report.Complaint, old)
+	if got[1] != "before" || got[3] != "behind" || s.renewal != nil {
+		t.Errorf("moved %d records; waits: %s", len(got), s.waitsToMove())
+	}
+	for _, e := range readAllOf(t, s, report.Event) {
+		if r, _ := report.DecodeRecord(e.Line); r.Kind == report.KindDamage {
+			d := decode[report.Damage](t, r.Body)
+			f, err := disk.Open("/s/"+d.Saved, false)
+			if err != nil {
+				t.Fatalf("%+v: %v", d, err)
+			}
+			if n, _ := f.Size(); d.Lane != report.Complaint || n != report.MaxRecordBytes {
+				t.Errorf("%+v, %d bytes set aside", d, n)
+			}
+			return
+		}
+	}
+	t.Error("nothing is said of the record that could not move")
 }

@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 
@@ -79,19 +80,20 @@ func (l *lane) ofOneSegment(entries []report.Entry) []report.Entry {
 // moveSome writes records of the old epoch as records of the new one.
 func (s *Spool) moveSome(l, old *lane, entries []report.Entry) error {
 	var items []item
+	var places []uint64 // where they stood
 	seq, prev := l.next, l.prev
-	entries = slices.DeleteFunc(entries, func(e report.Entry) bool { return old.have[e.Seq] })
 	for _, e := range entries {
-		rec, err := report.DecodeRecord(e.Line)
-		if err != nil {
-			return err // its checksum is good, so it was written so
+		if old.have[e.Seq] {
+			continue
 		}
-		line, err := rec.Move(l.epoch, seq, prev)
+		line, err := l.movedLine(e.Line, seq, prev)
 		if err != nil {
-			return err
+			old.cantMove(e, err)
+			continue
 		}
 		prev = report.HashLine(line)
 		items = append(items, item{kind: frameRecord, seq: seq, count: 1, payload: line, hash: prev})
+		places = append(places, e.Seq)
 		seq++
 	}
 	for len(items) > 0 {
@@ -100,11 +102,34 @@ func (s *Spool) moveSome(l, old *lane, entries []report.Entry) error {
 			return err
 		}
 		l.prev = items[n-1].hash
-		old.moved = entries[n-1].Seq
+		old.moved = places[n-1]
 		s.renewal.count(old.name, n)
-		items, entries = items[n:], entries[n:]
+		items, places = items[n:], places[n:]
 	}
 	return nil
+}
+
+// movedLine is a record of the old epoch as one of the lane.
+func (l *lane) movedLine(was []byte, seq uint64, prev report.Hash) ([]byte, error) {
+	rec, err := report.DecodeRecord(was)
+	if err != nil {
+		return nil, err
+	}
+	line, err := rec.Move(l.epoch, seq, prev)
+	if err == nil && frameSpace(len(line)) > l.size-headerSize {
+		err = fmt.Errorf("record of %d bytes does not fit into a segment of %d", len(line), l.size)
+	}
+	return line, err
+}
+
+// cantMove sets a record aside that has no place in the new epoch: a longer
+// number may make the longest record too long. The others must not wait for it.
+func (l *lane) cantMove(e report.Entry, err error) {
+	l.have[e.Seq] = true
+	l.s.damage(report.Damage{
+		Lane: l.name, Bytes: int64(len(e.Line)), Detail: fmt.Sprintf("record %s/%d can't move into the new epoch: %v", l.epoch, e.Seq, err),
+		Saved: l.s.setAside(l.name, uint64(l.epoch), int64(e.Seq), e.Line),
+	})
 }
 
 func (r *renewal) count(lane report.Lane, n int) {
