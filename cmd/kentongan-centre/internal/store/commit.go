@@ -326,10 +326,7 @@ func (w *writer) press(l *lane, r report.Received) error {
 	if !w.body(r, &p) {
 		p = report.Press{Category: "?"} // somebody pressed: it has to be seen
 	}
-	ticket := clip(p.Ticket, 32)
-	if t, err := report.ParseTicket(ticket); err == nil {
-		ticket = t.String()
-	}
+	ticket := shownTicket(p.Ticket)
 	res, err := w.stmt.insertComplaint.ExecContext(w.ctx, l.key.Device, l.id, int64(r.Seq), ticket,
 		clip(p.Category, 64), clip(p.ServiceCode, 64), clip(p.Label.ID, 120), clip(p.Label.EN, 120), clip(p.Line, 64),
 		max(1, p.Presses), r.Time.UnixMilli(), string(r.Clock), clip(r.Boot, 64), r.UptimeMS, w.now)
@@ -342,6 +339,15 @@ func (w *writer) press(l *lane, r report.Received) error {
 	}
 	w.out.Complaints = append(w.out.Complaints, id)
 	return nil
+}
+
+// shownTicket is a ticket as the complaint table has it.
+func shownTicket(said string) string {
+	ticket := clip(said, 32)
+	if t, err := report.ParseTicket(ticket); err == nil {
+		return t.String()
+	}
+	return ticket
 }
 
 // clip bounds a text that came from outside, at a rune's edge.

@@ -59,3 +59,45 @@ func TestReceiptStopsAtAConflict(t *testing.T) {
 		t.Errorf("receipt %+v, want one up to 6", r)
 	}
 }
+
+// TestComplaintMovedTwiceCountsOnce: the device was set back twice before it heard
+// of a receipt. Its record then says where it stood last, or where it stood in a
+// copy that had moved before, and we hold it elsewhere.
+func TestComplaintMovedTwiceCountsOnce(t *testing.T) {
+	s := open(t, t.TempDir())
+	move := func(r report.Received, epoch report.Epoch, seq uint64) report.Received {
+		line, err := r.Move(epoch, seq, report.Hash{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		moved, err := report.DecodeRecord(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return report.Received{Record: moved, Line: line}
+	}
+	send := func(r report.Received) int {
+		a := batch("k1", report.Complaint, r.Seq, r.Seq+1, r)
+		a.Batch.Head.Epoch = r.Epoch
+		return len(commit(t, s, a).Complaints)
+	}
+	first := press(t, "k1", 2)
+	once := move(first, testEpoch+1, 5000)
+	for i, tt := range []struct {
+		r    report.Received
+		want int
+	}{
+		{first, 1},
+		{once, 0},
+		{move(once, testEpoch+2, 9000), 0}, // its place in the second epoch is held
+		{move(move(first, testEpoch+3, 5000), testEpoch+4, 9000), 0}, // never heard of
+		{move(first, testEpoch+5, 5000), 0},
+		{move(press(t, "k1", 3), testEpoch+6, 5000), 1},
+		{move(press(t, "k1", 3), testEpoch+7, 5000), 0}, // never came from its first place
+		{press(t, "k1", 3), 0},                          // late, by another broker
+	} {
+		if got := send(tt.r); got != tt.want {
+			t.Errorf("%d: %d complaints, want %d", i, got, tt.want)
+		}
+	}
+}
