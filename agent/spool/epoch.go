@@ -55,6 +55,12 @@ func (r *renewal) held() map[report.Lane]uint64 {
 // page each, may have got one before the copy was put back.
 func (l *lane) jump() uint64 { return max(reserveStep, uint64(l.quota/pageSize)) }
 
+// mostAhead is how far beyond its own numbers a lane believes that the centre is.
+// Numbers are unique within an epoch; only tickets need more, and those go round
+// after as many. A higher one is forged, and the centre takes none above 2^40: a
+// lane that went there could never send again.
+const mostAhead = report.MaxTicketPart + 1
+
 // Renew asks for a new epoch, which the next Open begins; held are the numbers
 // up to which the centre has records that are not these. From now on no press
 // gets a number that the centre may have. When it returns nil that is durable.
@@ -73,8 +79,14 @@ func (s *Spool) Renew(held map[report.Lane]uint64) error {
 		s.renewal = &renewal{Epoch: s.epoch, Held: map[report.Lane]uint64{}}
 		s.log.Warn("new epoch asked for", "epoch", s.epoch, "held", held)
 	}
-	for lane, seq := range held {
-		s.renewal.Held[lane] = max(s.renewal.Held[lane], seq)
+	if s.renewal.Held == nil {
+		s.renewal.Held = map[report.Lane]uint64{}
+	}
+	next := s.marks()
+	for i, lane := range report.Lanes() {
+		if seq := min(held[lane], next[i]+mostAhead); seq > s.renewal.Held[lane] {
+			s.renewal.Held[lane] = seq
+		}
 	}
 	s.lanes[0].leap(s.renewal.Held[report.Complaint])
 	return s.saveCursor(false)
