@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"slices"
+	"time"
 
 	"kentongan/agent/report"
 )
@@ -23,8 +24,9 @@ const gapBytes = 400
 
 // carry takes the gap records out of a segment that is about to be given up,
 // from number first on, and makes notes of them together with own, the gap that
-// giving it up makes itself. below is the lane's new first number.
-func (l *lane) carry(seg *segment, first, below uint64, own *report.Gap) (carried bool) {
+// giving it up makes itself. below is the lane's new first number; lazy is until
+// when the notes may wait.
+func (l *lane) carry(seg *segment, first, below uint64, own *report.Gap, lazy time.Time) (carried bool) {
 	var gaps []report.Gap
 	for _, g := range l.gapRecords(seg, first) {
 		if g.Lane == l.name && g.Epoch == l.s.epoch && g.To < below {
@@ -45,7 +47,7 @@ func (l *lane) carry(seg *segment, first, below uint64, own *report.Gap) (carrie
 		l.s.log.Error("gap records given up", "lane", l.name, "count", len(gaps)-most)
 		gaps = gaps[len(gaps)-most:]
 	}
-	l.s.notes.carry(gaps)
+	l.s.notes.carry(gaps, lazy)
 	return carried
 }
 
@@ -149,12 +151,12 @@ func squeeze(gaps []report.Gap, lane report.Lane, epoch report.Epoch, first uint
 
 // carry makes notes of gaps that had a record, before all others: nothing else
 // on the disk tells of them any more.
-func (ns *notes) carry(gaps []report.Gap) {
+func (ns *notes) carry(gaps []report.Gap, lazy time.Time) {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
 	var front []*note
 	for _, g := range gaps {
-		front = append(front, &note{gap: &g})
+		front = append(front, &note{gap: &g, lazy: lazy})
 	}
 	ns.pending = append(front, ns.pending...)
 }

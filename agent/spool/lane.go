@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"sync"
 	"syscall"
+	"time"
 
 	"kentongan/agent/report"
 )
@@ -331,8 +332,14 @@ func (l *lane) explainDrop(seg *segment, from, to, below uint64) {
 		return
 	}
 	own := report.Gap{Lane: l.name, Epoch: l.s.epoch, From: from, To: to, Count: to - from + 1, Reason: report.GapFull}
-	carried := l.carry(seg, from, below, &own)
-	l.s.noteGap(own)
+	// Where the disk refuses again and again, the record that tells of it needs
+	// the room of the next segment, and so on without end: there it waits.
+	var lazy time.Time
+	if l.s.trouble.again(string(l.name)) {
+		lazy = time.Now().Add(lazyNotes)
+	}
+	carried := l.carry(seg, from, below, &own, lazy)
+	l.s.noteGapBy(own, lazy)
 	if carried || own.From < from {
 		_ = l.s.saveCursor(false) // it logs; without it only a power cut right now would cost
 	}

@@ -43,17 +43,22 @@ func (s *Spool) gap(l *lane, from, to uint64, reason string) {
 }
 
 func (s *Spool) noteGap(g report.Gap) {
+	var lazy time.Time
+	if g.Lane == report.Telemetry && g.Reason == report.GapFull {
+		lazy = time.Now().Add(lazyNotes) // a full lane drops for hours: one record each half minute
+	}
+	s.noteGapBy(g, lazy)
+}
+
+// noteGapBy notes a gap that may wait until lazy.
+func (s *Spool) noteGapBy(g report.Gap, lazy time.Time) {
 	// What was begun and never confirmed is no loss: nobody was promised it.
 	level, msg := slog.LevelWarn, "records lost"
 	if g.Reason == report.GapTorn || g.Reason == report.GapWrite || g.Reason == report.GapEpoch {
 		level, msg = slog.LevelInfo, "numbers left out"
 	}
 	s.log.Log(context.Background(), level, msg, "lane", g.Lane, "from", g.From, "to", g.To, "reason", g.Reason)
-	n := &note{gap: &g}
-	if g.Lane == report.Telemetry && g.Reason == report.GapFull {
-		n.lazy = time.Now().Add(lazyNotes) // a full lane drops for hours: one record each half minute
-	}
-	s.notes.add(n)
+	s.notes.add(&note{gap: &g, lazy: lazy})
 	if s.wake != nil {
 		s.poke()
 	}
@@ -129,6 +134,13 @@ func (ns *notes) ready(event bool) bool {
 	ns.mu.Lock()
 	defer ns.mu.Unlock()
 	return len(ns.pending) > 0 && (event || !ns.failed)
+}
+
+// waits tells whether what a note says may still grow.
+func (ns *notes) waits(n *note) bool {
+	ns.mu.Lock()
+	defer ns.mu.Unlock()
+	return !n.closed
 }
 
 // settle forgets a note that is durable.

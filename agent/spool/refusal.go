@@ -20,16 +20,26 @@ const (
 type refusals struct {
 	mu   sync.Mutex
 	open map[string]*refusal
-	any  atomic.Bool // there is one: a look without the mutex
+	over map[string]*refusal // the last one of each place that is over
+	any  atomic.Bool         // there is one: a look without the mutex
 }
 
 func (t *refusals) some() bool { return t.any.Load() }
+
+// again tells whether a place refuses now, and did shortly before.
+func (t *refusals) again(place string) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r := t.open[place]
+	return r != nil && !r.note.lazy.IsZero()
+}
 
 // refusal is one time of trouble.
 type refusal struct {
 	report.DiskRefusal
 	began time.Duration // uptime
-	note  *note         // that says so and is not durable yet; nil when one is
+	note  *note         // that says so, until it is closed
+	noted time.Time     // when the note was made
 }
 
 // refused notes that the disk refused a call, or that a record was refused
@@ -40,15 +50,7 @@ func (s *Spool) refused(place string, err error, calls, records uint64) {
 	defer s.trouble.mu.Unlock()
 	r := s.trouble.open[place]
 	if r == nil {
-		if s.trouble.open == nil {
-			s.trouble.open = map[string]*refusal{}
-		}
-		r = &refusal{began: stamp.Uptime}
-		r.Place, r.Error, r.Since = place, err.Error(), stamp.Time
-		r.note = &note{disk: &report.DiskRefusal{}}
-		s.trouble.open[place] = r
-		s.trouble.any.Store(true)
-		s.notes.add(r.note)
+		r = s.begin(place, err, stamp)
 	}
 	if r.Last = err.Error(); r.Last == r.Error {
 		r.Last = ""
@@ -56,6 +58,32 @@ func (s *Spool) refused(place string, err error, calls, records uint64) {
 	r.Calls += calls
 	r.Records += records
 	r.tell(s, stamp)
+}
+
+// begin notes a new time of trouble. A disk that takes and refuses in turn would
+// else make events without end, for each meets the next refusal: such a time goes
+// on with the note of the one before that still waits, and its own may wait.
+func (s *Spool) begin(place string, err error, stamp report.Stamp) *refusal {
+	if s.trouble.open == nil {
+		s.trouble.open, s.trouble.over = map[string]*refusal{}, map[string]*refusal{}
+	}
+	before := s.trouble.over[place]
+	delete(s.trouble.over, place)
+	if before != nil && s.notes.waits(before.note) {
+		before.Over = false
+		s.trouble.open[place] = before
+		s.trouble.any.Store(true)
+		return before
+	}
+	r := &refusal{began: stamp.Uptime, note: &note{disk: &report.DiskRefusal{}}, noted: time.Now()}
+	r.Place, r.Error, r.Since = place, err.Error(), stamp.Time
+	if before != nil && r.noted.Sub(before.noted) < 2*lazyNotes {
+		r.note.lazy = r.noted.Add(lazyNotes)
+	}
+	s.trouble.open[place] = r
+	s.trouble.any.Store(true)
+	s.notes.add(r.note)
+	return r
 }
 
 // mirrorRefused is what the mirror tells.
@@ -91,10 +119,11 @@ func (s *Spool) taken(place string) {
 		return
 	}
 	delete(s.trouble.open, place)
+	s.trouble.over[place] = r
 	s.trouble.any.Store(len(s.trouble.open) > 0)
 	r.Over = true
 	if !r.tell(s, s.o.Stamp()) { // it was told of while it lasted: once more
-		r.note = &note{disk: &report.DiskRefusal{}}
+		r.note, r.noted = &note{disk: &report.DiskRefusal{}}, time.Now()
 		r.tell(s, s.o.Stamp())
 		s.notes.add(r.note)
 	}
@@ -108,9 +137,6 @@ func (s *Spool) taken(place string) {
 // tell brings the note up to date; false when that is durable already, or on
 // its way there.
 func (r *refusal) tell(s *Spool, stamp report.Stamp) bool {
-	if r.note == nil {
-		return false
-	}
 	r.ForMS = (stamp.Uptime - r.began).Milliseconds()
 	s.notes.mu.Lock()
 	defer s.notes.mu.Unlock()

@@ -139,3 +139,55 @@ func TestFullComplaintLaneIsAnEvent(t *testing.T) {
 		t.Errorf("%+v, want %d records and no number lost", got, refused)
 	}
 }
+
+// TestFlappingDiskFillsNoLane: a disk that refuses every third flush is told of
+// now and then. The event that tells of it meets the same refusal, and must not
+// be the reason for the next one at once.
+func TestFlappingDiskFillsNoLane(t *testing.T) {
+	for _, part := range []string{"/s/event/", "/s/complaint/", "cursor", "/m/"} {
+		synctest.Test(t, func(t *testing.T) {
+			disk := newMemFS()
+			o := small(disk)
+			o.Mirror = "/m"
+			o.Quota[report.Event] = 1 << 20
+			s := mustOpen(t, "/s", o)
+			n, told, from := 0, 0, uint64(1)
+			disk.mu.Lock()
+			disk.syncTime = time.Millisecond
+			disk.fault = func(op, name string, _ int64) error {
+				if op == "sync" && strings.Contains(name, part) {
+					if n++; n%3 == 1 {
+						return syscall.EIO
+					}
+				}
+				return nil
+			}
+			disk.mu.Unlock()
+			const minutes = 5
+			for range minutes * 60 {
+				_, _ = s.Append(context.Background(), report.Complaint, "test", "press")
+				_ = s.Ack(report.Complaint, s.Head(report.Complaint).Next-1)
+				_, _ = s.Append(context.Background(), report.Event, "test", "event")
+				time.Sleep(time.Second)
+				got, _ := s.Read(report.Event, from, 1000, 1<<20)
+				for _, e := range got {
+					from = e.Seq + 1
+					if r, _ := report.DecodeRecord(e.Line); r.Kind == report.KindDisk {
+						told++
+					}
+				}
+				if told > 1000 {
+					break
+				}
+			}
+			disk.refuse(&refuse{}, 0)
+			if from > 20*60*minutes {
+				t.Errorf("%s: %d events in %d minutes, most of them the spool's own", part, from, minutes)
+			}
+			if told == 0 || told > 8*minutes {
+				t.Errorf("%s: %d events in %d minutes", part, told, minutes)
+			}
+			_ = s.Close()
+		})
+	}
+}
