@@ -73,6 +73,11 @@ func happening(lang string, h store.Happening) string {
 		if json.Unmarshal(body, &s) == nil {
 			return join(say(lang, "kind.snapshot"), s.Stream, s.Who, s.Reason)
 		}
+	case report.KindRecovery:
+		var r report.Recovery
+		if json.Unmarshal(body, &r) == nil {
+			return recoveryText(lang, r)
+		}
 	case report.KindWatchdog:
 		var s report.WatchdogState
 		if json.Unmarshal(body, &s) == nil {
