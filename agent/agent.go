@@ -47,6 +47,7 @@ type Agent struct {
 	cfg   *config.Config
 	o     Options
 	clock *clock
+	known *knownTime // for a clock that is not set
 	since time.Time
 
 	spool    *spool.Spool
@@ -129,6 +130,7 @@ func (a *Agent) runParts(ctx context.Context) error {
 
 // build makes the parts, each with what it needs of the others.
 func (a *Agent) build() (err error) {
+	a.known = newKnownTime(filepath.Join(a.cfg.Data, "time"), a.clock.stamp, a.o.Log)
 	up, err := a.uplinkConfig()
 	if err != nil {
 		return err
@@ -145,6 +147,7 @@ func (a *Agent) build() (err error) {
 		{"uplink", a.uplink.Run},
 		{"alarm", a.journal.alarms.Run},
 		{"clock", a.watchClock},
+		{"time", a.known.run},
 		{"epoch", a.watchEpoch},
 		{"stats", a.measure},
 	}
