@@ -353,3 +353,32 @@ func TestTelemetryIsDurableAfterItsDelay(t *testing.T) {
 		}
 	})
 }
+
+// TestTelemetryRidesOnOtherCommits: telemetry that is half as old as it may
+// become goes to the disk with a record that is durable at once, and younger
+// one waits.
+func TestTelemetryRidesOnOtherCommits(t *testing.T) {
+	for _, lane := range report.Lanes()[:2] {
+		synctest.Test(t, func(t *testing.T) {
+			disk := newMemFS()
+			s := mustOpen(t, "/s", small(disk))
+			durable := func() int {
+				return len(readAllOf(t, mustOpen(t, "/s", small(disk.clone())), report.Telemetry))
+			}
+			mustAppend(t, s, report.Telemetry, 1)
+			time.Sleep(4 * time.Second)
+			mustAppend(t, s, lane, "too early")
+			synctest.Wait()
+			if n := durable(); n != 0 {
+				t.Errorf("%s: %d measurements after 4 s, want none", lane, n)
+			}
+			time.Sleep(2 * time.Second)
+			mustAppend(t, s, report.Telemetry, 2)
+			mustAppend(t, s, lane, "the disk is awake")
+			synctest.Wait()
+			if n := durable(); n != 2 {
+				t.Errorf("%s: %d measurements after 6 s, want both", lane, n)
+			}
+		})
+	}
+}
