@@ -10,6 +10,7 @@ require (
 	github.com/hashicorp/go-hclog v1.6.3
 	github.com/hashicorp/raft v1.8.0
 	github.com/hashicorp/raft-wal v0.4.0
+	github.com/klauspost/compress v1.20.3
 	github.com/pion/rtp v1.8.21
 	github.com/tidwall/wal v1.2.1
 	go.etcd.io/bbolt v1.5.0
