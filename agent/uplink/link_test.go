@@ -44,6 +44,40 @@ func TestLossOf30Percent(t *testing.T) {
 	}
 }
 
+// A link goes silent while nothing is on its way: no byte passes, nothing is
+// closed. With the figures of the field that is noticed within 20 s.
+func TestSilentLinkIsNoticedWhileIdle(t *testing.T) {
+	t.Parallel()
+	if !inNamespace(t) {
+		return
+	}
+	m := startMosquitto(t, "listener 18883 127.0.0.1") // its second port goes silent
+	c := startCentre(t, m.url(), nil)
+	store := newMemoryStore()
+	cfg := testConfig("mqtt://127.0.0.1:18883")
+	cfg.Tuning = Tuning{Linger: -1, BacklogDelay: -1} // else the defaults
+	u := startUplink(t, cfg, store)
+	last := fill(t, store, 2, 10, 10)
+	wantLanes(c, store, last, 10*time.Second)
+	<-time.After(time.Second) // nothing flies any more
+	nftDrop(t, "tcp dport 18883")
+	run(t, "nft", "add rule inet faults in tcp sport 18883 drop")
+	began := time.Now()
+	waitFor(t, 40*time.Second, "the loss is noticed", func() bool { return u.saw(stateLost, "") })
+	took := time.Since(began)
+	t.Logf("noticed after %v", took.Round(time.Millisecond))
+	if took > 20*time.Second {
+		t.Errorf("noticed after %v, want 20s", took)
+	}
+	if n := nftDropped(t); n == 0 {
+		t.Error("no packet was lost: the test tests nothing")
+	}
+	nftPass(t)
+	last[report.Complaint] = store.append(t, report.Complaint, 1)
+	u.Wake()
+	wantLanes(c, store, last, 20*time.Second)
+}
+
 // brokerHost is a broker in a network of its own, behind three cables.
 func brokerHost(t *testing.T) {
 	conf := filepath.Join(t.TempDir(), "mosquitto.conf")
