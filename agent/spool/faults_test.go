@@ -244,6 +244,38 @@ func TestMirrorAlone(t *testing.T) {
 	}
 }
 
+// TestMirrorOfSwappedFiles: files of the first storage stand under each other's
+// names, and one of them is damaged as well. The mirror has each record under
+// the old names: it mends the damage, and no good copy of it is overwritten.
+func TestMirrorOfSwappedFiles(t *testing.T) {
+	for page := int64(0); page < 4; page++ {
+		disk := newMemFS()
+		o := small(disk)
+		o.Mirror = "/m"
+		s := mustOpen(t, "/s", o)
+		const want = 9 // three segments of three pages
+		for i := range want {
+			mustAppend(t, s, report.Complaint, i)
+		}
+		_ = s.Close()
+		files := disk.dirs["/s/complaint"]
+		files["000001.seg"], files["000002.seg"], files["000003.seg"] = files["000002.seg"], files["000003.seg"], files["000001.seg"]
+		files["000002.seg"].pages[page] = nil
+		for range 2 { // the second finds what the first has left of the mirror
+			s = mustOpen(t, "/s", o)
+			got := readAllOf(t, s, report.Complaint)
+			checkLines(t, s, report.Complaint, got)
+			if len(got) != want {
+				t.Errorf("page %d: %d complaints, want %d", page, len(got), want)
+			}
+			if err := s.Close(); err != nil {
+				t.Fatal(err)
+			}
+			clear(disk.dirs["/s/complaint"]) // then only the mirror has them
+		}
+	}
+}
+
 // TestMirrorThatFails is pulled out and comes back.
 func TestMirrorThatFails(t *testing.T) {
 	disk := newMemFS()

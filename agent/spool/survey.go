@@ -186,8 +186,8 @@ func (s *Spool) keepOurs(sv *survey, first uint64) {
 				s.damage(report.Damage{Lane: l.name, Segment: f.info.Name, Bytes: f.size, Detail: f.err.Error() + "; it is left alone"})
 				return true
 			}
-			if f.err != nil {
-				return !s.rebuild(l, f)
+			if f.err != nil && !s.rebuild(l, f) {
+				return true
 			}
 			if f.epoch != s.epoch && f.epoch != s.formerEpoch() {
 				s.moveAside(l.name, l.dir, f.info, fmt.Sprintf("segment of another store, epoch %s", f.epoch))
@@ -218,6 +218,9 @@ func (s *Spool) keepOurs(sv *survey, first uint64) {
 			}
 			sv.reserved = max(sv.reserved, f.reserved)
 		}
+	}
+	if s.mirror != nil {
+		s.mirror.align(sv.lanes[0])
 	}
 }
 
@@ -274,15 +277,7 @@ func compare(a, b uint64) int {
 // rebuild finds out from its frames what a segment without a header is. False
 // when it is of no use.
 func (s *Spool) rebuild(l *lane, f *found) bool {
-	name := l.path(f.slot)
-	if l.name == report.Complaint && s.mirror != nil {
-		if h, err := readHeader(s.fs, s.mirror.path(f.slot)); err == nil && (h.epoch == s.epoch || h.epoch == s.formerEpoch()) && h.lane == l.name {
-			f.header, f.err = h, nil
-			s.writeHeader(l, f)
-			return true
-		}
-	}
-	file, err := s.fs.Open(name, false)
+	file, err := s.fs.Open(l.path(f.slot), false)
 	if err != nil {
 		s.damage(report.Damage{Lane: l.name, Segment: f.info.Name, Bytes: f.size, Detail: err.Error()})
 		return false
@@ -293,15 +288,17 @@ func (s *Spool) rebuild(l *lane, f *found) bool {
 	if !ok && s.formerEpoch() != 0 {
 		h, ok = guessHeader(data, s.formerEpoch())
 	}
+	if other, err := s.mirrorHeader(l, f.slot); err == nil && (!ok || other.id == h.id && other.lane == h.lane) {
+		f.header, f.err = other, nil
+		s.writeHeader(l, f)
+		return true
+	}
 	if ok {
 		// A file that was also cut short had the size of the others once.
-		h.size = max(l.size, (f.info.Size+pageSize-1)&^(pageSize-1))
+		h.size = max(s.lanes[laneNumber(h.lane)].size, (f.info.Size+pageSize-1)&^(pageSize-1))
 		f.header, f.err = h, nil
-		if h.lane == l.name {
-			s.writeHeader(l, f)
-			return true
-		}
-		return false // in a foreign directory and without its header: rare enough to leave
+		s.writeHeader(l, f)
+		return true
 	}
 	if len(data) >= pageSize && !allZero(data[headerSize:]) || len(data) < pageSize && !allZero(data) {
 		s.moveAside(l.name, l.dir, f.info, "no segment: no header and no record")
@@ -310,6 +307,19 @@ func (s *Spool) rebuild(l *lane, f *found) bool {
 	// Begun to be made when the power went, or zeroed: free, to be made anew.
 	f.header, f.err = header{lane: l.name, epoch: s.epoch}, nil
 	return true
+}
+
+// mirrorHeader is the header that the mirror has under the same name, of this
+// store and lane.
+func (s *Spool) mirrorHeader(l *lane, slot uint32) (header, error) {
+	if l.name != report.Complaint || s.mirror == nil {
+		return header{}, errNoHeader
+	}
+	h, err := readHeader(s.fs, s.mirror.path(slot))
+	if err == nil && (h.lane != l.name || h.epoch != s.epoch && h.epoch != s.formerEpoch()) {
+		return header{}, errNoHeader
+	}
+	return h, err
 }
 
 // guessHeader makes a header out of the frames of the newest life.
