@@ -25,8 +25,8 @@ demo: build ## camera, button, spool, broker, centre and its page, on this machi
 .PHONY: test
 test: tools ## every test, with the race detector; installs what it needs with apt
 	go test -race -timeout 20m $(TESTFLAGS) ./...
-	@echo "100,000 power cuts and 10,000 damaged spools, without the race detector, which makes them 20 times slower:"
-	go test -timeout 10m -run 'TestPowerCuts|TestDamagedSpools' $(TESTFLAGS) ./agent/spool
+	@echo "100,000 power cuts, 10,000 damaged spools and the labelled pictures, without the race detector, which makes them 3 to 20 times slower:"
+	go test -timeout 10m -run 'TestPowerCuts|TestDamagedSpools|TestSample|TestHealthyHours' $(TESTFLAGS) ./agent/spool ./agent/stream/picture/proof
 
 .PHONY: tools
 tools: # what the tests run against: brokers, ffmpeg, a browser, an emulated machine

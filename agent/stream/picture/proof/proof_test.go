@@ -23,8 +23,8 @@ const sampleSeed = 4
 // nothing found that is not there, every fault but one found, in its time. The
 // one is the clock that stops in a still picture at a constant bit rate.
 func TestSample(t *testing.T) {
-	if testing.Short() {
-		t.Skip("makes 30 clips")
+	if testing.Short() || underRace {
+		t.Skip("makes 30 clips; make test runs it without the race detector")
 	}
 	needFFmpeg(t)
 	clips := set(sampleSeed, 1./15)
@@ -74,8 +74,8 @@ var promised = map[string]float64{
 
 // TestHealthyHours shows two hours of a day, with the dusk, to a Judge.
 func TestHealthyHours(t *testing.T) {
-	if testing.Short() {
-		t.Skip("makes 1440 keyframes")
+	if testing.Short() || underRace {
+		t.Skip("makes 1440 keyframes; make test runs it without the race detector")
 	}
 	needFFmpeg(t)
 	d := days[2] // infrared from dusk on
