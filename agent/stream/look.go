@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -20,8 +21,15 @@ var (
 	errTooLarge   = fmt.Errorf("its keyframes have more than %d bytes, which is more than is kept", maxKeyframe)
 )
 
-// once is one look.
+// once is one look. A picture that makes it panic costs this camera its look,
+// and not the whole agent.
 func (l *looker) once(ctx context.Context) {
+	defer func() {
+		if r := recover(); r != nil {
+			l.log.Error("look failed", "err", r, "stack", string(debug.Stack()))
+			l.blind(report.PictureDecoderDown, "looking at it failed: %v", r)
+		}
+	}()
 	s := l.playing()
 	if s == nil {
 		return // the state says that it does not play

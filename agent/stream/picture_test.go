@@ -143,6 +143,20 @@ func TestWithoutFFmpeg(t *testing.T) {
 	out.wait(t, "checked", 0, checked)
 }
 
+// TestPanicInALook costs one camera its look, and not the whole agent.
+func TestPanicInALook(t *testing.T) {
+	w := &Watcher{
+		cfg: Config{Now: time.Now, Picture: PictureConfig{Eye: NewEye("", slog.New(slog.DiscardHandler))}},
+		log: slog.New(slog.DiscardHandler), board: newBoard("gate", "", newRecord(), time.Now),
+		session: &session{meter: newMeter(MJPEG, 90000, time.Now()), found: found{codec: MJPEG}}, // without a tap
+	}
+	l := newLooker(w)
+	l.once(t.Context())
+	if s := l.view.state; s.Checked || s.Reason != report.PictureDecoderDown || !strings.Contains(s.Detail, "nil pointer") {
+		t.Errorf("%+v", s)
+	}
+}
+
 // TestPictureOff: it is said, and nothing looked at.
 func TestPictureOff(t *testing.T) {
 	e := eye(t, "")

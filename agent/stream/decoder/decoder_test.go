@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"image"
 	"image/jpeg"
+	"io"
 	"log/slog"
 	"os"
 	"os/exec"
@@ -633,5 +634,19 @@ func TestStill(t *testing.T) {
 func TestTidy(t *testing.T) {
 	if got, want := tidy("[h264 @ 0x55bcbf1ace40] no frame!\nError \xff\n"), "h264: no frame!; Error ?;"; got != want {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+// TestPanicInJPEG: a file that makes the library panic is garbage, and no end of
+// the agent.
+func TestPanicInJPEG(t *testing.T) {
+	var file bytes.Buffer
+	if err := jpeg.Encode(&file, image.NewGray(image.Rect(0, 0, 16, 16)), nil); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { decodeJPEG = jpeg.Decode }()
+	decodeJPEG = func(io.Reader) (image.Image, error) { panic("index out of range") }
+	if img, err := DecodeJPEG(file.Bytes()); img != nil || !errors.As(err, new(*RefusedError)) {
+		t.Errorf("%v, %v", img, err)
 	}
 }

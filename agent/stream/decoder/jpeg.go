@@ -18,6 +18,8 @@ const (
 	maxHeaderMarker = 64 // segments before the frame header
 )
 
+var decodeJPEG = jpeg.Decode // a test makes it panic
+
 // runJPEG serves JPEGs, one at a time as well: a 4K one takes 25 MB.
 func (d *Decoder) runJPEG(ctx context.Context) {
 	serve(ctx, d.jpegs, func() {}, func(_ context.Context, k Keyframe) (Answer, error) {
@@ -32,8 +34,13 @@ func (d *Decoder) runJPEG(ctx context.Context) {
 }
 
 // DecodeJPEG decodes a JPEG of a camera. It looks at the size first. The error
-// is a RefusedError.
-func DecodeJPEG(data []byte) (*image.YCbCr, error) {
+// is a RefusedError, also when the file makes the library panic.
+func DecodeJPEG(data []byte) (picture *image.YCbCr, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			picture, err = nil, &RefusedError{fmt.Sprintf("a JPEG that can't be read: %v", r)}
+		}
+	}()
 	refuse := func(format string, args ...any) (*image.YCbCr, error) {
 		return nil, &RefusedError{fmt.Sprintf(format, args...)}
 	}
@@ -48,7 +55,7 @@ func DecodeJPEG(data []byte) (*image.YCbCr, error) {
 	if c.Width <= 0 || c.Height <= 0 || c.Width > most/c.Height {
 		return refuse("a JPEG of %dx%d; at most %d pixels are decoded", c.Width, c.Height, most)
 	}
-	img, err := jpeg.Decode(bytes.NewReader(data))
+	img, err := decodeJPEG(bytes.NewReader(data))
 	if err != nil {
 		return refuse("damaged JPEG: %v", err)
 	}
