@@ -54,7 +54,8 @@ func (l *laneCursor) first() uint64 {
 }
 
 // encodeSlot returns a page. A cursor that does not fit into it forgets reported
-// holes, the oldest first: they may be reported twice then.
+// holes, the oldest first: they may be reported twice then. At last it forgets
+// what the mirror lacks: those copies are not made whole after a restart.
 func encodeSlot(gen uint64, c cursors) ([]byte, error) {
 	body, err := json.Marshal(c)
 	for err == nil && slotHead+len(body) > pageSize {
@@ -76,19 +77,30 @@ func encodeSlot(gen uint64, c cursors) ([]byte, error) {
 	return b[:pageSize], nil
 }
 
-// forget shortens the longest list of reported holes by one.
+// forget shortens the longest list of reported holes by one, those of an old
+// epoch last; then the list of what the mirror lacks.
 func (c *cursors) forget() bool {
-	var most *laneCursor
-	for _, l := range c.Lanes {
-		if most == nil || len(l.Known) > len(most.Known) {
-			most = l
+	of := []map[report.Lane]*laneCursor{c.Lanes}
+	if c.Renew != nil {
+		of = append(of, c.Renew.Lanes)
+	}
+	for _, lanes := range of {
+		var most *laneCursor
+		for _, l := range lanes {
+			if most == nil || len(l.Known) > len(most.Known) {
+				most = l
+			}
+		}
+		if most != nil && len(most.Known) > 0 {
+			most.Known = most.Known[1:]
+			return true
 		}
 	}
-	if most == nil || len(most.Known) == 0 {
-		return false
+	if n := len(c.Behind); n > 0 {
+		c.Behind = c.Behind[:n-1]
+		return true
 	}
-	most.Known = most.Known[1:]
-	return true
+	return false
 }
 
 // tearable tells whether a slot that is not valid may be one that a power cut
