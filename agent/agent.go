@@ -39,7 +39,7 @@ type Options struct {
 	Version string
 	Log     *slog.Logger
 
-	NewEpoch bool // the run before ended with ErrNewEpoch
+	NewEpochs int // runs of this process that ended with ErrNewEpoch
 }
 
 // Agent is one device. Run may be called once.

@@ -19,9 +19,11 @@ const (
 	gatherForks = time.Second
 	// retryEpoch is the pause after the disk refused the wish.
 	retryEpoch = 30 * time.Second
-	// epochEvery is the least time between two new epochs: the centre keeps 64
-	// of a device, and nothing that puts copies back is in a hurry.
-	epochEvery = time.Hour
+	// epochEvery is the least time between two new epochs, and twice as long
+	// after each: the centre keeps 64 of a device, and whoever speaks in its name
+	// could use them up in three days. Nothing that puts copies back is in a hurry.
+	epochEvery  = time.Hour
+	epochDouble = 10 // times, to 43 days
 )
 
 // forkOf tells up to which number the centre has records that are not ours; 0
@@ -31,6 +33,15 @@ func forkOf(r uplink.AckRefused) uint64 {
 		return 0 // of another store, or of a gap: it says nothing of what the centre has
 	}
 	return max(r.Ack.Seq, r.Ack.Held)
+}
+
+// epochPause is how long after a start no new epoch begins, when so many runs
+// before ended for one.
+func epochPause(runs int) time.Duration {
+	if runs < 1 {
+		return 0
+	}
+	return epochEvery << min(runs-1, epochDouble)
 }
 
 // forked passes on what a refused receipt tells. It does not block.
@@ -49,10 +60,7 @@ func (a *Agent) forked(r uplink.AckRefused) {
 func (a *Agent) watchEpoch(ctx context.Context) error {
 	held := map[report.Lane]uint64{}
 	var due <-chan time.Time
-	earliest := a.since
-	if a.o.NewEpoch {
-		earliest = earliest.Add(epochEvery)
-	}
+	earliest := a.since.Add(epochPause(a.o.NewEpochs))
 	for {
 		select {
 		case <-ctx.Done():

@@ -52,7 +52,7 @@ func runRun(ctx context.Context, e env, args []string) int {
 	err := runAgent(ctx, cfg, opts)
 	for errors.Is(err, agent.ErrNewEpoch) && ctx.Err() == nil {
 		log.Warn("agent starts again", "part", "agent", "err", err)
-		opts.NewEpoch = true
+		opts.NewEpochs++
 		err = runAgent(ctx, cfg, opts)
 	}
 	if err != nil {
