@@ -200,6 +200,7 @@ func (s *Spool) settleEpoch() {
 		return
 	}
 	for _, l := range s.lanes {
+		l.shrink() // a file less costs less than one made anew
 		l.rehead()
 	}
 	s.log.Warn("new epoch settled", "was", s.renewal.Epoch, "epoch", s.epoch, "moved", s.renewal.Moved)
