@@ -96,11 +96,11 @@ func (e *RefusedError) Error() string { return "keyframe refused: " + e.Detail }
 type BrokeError struct {
 	Err   error
 	Until time.Time
-	Times int // in succession
+	Times int // since the camera was good for half an hour
 }
 
 func (e *BrokeError) Error() string {
-	return fmt.Sprintf("the decoder broke over this camera's keyframe (%d times in succession): %v", e.Times, e.Err)
+	return fmt.Sprintf("the decoder broke over this camera's keyframe (%d times of late): %v", e.Times, e.Err)
 }
 func (e *BrokeError) Unwrap() error { return e.Err }
 
@@ -111,7 +111,7 @@ type QuarantineError struct {
 }
 
 func (e *QuarantineError) Error() string {
-	return fmt.Sprintf("this camera's keyframes broke the decoder %d times in succession; it is not looked at until %s", e.Times, e.Until.UTC().Format(time.TimeOnly))
+	return fmt.Sprintf("this camera's keyframes broke the decoder %d times of late; it is not looked at until %s", e.Times, e.Until.UTC().Format(time.TimeOnly))
 }
 
 // DownError says that there is no decoder now; another is started at Retry.

@@ -650,3 +650,22 @@ func TestPanicInJPEG(t *testing.T) {
 		t.Errorf("%v, %v", img, err)
 	}
 }
+
+// TestQuarantineIsNotShaken: a camera that sends a good picture after each that
+// breaks the decoder waits as long as one that does not; it is forgiven once it
+// was good for long.
+func TestQuarantineIsNotShaken(t *testing.T) {
+	f := newFamily(H264, Options{Log: slog.New(slog.DiscardHandler)})
+	at, broken := time.Unix(0, 0), 0
+	for end := at.Add(24 * time.Hour); at.Before(end); at = at.Add(5 * time.Second) {
+		at = f.struck("evil", at).Until
+		f.forgive("evil", at)
+		broken++
+	}
+	if broken > 55 {
+		t.Errorf("it broke the decoder %d times in a day, want one time in half an hour", broken)
+	}
+	if f.forgive("evil", at.Add(lastQuarantine)); len(f.strike) != 0 {
+		t.Error("it is never forgiven")
+	}
+}

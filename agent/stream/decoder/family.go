@@ -29,7 +29,7 @@ type family struct {
 	fails  int    // processes that failed since the last answer
 	why    error  // the newest failure
 	retry  time.Time
-	strike map[string]QuarantineError // by camera; those that have a clean record are not in it
+	strike map[string]QuarantineError // by camera; those that were good for long are not in it
 	style  int                        // of the options that this ffmpeg knows
 }
 
@@ -70,7 +70,7 @@ func (f *family) look(ctx context.Context, k Keyframe) (Answer, error) {
 	switch {
 	case err == nil || errors.As(err, &refused):
 		f.fails = 0
-		delete(f.strike, k.Camera)
+		f.forgive(k.Camera, time.Now())
 		return answer, err
 	case ctx.Err() != nil:
 		return Answer{}, ctx.Err()
@@ -81,12 +81,27 @@ func (f *family) look(ctx context.Context, k Keyframe) (Answer, error) {
 	if errors.Is(err, errShifted) {
 		return Answer{}, &DownError{err, f.retry} // not this camera's doing
 	}
-	s := f.strike[k.Camera]
-	s.Times++
-	s.Until = time.Now().Add(pause(firstQuarantine, s.Times, lastQuarantine))
-	f.strike[k.Camera] = s
+	s := f.struck(k.Camera, time.Now())
 	f.log.Warn("keyframe broke the decoder", "stream", k.Camera, "bytes", len(k.Unit), "times", s.Times, "err", err)
 	return Answer{}, &BrokeError{Err: err, Until: s.Until, Times: s.Times}
+}
+
+// struck notes that a camera broke a process.
+func (f *family) struck(camera string, now time.Time) QuarantineError {
+	s := f.strike[camera]
+	s.Times++
+	s.Until = now.Add(pause(firstQuarantine, s.Times, lastQuarantine))
+	f.strike[camera] = s
+	return s
+}
+
+// forgive forgets that, once the camera has been good for as long as the longest
+// quarantine: one that sends a good picture in between would break the decoder
+// of all each half minute.
+func (f *family) forgive(camera string, now time.Time) {
+	if s, ok := f.strike[camera]; ok && now.Sub(s.Until) >= lastQuarantine {
+		delete(f.strike, camera)
+	}
 }
 
 // ready sees to it that there is a process that decodes.
