@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"time"
@@ -99,6 +100,8 @@ func (c *wire) open() error {
 		return err
 	case errors.Is(cause, errPacket), errors.Is(cause, errPahoStopped): // paho gave up, not the network
 		return &linkError{kind: failProtocol, err: cause}
+	case errors.Is(cause, io.EOF): // a reset is a broker that died
+		return &linkError{kind: failTurnedAway, err: cause}
 	}
 	return fmt.Errorf("MQTT handshake: %w", cause)
 }

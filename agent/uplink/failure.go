@@ -33,6 +33,7 @@ const (
 	failUnavailable         // CONNACK 3
 	failVersion             // CONNACK 1
 	failProtocol            // not MQTT, or a packet that we refuse
+	failTurnedAway          // closed in order, before the CONNACK
 	failTakeover            // closed again and again right after the CONNACK
 	failDenied              // closed again and again at the first record
 	failOrdered             // we ended it ourselves: fail-back, new certificate
@@ -58,6 +59,7 @@ var failureTable = map[failure]struct {
 	failUnavailable: {"unavailable", "the broker says that it is unavailable", 5},
 	failVersion:     {"version", "the broker does not speak MQTT 3.1.1", 30},
 	failProtocol:    {"protocol", "what answers is no MQTT broker that we understand", 10},
+	failTurnedAway:  {"turned_away", "the broker closes the connection before it answers; it may have all the connections that it allows, or want TLS", 5},
 	failTakeover:    {"takeover", "the broker closes the connection right after each connect: a second client seems to use this device's name", 20},
 	failDenied:      {"denied", "the broker closes the connection whenever a record is sent: its ACL seems to deny this device its own branch", 30},
 	failOrdered:     {"ordered", "ended by the device itself", 1},

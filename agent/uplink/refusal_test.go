@@ -1,6 +1,7 @@
 package uplink
 
 import (
+	"errors"
 	"io"
 	"net"
 	"sync"
@@ -82,4 +83,51 @@ func TestAnswersNothing(t *testing.T) {
 	cfg.Tuning.ConnectLimit = 300 * time.Millisecond
 	u := startUplink(t, cfg, newMemoryStore())
 	waitFor(t, 5*time.Second, "lost", func() bool { return u.saw(stateLost, "nobody answers") })
+}
+
+// A broker that has all the connections that it allows closes the next one
+// without a word. It is named, asked seldom, and taken when it has room.
+func TestBrokerHasNoRoomForAnother(t *testing.T) {
+	t.Parallel()
+	m := startMosquitto(t, "max_connections 1")
+	var others []net.Conn
+	for full := false; !full; { // Mosquitto 2.0.11 counts one too few after our look whether it listens
+		other, err := net.Dial("tcp", m.addr())
+		if err != nil || len(others) > 9 {
+			t.Fatalf("%d connections, and there is room: %v", len(others), err)
+		}
+		defer other.Close()
+		_ = other.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
+		_, err = other.Read(make([]byte, 1))
+		full = errors.Is(err, io.EOF)
+		others = append(others, other)
+	}
+	u := startUplink(t, testConfig(m.url()), newMemoryStore())
+	waitFor(t, 10*time.Second, "turned away", func() bool { return u.saw(stateLost, failTurnedAway.words()) })
+	for _, other := range others {
+		_ = other.Close()
+	}
+	waitFor(t, 10*time.Second, "connected when there is room", func() bool { return u.Status().Connected })
+}
+
+// Each kind of refusal has words of its own and its own first wait.
+func TestEachRefusalHasItsWordsAndItsPatience(t *testing.T) {
+	words := map[string]failure{}
+	for kind, row := range failureTable {
+		if kind == failNone {
+			continue
+		}
+		if other, taken := words[row.words]; taken || row.words == "" {
+			t.Errorf("%v says %q, as %v does", kind, row.words, other)
+		}
+		words[row.words] = kind
+		b := backoff{base: time.Second, cap: 5 * time.Minute, jitter: uniform}
+		first := b.next(kind)
+		if least := row.patience * time.Second; first < least || first > 3*least {
+			t.Errorf("%v: first wait %v, want %v to %v", kind, first, least, 3*least)
+		}
+		if kind.refused() && row.patience < 5 {
+			t.Errorf("%v: a person must mend it, and it is asked again after %v", kind, first)
+		}
+	}
 }
