@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
+	"time"
 )
 
 // Exit statuses.
@@ -42,10 +43,16 @@ var commands = []command{
 
 func main() { os.Exit(program()) }
 
-// program ends in order at the first SIGINT or SIGTERM; the second one kills.
+// sameSignal is how long after the first signal another one is still the same
+// wish: timeout(1) and a closing terminal send one to the program and one to its
+// group.
+const sameSignal = time.Second
+
+// program ends in order at the first SIGINT or SIGTERM; one that comes more than
+// sameSignal later kills.
 func program() int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	context.AfterFunc(ctx, stop)
+	context.AfterFunc(ctx, func() { time.AfterFunc(sameSignal, stop) })
 	return dispatch(ctx, env{os.Stdin, os.Stdout, os.Stderr}, commands, os.Args[1:])
 }

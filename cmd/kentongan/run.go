@@ -15,8 +15,8 @@ const configFile = "/etc/kentongan/kentongan.yaml"
 
 const runUsage = `kentongan run [--config FILE] [--log-format text|json]
 
-Runs the agent until SIGINT or SIGTERM, and then ends in order; a second signal
-ends it at once. It logs to standard error, at the level that the configuration
+Runs the agent until SIGINT or SIGTERM, and then ends in order; a second signal,
+a second or more later, ends it at once. It logs to standard error, at the level that the configuration
 says.
 
 Options:

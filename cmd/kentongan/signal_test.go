@@ -17,8 +17,8 @@ import (
 // machine starts in about 2 s.
 const signalDeadline = 60 * time.Second
 
-// term FILE TEXT PROGRAM ARGS... runs a program, sends SIGTERM as soon as a
-// line with TEXT stands on its standard error, wants exit status 0, and writes
+// term FILE TEXT PROGRAM ARGS... runs a program, sends SIGTERM, twice, as soon as
+// a line with TEXT stands on its standard error, wants exit status 0, and writes
 // that standard error into FILE.
 func term(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 {
@@ -39,7 +39,9 @@ func term(ts *testscript.TestScript, neg bool, args []string) {
 	for lines.Scan() {
 		if !sent && strings.Contains(lines.Text(), args[1]) {
 			sent = true
-			ts.Check(c.Process.Signal(syscall.SIGTERM))
+			for range 2 { // as timeout(1) does
+				ts.Check(c.Process.Signal(syscall.SIGTERM))
+			}
 		}
 	}
 	err = c.Wait()
