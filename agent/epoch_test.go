@@ -15,7 +15,7 @@ func TestNewEpochsBecomeRare(t *testing.T) {
 	for runs := range 64 {
 		took += epochPause(runs)
 	}
-	if year := 365 * 24 * time.Hour; took < 5*year || epochPause(1 << 30) > year {
-		t.Errorf("64 epochs in %v, the longest pause %v", took, epochPause(1 << 30))
+	if year := 365 * 24 * time.Hour; took < 5*year || epochPause(1<<30) > year {
+		t.Errorf("64 epochs in %v, the longest pause %v", took, epochPause(1<<30))
 	}
 }
