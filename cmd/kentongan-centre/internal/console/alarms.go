@@ -34,15 +34,16 @@ func (a alarmView) Kind() string {
 
 // Name is the source without its kind.
 func (a alarmView) Name() string {
-	_, name, _ := strings.Cut(a.Source, "/")
-	return name
+	if a.Kind() == a.Source {
+		return ""
+	}
+	return named(a.Source)
 }
 
 // Members are the names of what it explains.
 func (a alarmView) Members() (names []string) {
 	for _, s := range a.Hides {
-		_, name, _ := strings.Cut(s, "/")
-		names = append(names, name)
+		names = append(names, named(s))
 	}
 	return names
 }

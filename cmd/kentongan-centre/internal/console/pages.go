@@ -126,13 +126,13 @@ func (c *Console) cards(ctx context.Context) ([]deviceCard, error) {
 	return cards, nil
 }
 
-func (o overviewPage) Bad() int    { return o.Silent + o.Failed }
+func (o overviewPage) Bad() int    { return o.Silent + o.Failed + o.Unusable }
 func (o overviewPage) Empty() bool { return o.Devices == 0 }
 func (o overviewPage) Whole() bool { return o.Missing == 0 && o.Conflicts == 0 }
 
 // Rest is the streams that nobody can tell the state of: they are starting, or
 // their device is offline.
-func (o overviewPage) Rest() int { return o.Streams - o.Playing - o.Bad() }
+func (o overviewPage) Rest() int { return o.Streams - o.Playing - o.Silent - o.Failed }
 
 func (c *Console) overview(w http.ResponseWriter, r *http.Request) {
 	now := c.cfg.Now().In(wib)

@@ -35,6 +35,7 @@ var pageTexts = map[string][2]string{
 	"f.playing":    {"Kamera menayangkan", "Cameras playing"},
 	"f.bad":        {"Kamera bermasalah", "Cameras in trouble"},
 	"f.trouble":    {"bermasalah", "in trouble"},
+	"f.unusable":   {"tak terpakai", "unusable"},
 	"f.today":      {"Pengaduan hari ini", "Complaints today"},
 	"f.all":        {"seluruhnya", "in all"},
 	"f.missing":    {"Nomor hilang", "Missing numbers"},

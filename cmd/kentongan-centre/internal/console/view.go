@@ -37,6 +37,7 @@ func (c *Console) functions(lang string) template.FuncMap {
 		"bits":    func(n int64) string { return decimal(lang, bitText(n)) },
 		"many":    func(n uint64, key string) string { return many(lang, n, key) },
 		"upper":   capital,
+		"named":   named,
 		"fps":     func(f float64) string { return decimal(lang, strconv.FormatFloat(f, 'f', 1, 64)) },
 		"frame":   func(ms int64) string { return frameText(lang, ms) },
 		"tone":    tone,
@@ -123,6 +124,14 @@ func tone(state string) string {
 		return "warn"
 	}
 	return "idle"
+}
+
+// named is a source without its kind: lobby of stream/lobby; device as it is.
+func named(source string) string {
+	if _, name, ok := strings.Cut(source, "/"); ok {
+		return name
+	}
+	return source
 }
 
 // number writes 12345 as 12.345 (id) or 12,345 (en).

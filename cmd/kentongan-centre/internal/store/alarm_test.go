@@ -397,3 +397,42 @@ func TestPictures(t *testing.T) {
 		})
 	}
 }
+
+// A camera that plays a black picture is not one of those that are well.
+func TestPlayingIsNotEnough(t *testing.T) {
+	d := newAlarmDevice(t)
+	check := func(when, alarm string, unusable int) {
+		t.Helper()
+		list, err := d.s.Streams(t.Context(), "cam-1")
+		if err != nil || len(list) != 1 {
+			t.Fatalf("%s: %d streams, %v", when, len(list), err)
+		}
+		o, err := d.s.Overview(t.Context(), d.at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dev, err := d.s.Devices(t.Context(), "cam-1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if list[0].Alarm != alarm || o.Unusable != unusable || dev[0].Bad != unusable {
+			t.Errorf("%s: alarm %q, %d unusable, %d bad; want %q, %d", when, list[0].Alarm, o.Unusable, dev[0].Bad, alarm, unusable)
+		}
+	}
+	d.arrive(Arrival{Stream: &report.StreamState{Name: "gate", State: "playing", Since: d.at}})
+	check("plays", "", 0)
+	drift := anAlarm("w", 1, report.AlarmRaised)
+	drift.Condition, drift.Severity = "gop", report.Warning
+	d.event(report.KindAlarm, drift)
+	check("a warning", "gop", 0)
+	black := anAlarm("b", 2, report.AlarmRaised)
+	black.Condition = "black"
+	d.event(report.KindAlarm, black)
+	check("black", "black", 1)
+	d.arrive(Arrival{State: &report.DeviceState{V: 1, State: report.Offline, Session: "b.1", Epoch: 1}})
+	check("nobody knows", "", 0)
+	d.arrive(Arrival{State: &report.DeviceState{V: 1, State: report.Online, Session: "b.2", Epoch: 1}})
+	black.N, black.State = 3, report.AlarmCleared
+	d.event(report.KindAlarm, black)
+	check("light again", "gop", 0)
+}

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"kentongan/agent/report"
@@ -41,6 +42,11 @@ type Stream struct {
 	Doc     *report.StreamState `json:"report,omitempty"`
 	Stats   *report.StreamStats `json:"stats,omitempty"`
 	StatsAt *time.Time          `json:"stats_at,omitempty"`
+
+	// The gravest alarm that stands for it; "" is none, or nobody knows because
+	// the device is offline.
+	Alarm    string `json:"alarm,omitempty"` // condition
+	Severity string `json:"severity,omitempty"`
 }
 
 // Lane is the account of one lane of one store of one device. See the package
@@ -141,20 +147,26 @@ func (s *Store) FirstDevices(ctx context.Context, id string, limit int) ([]Devic
 	}, `SELECT d.id, d.state, d.since_at, d.first_at, d.seen_at, d.birth,
 			(SELECT count(*) FROM stream s WHERE s.device = d.id),
 			(SELECT count(*) FROM stream s WHERE s.device = d.id AND s.state = 'playing' AND d.state = 'online'),
-			(SELECT count(*) FROM stream s WHERE s.device = d.id AND s.state IN ('silent', 'failed') AND d.state = 'online'),
+			(SELECT count(*) FROM stream s WHERE s.device = d.id AND (s.state IN ('silent', 'failed') OR `+unusable+`) AND d.state = 'online'),
 			(SELECT count(*) FROM complaint c WHERE c.device = d.id)
 		FROM device d WHERE ? = '' OR d.id = ? ORDER BY d.state = 'offline' DESC, d.id LIMIT ?`, id, id, limit)
 }
+
+// unusable is true of a stream s that plays, and yet shows nothing that is of
+// use: a grave alarm says that its picture is black, frozen or moved.
+const unusable = `(s.state = 'playing' AND EXISTS (SELECT 1 FROM alarm a
+	WHERE a.device = s.device AND a.source = 'stream/' || s.name AND a.ended_at = 0 AND a.severity IN ('critical', 'major')))`
 
 // Streams lists the streams of a device, or of all when it is "".
 func (s *Store) Streams(ctx context.Context, device string) ([]Stream, error) {
 	return collect(ctx, s.read, "streams", func(r *sql.Rows) (Stream, error) {
 		var st Stream
 		var since, statsAt int64
-		var doc, stats string
-		if err := r.Scan(&st.Device, &st.Online, &st.Name, &st.State, &st.Class, &since, &doc, &stats, &statsAt); err != nil {
+		var doc, stats, alarm string
+		if err := r.Scan(&st.Device, &st.Online, &st.Name, &st.State, &st.Class, &since, &doc, &stats, &statsAt, &alarm); err != nil {
 			return st, err
 		}
+		st.Severity, st.Alarm, _ = strings.Cut(alarm, " ")
 		st.Since, st.StatsAt = whenSet(since), whenSet(statsAt)
 		if st.State == "" {
 			st.State = "unknown"
@@ -170,7 +182,9 @@ func (s *Store) Streams(ctx context.Context, device string) ([]Stream, error) {
 			}
 		}
 		return st, nil
-	}, `SELECT s.device, coalesce(d.state = 'online', 0), s.name, s.state, s.class, s.since_at, s.doc, s.stats, s.stats_at
+	}, `SELECT s.device, coalesce(d.state = 'online', 0), s.name, s.state, s.class, s.since_at, s.doc, s.stats, s.stats_at,
+			coalesce((SELECT a.severity || ' ' || a.condition FROM alarm a WHERE d.state = 'online' AND a.device = s.device AND a.source = 'stream/' || s.name AND a.ended_at = 0
+				ORDER BY instr('critical major    minor    warning', a.severity), a.raised_at LIMIT 1), '')
 		FROM stream s LEFT JOIN device d ON d.id = s.device
 		WHERE ? = '' OR s.device = ? ORDER BY s.device, s.name`, device, device)
 }

@@ -15,6 +15,7 @@ type Overview struct {
 	Devices, Online, Offline  int
 	Streams, Playing          int
 	Silent, Failed            int
+	Unusable                  int // of those that play
 	Complaints                int // all
 	ComplaintsToday           int // received since the given moment
 	Records                   uint64
@@ -33,14 +34,15 @@ func (s *Store) Overview(ctx context.Context, today time.Time) (Overview, error)
 	row := s.read.QueryRowContext(ctx, `SELECT
 		(SELECT count(*) FROM complaint), (SELECT count(*) FROM complaint WHERE received_at >= ?),
 		(SELECT received_at FROM complaint ORDER BY id DESC LIMIT 1),
-		d.n, d.online, d.offline, d.seen, s.n, s.playing, s.silent, s.failed, l.*, h.*
+		d.n, d.online, d.offline, d.seen, s.n, s.playing, s.silent, s.failed, s.unusable, l.*, h.*
 	FROM (SELECT count(*) AS n, coalesce(sum(state = 'online'), 0) AS online, coalesce(sum(state = 'offline'), 0) AS offline, max(seen_at) AS seen FROM device) d,
 		(SELECT count(*) AS n, coalesce(sum(s.state = 'playing' AND d.state = 'online'), 0) AS playing, coalesce(sum(s.state = 'silent' AND d.state = 'online'), 0) AS silent,
-			coalesce(sum(s.state = 'failed' AND d.state = 'online'), 0) AS failed FROM stream s LEFT JOIN device d ON d.id = s.device) s,
+			coalesce(sum(s.state = 'failed' AND d.state = 'online'), 0) AS failed,
+			coalesce(sum(`+unusable+` AND d.state = 'online'), 0) AS unusable FROM stream s LEFT JOIN device d ON d.id = s.device) s,
 		(SELECT coalesce(sum(received), 0), coalesce(sum(duplicates), 0), coalesce(sum(conflicts), 0), coalesce(sum(top), 0), coalesce(sum(next - 1 - top), 0) FROM lane) l,
 		(SELECT coalesce(sum(h.to_seq - h.from_seq + 1), 0), coalesce(sum(CASE WHEN h.from_seq < l.first THEN min(h.to_seq, l.first - 1) - h.from_seq + 1 END), 0)
 			FROM hole h JOIN lane l ON l.id = h.lane_id) h`, today.UnixMilli())
-	if err := row.Scan(&o.Complaints, &o.ComplaintsToday, &newest, &o.Devices, &o.Online, &o.Offline, &seen, &o.Streams, &o.Playing, &o.Silent, &o.Failed,
+	if err := row.Scan(&o.Complaints, &o.ComplaintsToday, &newest, &o.Devices, &o.Online, &o.Offline, &seen, &o.Streams, &o.Playing, &o.Silent, &o.Failed, &o.Unusable,
 		&o.Records, &o.Duplicates, &o.Conflicts, &top, &unsent, &holes, &o.Missing); err != nil {
 		return o, fmt.Errorf("read overview: %w", err)
 	}
