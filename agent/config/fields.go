@@ -120,14 +120,14 @@ func (s *Stream) fields(dir string) []field {
 			says("SHA-256 of the camera's own certificate (rtsps), 64 hex digits: for cameras that signed it themselves."),
 		duration("silent_after", &s.SilentAfter, time.Second, 10*time.Minute).defaults("10s").
 			says("Time without a picture after which the stream is silent."),
-		subAddress(&s.SubURL).says("Where the camera's smaller stream is. Watching it instead costs a fraction of the traffic."),
+		sameUser("sub_url", &s.SubURL, rtspURL).says("Where the camera's smaller stream is. Watching it instead costs a fraction of the traffic."),
 		oneOf("watch", &s.Watch, WatchMain, WatchSub, WatchBoth).
 			says("Which stream tells the camera's health: main is url, sub is sub_url, both makes a second stream called NAME_sub. Without it sub where there is a sub_url."),
 		mapping("expect", s.Expect.fields()).says("What the stream at url should be. What is left out is not checked."),
 		mapping("sub_expect", s.SubExpect.fields()).says("What the stream at sub_url should be."),
 		mapping("recovery", s.Recovery.fields()).says("What the device may do about a camera that has failed by itself, beyond asking it again over another connection or transport."),
 		mapping("onvif", s.ONVIF.fields()).says("What the camera may be asked for over ONVIF; `kentongan discover` finds cameras that speak it."),
-		snapshotAddress(&s.SnapshotURL).
+		sameUser("snapshot_url", &s.SnapshotURL, snapshotURL).
 			says("Where the camera gives single JPEGs. It is asked, with the stream's user name, where the stream's own keyframes can't be decoded."),
 		mapping("picture", s.Picture.fields()).says("How this camera's picture is looked at."),
 		list("privacy_masks", &s.PrivacyMasks, (*Rect).fields).

@@ -1,7 +1,6 @@
 package config
 
 import (
-	"errors"
 	"fmt"
 	"path/filepath"
 	"time"
@@ -91,26 +90,6 @@ func checkFFmpeg(s string) error {
 }
 
 var snapshotURL = urlKind{[]string{"http", "https"}, map[string]string{"http": "80", "https": "443"}, "http://HOST/PATH", false}
-
-// snapshotAddress is where a camera gives single JPEGs. The stream's own user
-// name goes there; a second one would not be the same camera.
-func snapshotAddress(to *string) field {
-	var user userinfo
-	f := address("snapshot_url", to, &user, snapshotURL)
-	set := f.set
-	f.set = func(s string) error {
-		user = userinfo{}
-		if err := set(s); err != nil {
-			return err
-		}
-		if user.given {
-			*to = ""
-			return errors.New("holds a user name; the stream's username and password are used here too, so take them out of this one")
-		}
-		return nil
-	}
-	return f
-}
 
 // checkRects sees to it that masks lie in the picture.
 func (d *decoder) checkRects(path string, rects []Rect) {

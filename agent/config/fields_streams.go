@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -120,10 +121,11 @@ func (w *warner) subStreams() {
 	}
 }
 
-// subAddress is sub_url: the stream's own user name goes there too.
-func subAddress(to *string) field {
+// sameUser is another address of a camera: the stream's own user name goes there
+// too, since a second one would not be the same camera.
+func sameUser(key string, to *string, kind urlKind) field {
 	var user userinfo
-	f := address("sub_url", to, &user, rtspURL)
+	f := address(key, to, &user, kind)
 	set := f.set
 	f.set = func(s string) error {
 		user = userinfo{}
@@ -132,7 +134,7 @@ func subAddress(to *string) field {
 		}
 		if user.given {
 			*to = ""
-			return fmt.Errorf("holds a user name; the stream's username and password are used here too, so take them out of this one")
+			return errors.New("holds a user name; the stream's username and password are used here too, so take them out of this one")
 		}
 		return nil
 	}
