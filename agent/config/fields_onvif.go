@@ -15,4 +15,3 @@ func (o *ONVIF) fields() []field {
 }
 
 var onvifURL = urlKind{[]string{"http", "https"}, map[string]string{"http": "80", "https": "443"}, "http://HOST/onvif/device_service", false}
-
