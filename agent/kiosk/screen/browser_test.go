@@ -12,8 +12,17 @@ import (
 	"time"
 
 	"kentongan/agent/kiosk"
+	"kentongan/agent/kiosk/screen/chromium"
 	"kentongan/agent/report"
 )
+
+// patience is how long a test waits for what has to happen on a busy machine.
+const patience = 30 * time.Second
+
+// browser is a Chromium, with what these tests do in it.
+type browser struct{ *chromium.Browser }
+
+func startChromium(t *testing.T) *browser { return &browser{chromium.Start(t)} }
 
 // With -screens DIR the page is also kept as pictures:
 // go test ./agent/kiosk/screen -run Browser -screens DIR
@@ -97,42 +106,42 @@ func TestBrowserShowsEachState(t *testing.T) {
 	srv, k := serve(t, nil)
 	b := startChromium(t)
 	for _, lang := range []string{"id", "en"} {
-		b.size(1280, 900)
-		b.open(srv.URL + "/")
-		b.eval(axe + "; 0")
-		b.eval(fmt.Sprintf("document.querySelector('[data-lang=%s]').click()", lang))
+		b.Size(1280, 900)
+		b.Open(srv.URL + "/")
+		b.Eval(axe + "; 0")
+		b.Eval(fmt.Sprintf("document.querySelector('[data-lang=%s]').click()", lang))
 		for _, sc := range scenes() {
 			sc.play(k)
-			b.eval(sc.do)
-			b.until(sc.name, sc.when)
-			b.eval("document.activeElement.blur()")
+			b.Eval(sc.do)
+			b.Until(sc.name, sc.when)
+			b.Eval("document.activeElement.blur()")
 			for _, width := range []int{320, 768, 1024, 1280, 1920} {
-				b.size(width, 1080)
-				if got := b.eval("document.documentElement.scrollWidth").(float64); int(got) > width {
-					t.Errorf("%s in %s is %v pixels wide on a screen of %d: %v", sc.name, lang, got, width, b.eval(widest))
+				b.Size(width, 1080)
+				if got := b.Eval("document.documentElement.scrollWidth").(float64); int(got) > width {
+					t.Errorf("%s in %s is %v pixels wide on a screen of %d: %v", sc.name, lang, got, width, b.Eval(widest))
 				}
-				if bad := b.eval(small); bad != "" {
+				if bad := b.Eval(small); bad != "" {
 					t.Errorf("%s in %s on a screen of %d: hard to hit: %v", sc.name, lang, width, bad)
 				}
 				if *screens != "" {
 					file := filepath.Join(*screens, fmt.Sprintf("%s-%s-%d.png", sc.name, lang, width))
-					if err := os.WriteFile(file, b.screen(), 0o644); err != nil {
+					if err := os.WriteFile(file, b.Screen(), 0o644); err != nil {
 						t.Fatal(err)
 					}
 				}
 			}
-			if low := b.eval(contrast); low != "" {
+			if low := b.Eval(contrast); low != "" {
 				t.Errorf("%s in %s: low contrast: %v", sc.name, lang, low)
 			}
 			if found := b.axe(); found != "" {
 				t.Errorf("%s in %s: %s", sc.name, lang, found)
 			}
-			if got := b.eval("document.documentElement.lang"); got != lang {
+			if got := b.Eval("document.documentElement.lang"); got != lang {
 				t.Errorf("the page says that it is in %v, want %s", got, lang)
 			}
 		}
 	}
-	if e := b.errors(); len(e) > 0 {
+	if e := b.Errors(); len(e) > 0 {
 		t.Errorf("the page complains: %s", e)
 	}
 }
@@ -140,18 +149,18 @@ func TestBrowserShowsEachState(t *testing.T) {
 // axe runs all rules for WCAG 2.2 A and AA and the best practices, and returns what
 // they find.
 func (b *browser) axe() string {
-	b.t.Helper()
-	raw := b.eval(`axe.run(document, {resultTypes: ['violations'], runOnly: {type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22a', 'wcag22aa', 'best-practice']}})
+	b.T.Helper()
+	raw := b.Eval(`axe.run(document, {resultTypes: ['violations'], runOnly: {type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22a', 'wcag22aa', 'best-practice']}})
 		.then(r => JSON.stringify({passes: r.passes.length, violations: r.violations.map(v => v.id + ': ' + v.help + ': ' + v.nodes.map(n => n.target.join(' ')).join(', '))}))`).(string)
 	var r struct {
 		Passes     int
 		Violations []string
 	}
 	if err := json.Unmarshal([]byte(raw), &r); err != nil {
-		b.t.Fatal(err)
+		b.T.Fatal(err)
 	}
 	if r.Passes < 15 {
-		b.t.Errorf("axe looked at %d rules only", r.Passes)
+		b.T.Errorf("axe looked at %d rules only", r.Passes)
 	}
 	return strings.Join(r.Violations, "\n")
 }
@@ -160,9 +169,9 @@ func (b *browser) axe() string {
 func TestBrowserAxeFindsFaults(t *testing.T) {
 	srv, _ := serve(t, nil)
 	b := startChromium(t)
-	b.open(srv.URL + "/")
-	b.eval(axeSource(t) + "; 0")
-	b.eval("document.querySelector('label').remove(); document.documentElement.lang = ''; 0")
+	b.Open(srv.URL + "/")
+	b.Eval(axeSource(t) + "; 0")
+	b.Eval("document.querySelector('label').remove(); document.documentElement.lang = ''; 0")
 	if found := b.axe(); !strings.Contains(found, "html-has-lang") || !strings.Contains(found, "label") {
 		t.Errorf("axe finds only: %s", found)
 	}
@@ -173,35 +182,35 @@ func TestBrowserAxeFindsFaults(t *testing.T) {
 func TestBrowserTouch(t *testing.T) {
 	srv, k := serve(t, func(c *Config) { c.ShowFor = 2 * time.Second })
 	b := startChromium(t)
-	b.open(srv.URL + "/")
-	b.until("ready", "document.body.dataset.state === 'ready'")
-	b.eval("document.querySelector('[data-button=water]').click()")
+	b.Open(srv.URL + "/")
+	b.Until("ready", "document.body.dataset.state === 'ready'")
+	b.Eval("document.querySelector('[data-button=water]').click()")
 	ticket := report.NewTicket(7, 1).String()
-	b.until("the ticket", fmt.Sprintf("document.getElementById('ticket').textContent === %q && document.getElementById('pin').textContent === '4K7P'", ticket))
-	b.eval("document.getElementById('longer').click()")
-	b.until("more time", "parseInt(document.getElementById('left-time').textContent.replace(/\\D/g, '')) > 20")
-	b.eval("document.getElementById('cancel').click()")
-	b.until("taken back", "document.getElementById('kept').hidden && document.getElementById('say').dataset.t === 'withdrawn'")
-	b.eval("document.querySelector('[data-button=road]').click()")
-	b.until("the next ticket", fmt.Sprintf("document.getElementById('ticket').textContent === %q", report.NewTicket(7, 2).String()))
-	b.until("its end", "document.getElementById('kept').hidden && document.getElementById('ticket').textContent === '' && document.body.dataset.state === 'ready'")
+	b.Until("the ticket", fmt.Sprintf("document.getElementById('ticket').textContent === %q && document.getElementById('pin').textContent === '4K7P'", ticket))
+	b.Eval("document.getElementById('longer').click()")
+	b.Until("more time", "parseInt(document.getElementById('left-time').textContent.replace(/\\D/g, '')) > 20")
+	b.Eval("document.getElementById('cancel').click()")
+	b.Until("taken back", "document.getElementById('kept').hidden && document.getElementById('say').dataset.t === 'withdrawn'")
+	b.Eval("document.querySelector('[data-button=road]').click()")
+	b.Until("the next ticket", fmt.Sprintf("document.getElementById('ticket').textContent === %q", report.NewTicket(7, 2).String()))
+	b.Until("its end", "document.getElementById('kept').hidden && document.getElementById('ticket').textContent === '' && document.body.dataset.state === 'ready'")
 	if !slices.Equal(k.touches, []string{"water", "road"}) || len(k.cancelled) != 1 {
 		t.Errorf("touched %v, cancelled %v", k.touches, k.cancelled)
 	}
-	if got := b.eval("location.href"); got != srv.URL+"/" {
+	if got := b.Eval("location.href"); got != srv.URL+"/" {
 		t.Errorf("the address is %v", got)
 	}
-	if got := b.eval("history.length"); got.(float64) > 2 {
+	if got := b.Eval("history.length"); got.(float64) > 2 {
 		t.Errorf("%v entries in the history", got)
 	}
-	if e := b.errors(); len(e) > 0 {
+	if e := b.Errors(); len(e) > 0 {
 		t.Errorf("the page complains: %s", e)
 	}
 }
 
 // key presses a key, as a keyboard or a scanner does.
 func (b *browser) key(keys ...string) {
-	b.t.Helper()
+	b.T.Helper()
 	for _, k := range keys {
 		text := k
 		switch k {
@@ -211,8 +220,8 @@ func (b *browser) key(keys ...string) {
 			text = ""
 		}
 		code := map[string]int{"Enter": 13, "Tab": 9}[k]
-		b.call(nil, "Input.dispatchKeyEvent", map[string]any{"type": "keyDown", "key": k, "text": text, "windowsVirtualKeyCode": code})
-		b.call(nil, "Input.dispatchKeyEvent", map[string]any{"type": "keyUp", "key": k, "windowsVirtualKeyCode": code})
+		b.Call(nil, "Input.dispatchKeyEvent", map[string]any{"type": "keyDown", "key": k, "text": text, "windowsVirtualKeyCode": code})
+		b.Call(nil, "Input.dispatchKeyEvent", map[string]any{"type": "keyUp", "key": k, "windowsVirtualKeyCode": code})
 	}
 }
 
@@ -221,40 +230,40 @@ func (b *browser) key(keys ...string) {
 func TestBrowserAsk(t *testing.T) {
 	srv, _ := serve(t, nil)
 	b := startChromium(t)
-	b.open(srv.URL + "/")
-	b.until("ready", "document.body.dataset.state === 'ready'")
+	b.Open(srv.URL + "/")
+	b.Until("ready", "document.body.dataset.state === 'ready'")
 	ticket := report.NewTicket(7, 2).String()
 	answered := "document.getElementById('answered').textContent.startsWith('" + ticket + ": Sudah diteruskan ke dinas. Sejak 2026-11-25. Dinas PUPR')"
 
 	b.key(strings.Split("https://lapor.example/t#"+ticket+".4K7P", "")...)
 	b.key("Enter")
-	b.until("the answer to a scan", answered+" && document.getElementById('field').value === ''")
-	b.eval("document.getElementById('close').click()")
-	b.until("it closed", "document.getElementById('answer').hidden && document.getElementById('answered').textContent === ''")
+	b.Until("the answer to a scan", answered+" && document.getElementById('field').value === ''")
+	b.Eval("document.getElementById('close').click()")
+	b.Until("it closed", "document.getElementById('answer').hidden && document.getElementById('answered').textContent === ''")
 
 	b.key(strings.Split(strings.ToLower(strings.ReplaceAll(ticket, "-", ""))+"4k7p", "")...)
-	if got := b.eval("document.getElementById('field').value"); got != ticket+" 4K7P" {
+	if got := b.Eval("document.getElementById('field').value"); got != ticket+" 4K7P" {
 		t.Errorf("the field holds %v", got)
 	}
 	b.key("Enter")
-	b.until("the answer to typing", answered)
+	b.Until("the answer to typing", answered)
 
 	for _, c := range strings.ReplaceAll(ticket, "-", "") + "X" {
-		b.eval(fmt.Sprintf("document.querySelector('[data-key=\"%c\"]').click()", c))
+		b.Eval(fmt.Sprintf("document.querySelector('[data-key=\"%c\"]').click()", c))
 	}
-	b.eval("document.getElementById('back').click()")
+	b.Eval("document.getElementById('back').click()")
 	for _, c := range "4K7X" {
-		b.eval(fmt.Sprintf("document.querySelector('[data-key=\"%c\"]').click()", c))
+		b.Eval(fmt.Sprintf("document.querySelector('[data-key=\"%c\"]').click()", c))
 	}
-	b.eval("document.querySelector('[type=submit]').click()")
-	b.until("the refusal of a wrong PIN", "document.getElementById('answered').textContent.includes('tidak cocok')")
-	if got := b.eval("location.href"); got != srv.URL+"/" {
+	b.Eval("document.querySelector('[type=submit]').click()")
+	b.Until("the refusal of a wrong PIN", "document.getElementById('answered').textContent.includes('tidak cocok')")
+	if got := b.Eval("location.href"); got != srv.URL+"/" {
 		t.Errorf("the address is %v", got)
 	}
-	if got := b.eval("JSON.stringify([localStorage.length, sessionStorage.length, document.cookie])"); got != `[0,0,""]` {
+	if got := b.Eval("JSON.stringify([localStorage.length, sessionStorage.length, document.cookie])"); got != `[0,0,""]` {
 		t.Errorf("the page keeps %v", got)
 	}
-	if got := b.eval("document.getElementById('answer').getAttribute('role')"); got != "status" {
+	if got := b.Eval("document.getElementById('answer').getAttribute('role')"); got != "status" {
 		t.Errorf("the answer is not read out: role %v", got)
 	}
 }
@@ -265,24 +274,24 @@ func TestBrowserNoticesTheEndOfTheAgent(t *testing.T) {
 	cfg, k := settings(t), newPlayed()
 	stop, addr := listenAt(t, "127.0.0.1:0", New(cfg, k))
 	b := startChromium(t)
-	b.open("http://" + addr + "/")
-	b.until("ready", "document.body.dataset.state === 'ready'")
+	b.Open("http://" + addr + "/")
+	b.Until("ready", "document.body.dataset.state === 'ready'")
 	k.kept(5)
-	b.until("the ticket", "!document.getElementById('kept').hidden")
+	b.Until("the ticket", "!document.getElementById('kept').hidden")
 	stop()
 	began := time.Now()
-	b.until("out of service", "document.body.dataset.state === 'out' && document.getElementById('kept').hidden && document.getElementById('ticket').textContent === ''")
+	b.Until("out of service", "document.body.dataset.state === 'out' && document.getElementById('kept').hidden && document.getElementById('ticket').textContent === ''")
 	took := time.Since(began)
 	t.Logf("out of service %v after the end", took.Round(time.Millisecond))
 	if took > 20*time.Second { // 5 s and what a busy machine adds
 		t.Errorf("it took %v", took)
 	}
-	if got := b.eval("document.getElementById('more').textContent"); !strings.Contains(got.(string), "112") {
+	if got := b.Eval("document.getElementById('more').textContent"); !strings.Contains(got.(string), "112") {
 		t.Errorf("no number to call: %v", got)
 	}
 	stop, _ = listenAt(t, addr, New(cfg, newPlayed()))
 	defer stop()
-	b.until("in service again", "document.body.dataset.state === 'ready'")
+	b.Until("in service again", "document.body.dataset.state === 'ready'")
 }
 
 // Who has no mouse goes through the page in the order of sight, and sees where he
@@ -290,22 +299,22 @@ func TestBrowserNoticesTheEndOfTheAgent(t *testing.T) {
 func TestBrowserKeyboardAndMotion(t *testing.T) {
 	srv, k := serve(t, nil)
 	b := startChromium(t)
-	b.scheme(false) // and reduced motion
-	b.size(1280, 900)
-	b.open(srv.URL + "/")
+	b.Scheme(false) // and reduced motion
+	b.Size(1280, 900)
+	b.Open(srv.URL + "/")
 	k.kept(3)
-	b.until("the ticket", "!document.getElementById('kept').hidden")
-	if got := b.eval("getComputedStyle(document.querySelector('#status svg')).animationName"); got != "none" {
+	b.Until("the ticket", "!document.getElementById('kept').hidden")
+	if got := b.Eval("getComputedStyle(document.querySelector('#status svg')).animationName"); got != "none" {
 		t.Errorf("motion: %v", got)
 	}
 	want := []string{"Indonesia", "English", "Tampilkan lebih lama", "Batalkan pengaduan ini", "Jalan rusak", "Lampu jalan mati", "Air bersih mati", "Bantuan sosial", "field", "1"}
 	for _, w := range want {
 		b.key("Tab")
-		got := b.eval("document.activeElement.id === 'field' ? 'field' : document.activeElement.textContent.trim()")
+		got := b.Eval("document.activeElement.id === 'field' ? 'field' : document.activeElement.textContent.trim()")
 		if got != w {
 			t.Fatalf("the focus is on %v, want %s", got, w)
 		}
-		if style := b.eval("getComputedStyle(document.activeElement).outlineStyle + parseFloat(getComputedStyle(document.activeElement).outlineWidth)"); style != "solid4" {
+		if style := b.Eval("getComputedStyle(document.activeElement).outlineStyle + parseFloat(getComputedStyle(document.activeElement).outlineWidth)"); style != "solid4" {
 			t.Errorf("the focus on %s does not show: %v", w, style)
 		}
 	}
@@ -320,7 +329,7 @@ func TestBrowserFurtherLanguage(t *testing.T) {
 	}
 	srv, _ := serve(t, func(c *Config) { c.Languages = must(Languages(dir)) })
 	b := startChromium(t)
-	b.open(srv.URL + "/")
-	b.eval("document.querySelector('[data-lang=su]').click()")
-	b.until("Sundanese", "document.documentElement.lang === 'su' && document.getElementById('servicesname').textContent === 'Pilih palayanan' && document.querySelector('[data-button=road]').textContent === 'Jalan ruksak'")
+	b.Open(srv.URL + "/")
+	b.Eval("document.querySelector('[data-lang=su]').click()")
+	b.Until("Sundanese", "document.documentElement.lang === 'su' && document.getElementById('servicesname').textContent === 'Pilih palayanan' && document.querySelector('[data-button=road]').textContent === 'Jalan ruksak'")
 }

@@ -196,36 +196,36 @@ func TestAlarmAPIAndMetrics(t *testing.T) {
 func TestBrowserAlarms(t *testing.T) {
 	srv, s, c := serve(t, func(s *seeder) { s.province(); s.trouble() })
 	b := startChromium(t)
-	b.size(1280, 900)
-	b.open(srv.URL + "/alarms?lang=en")
-	b.until("live", "!document.getElementById('livemark').hidden && !document.getElementById('livemark').classList.contains('off')")
+	b.Size(1280, 900)
+	b.Open(srv.URL + "/alarms?lang=en")
+	b.Until("live", "!document.getElementById('livemark').hidden && !document.getElementById('livemark').classList.contains('off')")
 	fresh := report.Alarm{ID: "00000000000000aa", N: 20, Source: "stream/gate", Condition: "black", Severity: report.Major, State: report.AlarmRaised, Since: noon, Text: report.Text{ID: "Gambar hitam", EN: "Picture is black"}}
 	s.batchTold(c.Notify, "kiosk-7", report.Event, 400, 401, s.record("kiosk-7", report.Event, 400, noon, report.ClockSynced, report.KindAlarm, fresh))
-	b.until("the new alarm", "document.querySelector('.alarms').innerText.includes('Picture is black')")
-	b.until("its announcement", "document.getElementById('announce').textContent.includes('Picture is black')")
+	b.Until("the new alarm", "document.querySelector('.alarms').innerText.includes('Picture is black')")
+	b.Until("its announcement", "document.getElementById('announce').textContent.includes('Picture is black')")
 
-	b.eval("document.querySelector('.alarms details').open = true; document.querySelector('.alarms details input[name=who]').value = 'Sari'; document.querySelector('.alarms details input[name=note]').focus()")
+	b.Eval("document.querySelector('.alarms details').open = true; document.querySelector('.alarms details input[name=who]').value = 'Sari'; document.querySelector('.alarms details input[name=note]').focus()")
 	fresh.ID, fresh.N, fresh.Text.EN = "00000000000000ab", 21, "Picture is white"
 	s.batchTold(c.Notify, "kiosk-7", report.Event, 401, 402, s.record("kiosk-7", report.Event, 401, noon, report.ClockSynced, report.KindAlarm, fresh))
-	b.until("the count", "document.querySelector('[data-live=unacked]').innerText.includes('5')")
-	if b.eval("document.querySelector('.alarms details').open && document.querySelector('.alarms details input[name=who]').value") != "Sari" {
+	b.Until("the count", "document.querySelector('[data-live=unacked]').innerText.includes('5')")
+	if b.Eval("document.querySelector('.alarms details').open && document.querySelector('.alarms details input[name=who]').value") != "Sari" {
 		t.Fatal("the form was taken away while somebody wrote in it")
 	}
-	b.eval("document.querySelector('.alarms details form button').click()")
-	b.until("the order, on the page", "document.readyState === 'complete' && location.pathname === '/alarms' && document.querySelector('.alarms').innerText.includes('Waits for the device to come online')")
-	if got := b.eval("document.querySelector('.alarms details input[name=who]').value"); got != "Sari" {
+	b.Eval("document.querySelector('.alarms details form button').click()")
+	b.Until("the order, on the page", "document.readyState === 'complete' && location.pathname === '/alarms' && document.querySelector('.alarms').innerText.includes('Waits for the device to come online')")
+	if got := b.Eval("document.querySelector('.alarms details input[name=who]').value"); got != "Sari" {
 		t.Errorf("the name is asked for again: %v", got)
 	}
 
-	b.open(srv.URL + "/devices/kiosk-7/streams/gate?lang=en")
-	b.until("the picture", "document.querySelector('.pictures img').complete && document.querySelector('.pictures img').naturalWidth === 640")
-	b.eval("document.querySelector('form[action$=snapshot] button').click()")
-	if b.eval("location.pathname.endsWith('gate') && !document.querySelector('#reason').validity.valid") != true {
+	b.Open(srv.URL + "/devices/kiosk-7/streams/gate?lang=en")
+	b.Until("the picture", "document.querySelector('.pictures img').complete && document.querySelector('.pictures img').naturalWidth === 640")
+	b.Eval("document.querySelector('form[action$=snapshot] button').click()")
+	if b.Eval("location.pathname.endsWith('gate') && !document.querySelector('#reason').validity.valid") != true {
 		t.Error("a picture can be asked for without a reason")
 	}
-	b.eval("document.querySelector('#reason').value = 'laporan warga'; document.querySelector('form[action$=snapshot] button').click()")
-	b.until("the order", "document.readyState === 'complete' && document.querySelector('[data-live=orders]').innerText.includes('awaits an answer') && document.querySelector('[data-live=orders]').innerText.includes('laporan warga')")
-	if e := b.errors(); len(e) > 0 {
+	b.Eval("document.querySelector('#reason').value = 'laporan warga'; document.querySelector('form[action$=snapshot] button').click()")
+	b.Until("the order", "document.readyState === 'complete' && document.querySelector('[data-live=orders]').innerText.includes('awaits an answer') && document.querySelector('[data-live=orders]').innerText.includes('laporan warga')")
+	if e := b.Errors(); len(e) > 0 {
 		t.Errorf("the pages complain: %s", e)
 	}
 }

@@ -97,33 +97,33 @@ func TestBrowserShowsApplications(t *testing.T) {
 	srv, s, c := serve(t, (*seeder).province, (*seeder).applications)
 	b := startChromium(t)
 	for _, lang := range []string{"id", "en"} {
-		b.size(320, 900)
-		b.scheme(false)
-		b.open(srv.URL + "/apps?lang=" + lang)
+		b.Size(320, 900)
+		b.Scheme(false)
+		b.Open(srv.URL + "/apps?lang=" + lang)
 		for _, width := range []int{320, 360, 768, 1280, 1920} {
-			b.size(width, 1080)
-			if got := b.eval("document.documentElement.scrollWidth").(float64); int(got) > width {
-				t.Errorf("in %s it is %v pixels wide on a screen of %d: %v", lang, got, width, b.eval(widest))
+			b.Size(width, 1080)
+			if got := b.Eval("document.documentElement.scrollWidth").(float64); int(got) > width {
+				t.Errorf("in %s it is %v pixels wide on a screen of %d: %v", lang, got, width, b.Eval(widest))
 			}
 			if *screens != "" {
 				keep(t, b, "/apps", lang, width, "light")
 			}
 		}
 		for _, dark := range []bool{false, true} {
-			b.scheme(dark)
-			if low := b.eval(contrast); low != "" {
+			b.Scheme(dark)
+			if low := b.Eval(contrast); low != "" {
 				t.Errorf("in %s, dark %v: low contrast: %v", lang, dark, low)
 			}
 		}
 	}
-	b.until("live", "!document.getElementById('livemark').hidden && !document.getElementById('livemark').classList.contains('off')")
-	b.eval("window.same = true")
+	b.Until("live", "!document.getElementById('livemark').hidden && !document.getElementById('livemark').classList.contains('off')")
+	b.Eval("window.same = true")
 	c.Notify(s.commit(store.Arrival{Device: "cam-kp3b", App: &report.AppState{Name: "e-cctv", State: report.AppUnreachable, Class: "dns", Label: report.Text{EN: "CCTV"}, URL: "https://cctv.example/"}}))
-	b.until("the new state", "document.querySelector('[data-live=apps]').innerText.includes('Its name is not found')")
-	if b.eval("window.same === true") != true {
+	b.Until("the new state", "document.querySelector('[data-live=apps]').innerText.includes('Its name is not found')")
+	if b.Eval("window.same === true") != true {
 		t.Error("the page was loaded again")
 	}
-	if e := b.errors(); len(e) > 0 {
+	if e := b.Errors(); len(e) > 0 {
 		t.Errorf("the page complains: %s", e)
 	}
 }

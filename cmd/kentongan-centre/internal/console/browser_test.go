@@ -10,8 +10,17 @@ import (
 	"testing"
 	"time"
 
+	"kentongan/agent/kiosk/screen/chromium"
 	"kentongan/agent/report"
 )
+
+// patience is how long a test waits for what has to happen on a busy machine.
+const patience = 30 * time.Second
+
+// browser is a Chromium, with what these tests do in it.
+type browser struct{ *chromium.Browser }
+
+func startChromium(t *testing.T) *browser { return &browser{chromium.Start(t)} }
 
 // With -screens DIR the pages are also kept as pictures:
 // go test ./cmd/kentongan-centre/internal/console -run Browser -screens DIR
@@ -21,27 +30,27 @@ var screens = flag.String("screens", "", "directory for pictures of the pages")
 func TestBrowserShowsComplaintWithoutReload(t *testing.T) {
 	srv, s, c := serve(t, (*seeder).province)
 	b := startChromium(t)
-	b.size(1280, 900)
-	b.open(srv.URL + "/?lang=en")
-	b.until("live", "!document.getElementById('livemark').hidden && !document.getElementById('livemark').classList.contains('off')")
-	b.eval("window.same = true")
+	b.Size(1280, 900)
+	b.Open(srv.URL + "/?lang=en")
+	b.Until("live", "!document.getElementById('livemark').hidden && !document.getElementById('livemark').classList.contains('off')")
+	b.Eval("window.same = true")
 	ticket := report.NewTicket(7, 15).String()
-	if b.eval(fmt.Sprintf("document.body.innerText.includes(%q)", ticket)) == true {
+	if b.Eval(fmt.Sprintf("document.body.innerText.includes(%q)", ticket)) == true {
 		t.Fatal("the ticket is there before its press")
 	}
 
 	began := time.Now()
 	s.batchTold(c.Notify, "kiosk-7", report.Complaint, 15, 16, s.press("kiosk-7", 7, 15, noon, report.ClockSynced))
-	b.until("the new ticket", fmt.Sprintf("document.querySelector('.feed').innerText.includes(%q)", ticket))
+	b.Until("the new ticket", fmt.Sprintf("document.querySelector('.feed').innerText.includes(%q)", ticket))
 	t.Logf("seen %s after its commit", time.Since(began).Round(time.Millisecond))
-	b.until("its announcement", fmt.Sprintf("document.getElementById('announce').textContent.includes(%q)", ticket))
-	if b.eval("window.same === true") != true {
+	b.Until("its announcement", fmt.Sprintf("document.getElementById('announce').textContent.includes(%q)", ticket))
+	if b.Eval("window.same === true") != true {
 		t.Error("the page was loaded again")
 	}
-	if b.eval("document.querySelector('.fresh .ticket').textContent") != ticket {
+	if b.Eval("document.querySelector('.fresh .ticket').textContent") != ticket {
 		t.Error("the new one is not marked")
 	}
-	if e := b.errors(); len(e) > 0 {
+	if e := b.Errors(); len(e) > 0 {
 		t.Errorf("the page complains: %s", e)
 	}
 }
@@ -57,12 +66,12 @@ func TestBrowserComesBackAfterARefusal(t *testing.T) {
 		others = append(others, res)
 	}
 	b := startChromium(t)
-	b.open(srv.URL + "/?lang=en")
-	b.until("not live", "!document.getElementById('livemark').hidden && document.getElementById('livemark').classList.contains('off')")
+	b.Open(srv.URL + "/?lang=en")
+	b.Until("not live", "!document.getElementById('livemark').hidden && document.getElementById('livemark').classList.contains('off')")
 	for _, res := range others {
 		_ = res.Body.Close() // its page is closed
 	}
-	b.until("live after all", "!document.getElementById('livemark').classList.contains('off')")
+	b.Until("live after all", "!document.getElementById('livemark').classList.contains('off')")
 }
 
 // contrast lists texts that stand out less than WCAG 2.1 AA asks (4.5 to 1; 3 to 1
@@ -96,15 +105,15 @@ func TestBrowserPagesFitAndRead(t *testing.T) {
 			if strings.Contains(path, "?") {
 				sep = "&"
 			}
-			b.size(320, 900)
-			b.scheme(false)
-			b.open(srv.URL + path + sep + "lang=" + lang)
+			b.Size(320, 900)
+			b.Scheme(false)
+			b.Open(srv.URL + path + sep + "lang=" + lang)
 			for _, width := range []int{320, 360, 768, 1280} {
-				b.size(width, 900)
-				if got := b.eval("document.documentElement.scrollWidth").(float64); int(got) > width {
-					t.Errorf("%s in %s is %v pixels wide on a screen of %d: %v", path, lang, got, width, b.eval(widest))
+				b.Size(width, 900)
+				if got := b.Eval("document.documentElement.scrollWidth").(float64); int(got) > width {
+					t.Errorf("%s in %s is %v pixels wide on a screen of %d: %v", path, lang, got, width, b.Eval(widest))
 				}
-				if cut := b.eval("[...document.querySelectorAll('.panel')].filter(e => e.scrollWidth > e.clientWidth).length"); cut != 0.0 {
+				if cut := b.Eval("[...document.querySelectorAll('.panel')].filter(e => e.scrollWidth > e.clientWidth).length"); cut != 0.0 {
 					t.Errorf("%s in %s on a screen of %d: %v panels are wider than they show", path, lang, width, cut)
 				}
 				if *screens != "" {
@@ -112,20 +121,20 @@ func TestBrowserPagesFitAndRead(t *testing.T) {
 				}
 			}
 			for _, dark := range []bool{false, true} {
-				b.scheme(dark)
-				if low := b.eval(contrast); low != "" {
+				b.Scheme(dark)
+				if low := b.Eval(contrast); low != "" {
 					t.Errorf("%s in %s, dark %v: low contrast: %v", path, lang, dark, low)
 				}
 			}
 			if *screens != "" {
 				keep(t, b, path, lang, 1280, "dark")
 			}
-			if n := b.eval("[...document.querySelectorAll('table')].filter(t => !t.caption).length + [...document.querySelectorAll('img:not([alt]), input:not([id])')].filter(e => e.type !== 'hidden').length"); n != 0.0 {
+			if n := b.Eval("[...document.querySelectorAll('table')].filter(t => !t.caption).length + [...document.querySelectorAll('img:not([alt]), input:not([id])')].filter(e => e.type !== 'hidden').length"); n != 0.0 {
 				t.Errorf("%s: %v tables without caption, pictures without alt or fields without id", path, n)
 			}
 		}
 	}
-	if e := b.errors(); len(e) > 0 {
+	if e := b.Errors(); len(e) > 0 {
 		t.Errorf("the pages complain: %s", e)
 	}
 }
@@ -140,7 +149,7 @@ func keep(t *testing.T, b *browser, path, lang string, width int, scheme string)
 		name = "overview"
 	}
 	file := filepath.Join(*screens, fmt.Sprintf("%s-%s-%d-%s.png", name, lang, width, scheme))
-	if err := os.WriteFile(file, b.screen(), 0o644); err != nil {
+	if err := os.WriteFile(file, b.Screen(), 0o644); err != nil {
 		t.Fatal(err)
 	}
 }

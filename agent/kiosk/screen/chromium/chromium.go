@@ -1,4 +1,6 @@
-package console_test
+// Package chromium drives a real Chromium for tests of pages, of the kiosk's
+// screen and of the centre alike, over the DevTools protocol. No program of ours links it.
+package chromium
 
 import (
 	"bufio"
@@ -15,20 +17,20 @@ import (
 // patience is how long a test waits for what has to happen on a busy machine.
 const patience = 30 * time.Second
 
-// browser is a real Chromium, spoken to by the DevTools protocol over a pipe:
+// Browser is a real Chromium, spoken to by the DevTools protocol over a pipe:
 // JSON messages that end with a zero byte, on its file descriptors 3 and 4.
-type browser struct {
-	t       *testing.T
+type Browser struct {
+	T       *testing.T
 	to      io.Writer
 	session string
 
 	mu      sync.Mutex // guards the fields below
 	last    int
-	answers map[int]chan answer
+	answers map[int]chan devtools
 	said    []string // errors that the page logged
 }
 
-type answer struct {
+type devtools struct {
 	ID     int             `json:"id"`
 	Method string          `json:"method"`
 	Params json.RawMessage `json:"params"`
@@ -36,7 +38,8 @@ type answer struct {
 	Error  *struct{ Message string }
 }
 
-func startChromium(t *testing.T) *browser {
+// Start starts one, which ends with the test. What goes wrong ends the test.
+func Start(t *testing.T) *Browser {
 	t.Helper()
 	program, err := exec.LookPath("chromium")
 	if err != nil {
@@ -62,7 +65,7 @@ func startChromium(t *testing.T) *browser {
 		t.Fatalf("start chromium: %v", err)
 	}
 	_, _ = theirIn.Close(), theirOut.Close()
-	b := &browser{t: t, to: to, answers: map[int]chan answer{}}
+	b := &Browser{T: t, to: to, answers: map[int]chan devtools{}}
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
@@ -91,27 +94,27 @@ func startChromium(t *testing.T) *browser {
 	return b
 }
 
-func (b *browser) attach() {
+func (b *Browser) attach() {
 	var target struct{ TargetID string }
-	b.call(&target, "Target.createTarget", map[string]any{"url": "about:blank"})
+	b.Call(&target, "Target.createTarget", map[string]any{"url": "about:blank"})
 	var attached struct{ SessionID string }
-	b.call(&attached, "Target.attachToTarget", map[string]any{"targetId": target.TargetID, "flatten": true})
+	b.Call(&attached, "Target.attachToTarget", map[string]any{"targetId": target.TargetID, "flatten": true})
 	b.session = attached.SessionID
 	for _, domain := range []string{"Page", "Runtime", "Log"} {
-		b.call(nil, domain+".enable", nil)
+		b.Call(nil, domain+".enable", nil)
 	}
 }
 
 // read sorts what Chromium says: answers to their callers, the page's errors
 // into said.
-func (b *browser) read(from io.Reader) {
+func (b *Browser) read(from io.Reader) {
 	in := bufio.NewReaderSize(from, 1<<20)
 	for {
 		raw, err := in.ReadBytes(0)
 		if err != nil {
 			return
 		}
-		var a answer
+		var a devtools
 		if json.Unmarshal(raw[:len(raw)-1], &a) != nil {
 			continue
 		}
@@ -127,10 +130,10 @@ func (b *browser) read(from io.Reader) {
 	}
 }
 
-// call asks and waits for the answer.
-func (b *browser) call(result any, method string, params map[string]any) {
-	b.t.Helper()
-	c := make(chan answer, 1)
+// Call asks and waits for the answer.
+func (b *Browser) Call(result any, method string, params map[string]any) {
+	b.T.Helper()
+	c := make(chan devtools, 1)
 	b.mu.Lock()
 	b.last++
 	id := b.last
@@ -145,29 +148,29 @@ func (b *browser) call(result any, method string, params map[string]any) {
 	}
 	raw, err := json.Marshal(msg)
 	if err != nil {
-		b.t.Fatal(err)
+		b.T.Fatal(err)
 	}
 	if _, err := b.to.Write(append(raw, 0)); err != nil {
-		b.t.Fatalf("%s: %v", method, err)
+		b.T.Fatalf("%s: %v", method, err)
 	}
 	select {
 	case a := <-c:
 		if a.Error != nil {
-			b.t.Fatalf("%s: %s", method, a.Error.Message)
+			b.T.Fatalf("%s: %s", method, a.Error.Message)
 		}
 		if result != nil {
 			if err := json.Unmarshal(a.Result, result); err != nil {
-				b.t.Fatalf("%s: %v", method, err)
+				b.T.Fatalf("%s: %v", method, err)
 			}
 		}
 	case <-time.After(patience):
-		b.t.Fatalf("%s: no answer within %s", method, patience)
+		b.T.Fatalf("%s: no answer within %s", method, patience)
 	}
 }
 
-// eval runs an expression in the page and gives its value.
-func (b *browser) eval(js string) any {
-	b.t.Helper()
+// Eval runs an expression in the page and gives its value.
+func (b *Browser) Eval(js string) any {
+	b.T.Helper()
 	var r struct {
 		Result           struct{ Value any }
 		ExceptionDetails *struct {
@@ -175,57 +178,59 @@ func (b *browser) eval(js string) any {
 			Exception struct{ Description string }
 		}
 	}
-	b.call(&r, "Runtime.evaluate", map[string]any{"expression": js, "returnByValue": true, "awaitPromise": true})
+	b.Call(&r, "Runtime.evaluate", map[string]any{"expression": js, "returnByValue": true, "awaitPromise": true})
 	if r.ExceptionDetails != nil {
-		b.t.Fatalf("%s: %s %s", js, r.ExceptionDetails.Text, r.ExceptionDetails.Exception.Description)
+		b.T.Fatalf("%s: %s %s", js, r.ExceptionDetails.Text, r.ExceptionDetails.Exception.Description)
 	}
 	return r.Result.Value
 }
 
-// until waits until an expression is true.
-func (b *browser) until(what, js string) {
-	b.t.Helper()
+// Until waits until an expression is true.
+func (b *Browser) Until(what, js string) {
+	b.T.Helper()
 	deadline := time.After(patience)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for b.eval(js) != true {
+	for b.Eval(js) != true {
 		select {
 		case <-tick.C:
 		case <-deadline:
-			b.t.Fatalf("waited %s in vain for: %s", patience, what)
+			b.T.Fatalf("waited %s in vain for: %s", patience, what)
 		}
 	}
 }
 
-// open loads a page and waits until it is whole.
-func (b *browser) open(url string) {
-	b.t.Helper()
-	b.call(nil, "Page.navigate", map[string]any{"url": url})
-	b.until("page loaded", fmt.Sprintf("location.href === %q && document.readyState === 'complete'", url))
+// Open loads a page and waits until it is whole.
+func (b *Browser) Open(url string) {
+	b.T.Helper()
+	b.Call(nil, "Page.navigate", map[string]any{"url": url})
+	b.Until("page loaded", fmt.Sprintf("location.href === %q && document.readyState === 'complete'", url))
 }
 
-func (b *browser) size(width, height int) {
-	b.call(nil, "Emulation.setDeviceMetricsOverride", map[string]any{"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false})
+// Size sets the width and height of the screen in pixels.
+func (b *Browser) Size(width, height int) {
+	b.Call(nil, "Emulation.setDeviceMetricsOverride", map[string]any{"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false})
 }
 
-func (b *browser) scheme(dark bool) {
+// Scheme asks for dark or light pages, without movement.
+func (b *Browser) Scheme(dark bool) {
 	value := "light"
 	if dark {
 		value = "dark"
 	}
-	b.call(nil, "Emulation.setEmulatedMedia", map[string]any{"features": []map[string]string{{"name": "prefers-color-scheme", "value": value}, {"name": "prefers-reduced-motion", "value": "reduce"}}})
+	b.Call(nil, "Emulation.setEmulatedMedia", map[string]any{"features": []map[string]string{{"name": "prefers-color-scheme", "value": value}, {"name": "prefers-reduced-motion", "value": "reduce"}}})
 }
 
-// screen is the whole page as PNG.
-func (b *browser) screen() []byte {
-	b.t.Helper()
+// Screen is the whole page as PNG.
+func (b *Browser) Screen() []byte {
+	b.T.Helper()
 	var r struct{ Data []byte }
-	b.call(&r, "Page.captureScreenshot", map[string]any{"format": "png", "captureBeyondViewport": true})
+	b.Call(&r, "Page.captureScreenshot", map[string]any{"format": "png", "captureBeyondViewport": true})
 	return r.Data
 }
 
-// errors takes what the page has complained of so far.
-func (b *browser) errors() []string {
+// Errors takes what the page has complained of so far.
+func (b *Browser) Errors() []string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	out := b.said
