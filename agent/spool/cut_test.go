@@ -1,15 +1,13 @@
 package spool
 
 import (
-	"context"
-	"errors"
+	"crypto/sha256"
 	"fmt"
-	"log/slog"
+	"hash"
 	"math/rand/v2"
 	"os"
 	"strconv"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -17,296 +15,6 @@ import (
 
 	"kentongan/agent/report"
 )
-
-// promise is what the spool has told somebody, at a moment of a trace.
-type promise struct {
-	lines map[report.Lane]map[uint64]string // confirmed, or handed out
-	acked map[report.Lane]uint64
-	gaps  []report.Gap
-}
-
-func newPromise() *promise {
-	p := &promise{lines: map[report.Lane]map[uint64]string{}, acked: map[report.Lane]uint64{}}
-	for _, lane := range report.Lanes() {
-		p.lines[lane] = map[uint64]string{}
-	}
-	return p
-}
-
-// moment is one entry of a trace: a change of the disk, or a promise.
-type moment struct {
-	op    op
-	lane  report.Lane
-	seq   uint64
-	line  string
-	acked bool
-	gap   *report.Gap
-}
-
-func (p *promise) take(m moment) {
-	switch {
-	case m.gap != nil:
-		p.gaps = append(p.gaps, *m.gap)
-	case m.acked:
-		p.acked[m.lane] = max(p.acked[m.lane], m.seq)
-	case m.lane != "":
-		p.lines[m.lane][m.seq] = m.line
-	}
-}
-
-// run is one life of a spool, recorded.
-type cutRun struct {
-	t       *testing.T
-	rng     *rand.Rand
-	offline bool // no event leaves: the lane overflows
-	renew   int  // the step at which a new epoch is asked for; 0 for none
-	mu      sync.Mutex
-	moments []moment
-}
-
-func (r *cutRun) add(m moment) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.moments = append(r.moments, m)
-}
-
-// live opens the spool and does what an agent does, for some steps.
-func (r *cutRun) live(disk *memFS, o Options, steps int) {
-	disk.trace = func(o op) { r.add(moment{op: o}) }
-	o.FS = disk
-	s, err := Open("/s", o)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	for step := range steps {
-		if step+1 == r.renew {
-			if err := s.Renew(map[report.Lane]uint64{report.Complaint: s.Head(report.Complaint).Next + 7}); err != nil {
-				r.t.Fatal(err)
-			}
-		}
-		switch n := r.rng.IntN(20); {
-		case n < 6:
-			r.burst(s, report.Complaint)
-		case n < 10:
-			r.burst(s, report.Event)
-		case n < 14:
-			r.burst(s, report.Telemetry)
-		case n < 18:
-			lane := report.Lanes()[r.rng.IntN(3)]
-			if r.offline && lane == report.Event {
-				r.burst(s, lane)
-				continue
-			}
-			r.deliver(s, lane)
-		default:
-			time.Sleep(time.Duration(r.rng.IntN(12000)) * time.Millisecond)
-		}
-		synctest.Wait()
-	}
-	if err := s.Close(); err != nil {
-		r.t.Fatal(err)
-	}
-	disk.trace = nil
-}
-
-// burst appends some records at the same time.
-func (r *cutRun) burst(s *Spool, lane report.Lane) {
-	var wg sync.WaitGroup
-	for range 1 + r.rng.IntN(3) {
-		body := strings.Repeat("x", r.rng.IntN(200)*r.rng.IntN(8)) + fmt.Sprint(r.rng.Uint64())
-		wg.Go(func() {
-			seq, err := s.Append(context.Background(), lane, "test", body)
-			if err != nil {
-				return // full: nothing was promised
-			}
-			if lane.Chained() {
-				r.see(s, lane, seq, 1)
-			}
-		})
-	}
-	wg.Wait()
-}
-
-// see reads records and notes that somebody has.
-func (r *cutRun) see(s *Spool, lane report.Lane, from uint64, n int) (last uint64) {
-	got, err := s.Read(lane, from, n, 1<<20)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	for _, e := range got {
-		r.add(moment{lane: lane, seq: e.Seq, line: string(e.Line)})
-		if g := gaps(r.t, []report.Entry{e}); len(g) > 0 {
-			r.add(moment{gap: &g[0]})
-		}
-		last = e.Seq
-	}
-	return last
-}
-
-// deliver reads some records and acknowledges them.
-func (r *cutRun) deliver(s *Spool, lane report.Lane) {
-	last := r.see(s, lane, s.Head(lane).First, 1+r.rng.IntN(8))
-	if last == 0 {
-		return
-	}
-	r.add(moment{lane: lane, seq: last, acked: true}) // before: it may be gone at once
-	if err := s.Ack(lane, last); err != nil {
-		r.t.Fatal(err)
-	}
-}
-
-// check opens an image and holds it against the promises.
-func check(disk *memFS, o Options, p *promise) (err error) {
-	o.FS = disk
-	log := &heard{}
-	o.Log = slog.New(log)
-	s, err := Open("/s", o)
-	if err != nil {
-		return err
-	}
-	defer s.Close()
-	defer func() { // a power cut is no refusal of the disk
-		if said := log.about("refuses"); err == nil && said != "" || err != nil {
-			err = errors.Join(err, fmt.Errorf("said %q", log.about("")))
-		}
-	}()
-	holes := p.gaps
-	have := map[report.Lane]map[uint64]string{}
-	for _, lane := range []report.Lane{report.Event, report.Complaint, report.Telemetry} {
-		next := s.Head(lane).Next
-		for seq := range p.lines[lane] {
-			if seq >= next {
-				return fmt.Errorf("lane %s: next is %d, but %d was given before", lane, next, seq)
-			}
-		}
-		if have[lane], err = readCut(s, lane, p, &holes); err != nil {
-			return err
-		}
-	}
-	for _, lane := range report.Lanes() {
-		if err := compareCut(s, lane, p, have[lane], holes); err != nil {
-			return err
-		}
-	}
-	for _, lane := range report.Lanes() {
-		seq, err := s.Append(context.Background(), lane, "test", "after")
-		if err != nil {
-			if lane == report.Complaint && p.full(s) {
-				continue
-			}
-			return fmt.Errorf("append after the cut: %w", err)
-		}
-		if got, err := s.Read(lane, seq, 1, 1); err != nil || len(got) != 1 || got[0].Seq != seq {
-			return fmt.Errorf("lane %s: appended %d, read %v, %v", lane, seq, got, err)
-		}
-	}
-	return nil
-}
-
-// full tells whether the complaint lane may rightly be.
-func (p *promise) full(s *Spool) bool {
-	st := s.Status().Lanes[report.Complaint]
-	return st.Used+s.lanes[0].size > st.Quota
-}
-
-func readCut(s *Spool, lane report.Lane, p *promise, holes *[]report.Gap) (map[uint64]string, error) {
-	have, from, prev := map[uint64]string{}, s.Head(lane).First, ""
-	moved := map[uint64]bool{}
-	for {
-		got, err := s.Read(lane, from, 16, 1<<20)
-		if err != nil {
-			return nil, err
-		}
-		if len(got) == 0 {
-			return have, nil
-		}
-		for _, e := range got {
-			r, err := report.DecodeRecord(e.Line)
-			if err != nil || r.Seq != e.Seq || e.Seq < from {
-				return nil, fmt.Errorf("lane %s: record %d where at least %d was expected: %v", lane, e.Seq, from, err)
-			}
-			if want, ok := p.lines[lane][e.Seq]; ok && want != string(e.Line) {
-				return nil, fmt.Errorf("lane %s: %d is another record than the one given out", lane, e.Seq)
-			}
-			if r.Was != nil {
-				if moved[r.Was.Seq] {
-					return nil, fmt.Errorf("lane %s: %d was moved twice", lane, r.Was.Seq)
-				}
-				moved[r.Was.Seq] = true
-				if want, err := report.DecodeRecord([]byte(p.lines[lane][r.Was.Seq])); err == nil && (string(want.Body) != string(r.Body) || want.Kind != r.Kind) {
-					return nil, fmt.Errorf("lane %s: %d is another record than %d was", lane, e.Seq, r.Was.Seq)
-				}
-				have[r.Was.Seq] = string(e.Line)
-			}
-			if r.Kind == report.KindGap {
-				g, err := decodeBody[report.Gap](r)
-				if err != nil {
-					return nil, err
-				}
-				if g.Reason == report.GapDamage {
-					return nil, fmt.Errorf("a power cut is reported as damage: %s", r.Body)
-				}
-				*holes = append(*holes, g)
-			}
-			if r.Kind == report.KindDamage {
-				return nil, fmt.Errorf("a power cut is reported as damage: %s", r.Body)
-			}
-			if prev != "" && have[e.Seq-1] == prev && r.Prev != nil && *r.Prev != report.HashLine([]byte(prev)) {
-				return nil, fmt.Errorf("lane %s: %d is not chained to the record before", lane, e.Seq)
-			}
-			have[e.Seq], prev = string(e.Line), string(e.Line)
-			from = e.Seq + 1
-		}
-	}
-}
-
-// compareCut: what was confirmed and not acknowledged is there, and every
-// number that is not has its gap record.
-func compareCut(s *Spool, lane report.Lane, p *promise, have map[uint64]string, holes []report.Gap) error {
-	h := s.Head(lane)
-	for seq := range p.lines[lane] {
-		if seq <= p.acked[lane] || !lane.Chained() || have[seq] != "" {
-			continue
-		}
-		if lane == report.Event && (explained(holes, lane, seq, report.GapFull) || droppedMoved(holes, seq)) {
-			continue
-		}
-		return fmt.Errorf("lane %s: %d was confirmed and is lost (head %+v, waits %v)", lane, seq, h, s.waitsToMove())
-	}
-	for seq := p.acked[lane] + 1; seq < h.Next; seq++ {
-		if have[seq] == "" && !explained(holes, lane, seq) {
-			now := ""
-			if got, _ := s.Read(lane, seq, 1, 1); len(got) > 0 {
-				now = string(got[0].Line)
-			}
-			return fmt.Errorf("lane %s: %d is missing without a gap record (head %+v, gaps %v); read now: %q", lane, seq, h, holes, now)
-		}
-	}
-	return nil
-}
-
-// waitsToMove shows what is left of an epoch that has ended.
-func (s *Spool) waitsToMove() (out string) {
-	if s.renewal == nil {
-		return "nothing"
-	}
-	out = fmt.Sprintf("moved %v", s.renewal.Moved)
-	for _, old := range s.old {
-		out += fmt.Sprintf("; %s first %d next %d moved %d segs %d err %s used %d of %d", old.name, old.first, old.next, old.moved, len(old.segs), s.lanes[laneNumber(old.name)].stats.Err, s.lanes[laneNumber(old.name)].used(), old.quota)
-	}
-	return out
-}
-
-// droppedMoved tells whether an event of an epoch that has ended may have been
-// dropped under its new number, which nobody has seen.
-func droppedMoved(holes []report.Gap, seq uint64) bool {
-	for _, g := range holes {
-		if g.Lane == report.Event && g.Reason == report.GapFull && g.To > seq {
-			return explained(holes, report.Event, seq, report.GapEpoch)
-		}
-	}
-	return false
-}
 
 // TestPowerCuts cuts the power at every change of the disk, in many ways.
 // KENTONGAN_CUTS is how many images are opened, KENTONGAN_SEED where to begin.
@@ -322,12 +30,12 @@ func TestPowerCuts(t *testing.T) {
 	}
 	base := testSeed(t)
 	began := time.Now()
-	var images atomic.Int64
-	for seed := base; images.Load() < want && !t.Failed(); seed++ {
-		cutSeed(t, seed, &images)
+	var c cuts
+	for seed := base; c.images.Load() < want && !t.Failed(); seed++ {
+		c.seed(t, seed)
 	}
 	took := time.Since(began)
-	t.Logf("%d images from seed %d in %v, %.0f/s", images.Load(), base, took.Round(time.Millisecond), float64(images.Load())/took.Seconds())
+	t.Logf("%d images from seed %d in %v, %.0f/s", c.images.Load(), base, took.Round(time.Millisecond), float64(c.images.Load())/took.Seconds())
 }
 
 // testSeed returns the seed that KENTONGAN_SEED gives, or a new one, and
@@ -346,77 +54,134 @@ func testSeed(t testing.TB) uint64 {
 	return seed
 }
 
-// cutSeed lives some lives, each on a disk that a cut of the one before left.
-func cutSeed(t *testing.T, seed uint64, images *atomic.Int64) {
+// cuts counts what the harness does, and adds it up where somebody asks.
+type cuts struct {
+	images atomic.Int64
+	sum    hash.Hash // of every change of the disk, promise, image and verdict; nil for none
+}
+
+// Streams of random numbers that a seed has besides the one that makes images.
+const (
+	drawsHow    = 1 << 40 // how records come together, plus the number of the life
+	drawsEpochs = 2 << 40 // epochs of a life, the same
+	drawsImages = 3 << 40 // epochs of an image, plus the number of the image
+)
+
+// epochs gives a spool names of new epochs that follow from the seed.
+func epochs(seed, stream uint64) func() (report.Epoch, error) {
+	rng := rand.New(rand.NewPCG(seed, stream))
+	return func() (report.Epoch, error) { return report.Epoch(rng.Uint64() | 1), nil }
+}
+
+// seed lives some lives, each on a disk that a cut of the one before left. All
+// that happens follows from the seed.
+func (c *cuts) seed(t *testing.T, seed uint64) {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	o := small(nil)
 	if rng.IntN(4) == 0 {
 		o.Mirror = "/m"
 	}
 	o.TelemetryDelay = 2 * time.Second
-	o.Epoch = func() (report.Epoch, error) { return report.Epoch(rand.Uint64() | 1), nil }
 	offline, renewIn := rng.IntN(3) == 0, rng.IntN(6)
 	if offline {
 		o.Quota[report.Event] = 2 * 16 << 10
 	}
 	disk, p := newMemFS(), newPromise()
 	for life := range 3 {
-		at, run := newCutDisk(disk), &cutRun{t: t, rng: rng, offline: offline}
+		run := newCutRun(t, rng, seed, life)
+		run.offline = offline
 		if life == renewIn {
 			run.renew = 1 + rng.IntN(8)
 		}
+		before := newCutDisk(disk)
+		o.Epoch = epochs(seed, drawsEpochs+uint64(life))
 		synctest.Test(t, func(t *testing.T) { run.live(disk, o, 8+rng.IntN(25)) })
 		if t.Failed() {
 			t.Logf("seed %d, life %d", seed, life)
 			return
 		}
-		next, wg, start := rng.IntN(len(run.moments)), newPool(), disk
-		now := p.copy()
-		for i, m := range run.moments {
-			if m.op.kind != "" {
-				at.step(m.op)
-			} else {
-				p.take(m)
-				now = p.copy()
-			}
-			if i == next {
-				start = at.image(rng)
-			}
-			for v := range 6 {
-				if v > 0 && len(at.writes)+len(at.changes) == 0 {
-					break // nothing is in flight: one image is all there is
-				}
-				img, now := at.image(rng), now
-				wg.do(func() {
-					images.Add(1)
-					if err := check(img, o, now); err != nil {
-						t.Errorf("seed %d, life %d, moment %d of %d, variant %d: %v", seed, life, i, len(run.moments), v, err)
-					}
-				})
-			}
-			if i == next {
-				disk = start
-				break
-			}
-		}
-		wg.wait()
-		if t.Failed() {
+		if disk = c.cut(run, before, o, p); t.Failed() {
 			return
 		}
 	}
 }
 
-// copy keeps the promises as they are now.
-func (p *promise) copy() *promise {
-	c := newPromise()
-	for lane, lines := range p.lines {
-		for seq, line := range lines {
-			c.lines[lane][seq] = line
+// cut cuts the power at each moment of a life up to one, and returns a disk
+// that the last one may have left; p goes along.
+func (c *cuts) cut(run *cutRun, at *cutDisk, o Options, p *promise) (left *memFS) {
+	last, wg := run.rng.IntN(len(run.moments)), newPool()
+	now, said := p.copy(), make([]string, cutVariants*(last+1))
+	for i, m := range run.moments[:last+1] {
+		c.add(m)
+		if m.op.kind != "" {
+			at.step(m.op)
+		} else {
+			p.take(m)
+			now = p.copy()
 		}
-		c.acked[lane] = p.acked[lane]
+		if i == last {
+			left = at.image(run.rng)
+		}
+		for v := range cutVariants {
+			if v > 0 && len(at.writes)+len(at.changes) == 0 {
+				break // nothing is in flight: one image is all there is
+			}
+			n, img, now, o := cutVariants*i+v, at.image(run.rng), now, o
+			c.add(img)
+			o.Epoch = epochs(run.seed, drawsImages+uint64(run.life)<<32+uint64(n))
+			wg.do(func() {
+				err := c.look(run.t, img, o, now, &said[n])
+				if err != nil {
+					run.t.Errorf("seed %d, life %d, moment %d of %d, variant %d: %v", run.seed, run.life, i, len(run.moments), v, err)
+				}
+			})
+		}
 	}
-	c.gaps = append(c.gaps, p.gaps...)
-	return c
+	wg.wait()
+	for _, s := range said {
+		c.add(s)
+	}
+	return left
+}
+
+// cutVariants is how many images are made of each moment.
+const cutVariants = 6
+
+// look checks one image, and says what was found and done there.
+func (c *cuts) look(t *testing.T, img *memFS, o Options, p *promise, said *string) error {
+	c.images.Add(1)
+	if c.sum == nil {
+		return check(t, img, o, p)
+	}
+	done := sha256.New()
+	img.trace = func(o op) { fmt.Fprintln(done, moment{op: o}) }
+	err := check(t, img, o, p)
+	*said = fmt.Sprintf("%v %x", err, done.Sum(nil))
+	return err
+}
+
+func (c *cuts) add(what any) {
+	if c.sum != nil {
+		fmt.Fprintln(c.sum, what)
+	}
+}
+
+// TestCutsFollowTheirSeed holds that a seed gives the same disks, images and
+// verdicts each time, so that what it finds can be looked at again.
+func TestCutsFollowTheirSeed(t *testing.T) {
+	t.Parallel()
+	// An overflow, a mirror, and both; each with a new epoch.
+	for _, seed := range []uint64{7, 9, 17} {
+		var sums [2]string
+		for i := range sums {
+			c := cuts{sum: sha256.New()}
+			c.seed(t, seed)
+			sums[i] = fmt.Sprintf("%d images, %x", c.images.Load(), c.sum.Sum(nil))
+		}
+		if sums[0] != sums[1] {
+			t.Errorf("seed %d: %s, and then %s", seed, sums[0], sums[1])
+		}
+	}
 }
 
 // TestCutsFindADiskThatLies is the negative control: when flushes of segments
@@ -424,7 +189,7 @@ func (p *promise) copy() *promise {
 func TestCutsFindADiskThatLies(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
 	disk, o := newMemFS(), small(nil)
-	at, run := newCutDisk(disk), &cutRun{t: t, rng: rng}
+	at, run := newCutDisk(disk), newCutRun(t, rng, 1, 0)
 	synctest.Test(t, func(t *testing.T) { run.live(disk, o, 20) })
 	p, failed := newPromise(), 0
 	for _, m := range run.moments {
@@ -434,7 +199,7 @@ func TestCutsFindADiskThatLies(t *testing.T) {
 		case m.op.kind != "sync" || !strings.HasSuffix(m.op.name, ".seg"):
 			at.step(m.op)
 		}
-		if check(at.image(rng), o, p) != nil {
+		if check(t, at.image(rng), o, p) != nil {
 			failed++
 		}
 	}
