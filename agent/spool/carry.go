@@ -26,7 +26,7 @@ const gapBytes = 400
 // from number first on, and makes notes of them together with own, the gap that
 // giving it up makes itself. below is the lane's new first number; lazy is until
 // when the notes may wait.
-func (l *lane) carry(seg *segment, first, below uint64, own *report.Gap, lazy time.Time) (carried bool) {
+func (l *lane) carry(seg *segment, first, below uint64, own *report.Gap, lazy time.Time) {
 	var gaps []report.Gap
 	for _, g := range l.gapRecords(seg, first) {
 		if g.Lane == l.name && g.Epoch == l.s.epoch && g.To < below {
@@ -36,7 +36,6 @@ func (l *lane) carry(seg *segment, first, below uint64, own *report.Gap, lazy ti
 		gaps = join(gaps, g)
 	}
 	own.Count = min(own.Count, own.To-own.From+1)
-	carried = len(gaps) > 0
 	for _, lane := range l.s.lanes {
 		lane.mu.Lock()
 		first := lane.first
@@ -48,7 +47,6 @@ func (l *lane) carry(seg *segment, first, below uint64, own *report.Gap, lazy ti
 		gaps = gaps[len(gaps)-most:]
 	}
 	l.s.notes.carry(gaps, lazy)
-	return carried
 }
 
 // gapRecords reads the gap records of a segment, from number first on, as far

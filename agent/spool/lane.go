@@ -321,16 +321,22 @@ func (l *lane) drop() (*segment, File, bool) {
 }
 
 // explainDrop notes what giving up a segment takes away: numbers from to to, and
-// the gap records among them. Those are in the cursor before the segment is
-// overwritten; the others a power cut would not hide.
+// the gap records among them. They are in the cursor before the segment is
+// overwritten: a power cut may leave its header before bytes of its next life,
+// and nothing else would say that this is no damage.
 func (l *lane) explainDrop(seg *segment, from, to, below uint64) {
 	if from > to {
 		return
 	}
-	if l.name != report.Event {
+	if l.name == report.Event {
+		l.explainEvents(seg, from, to, below)
+	} else {
 		l.s.gap(l, from, to, report.GapFull)
-		return
 	}
+	_ = l.s.saveCursor(false) // it logs; without it only a power cut right now would cost
+}
+
+func (l *lane) explainEvents(seg *segment, from, to, below uint64) {
 	own := report.Gap{Lane: l.name, Epoch: l.s.epoch, From: from, To: to, Count: to - from + 1, Reason: report.GapFull}
 	// Where the disk refuses again and again, the record that tells of it needs
 	// the room of the next segment, and so on without end: there it waits.
@@ -338,11 +344,8 @@ func (l *lane) explainDrop(seg *segment, from, to, below uint64) {
 	if l.s.trouble.again(string(l.name)) {
 		lazy = time.Now().Add(lazyNotes)
 	}
-	carried := l.carry(seg, from, below, &own, lazy)
+	l.carry(seg, from, below, &own, lazy)
 	l.s.noteGapBy(own, lazy)
-	if carried || own.From < from {
-		_ = l.s.saveCursor(false) // it logs; without it only a power cut right now would cost
-	}
 }
 
 // releaseLocked frees the segments that the cursor has passed.

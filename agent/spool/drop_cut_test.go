@@ -1,0 +1,86 @@
+package spool
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"kentongan/agent/report"
+)
+
+// TestACutWhileTheOldestIsOverwrittenIsNoDamage cuts the power while a full lane
+// writes over its oldest segment, so that the first sector of the records is on
+// the disk and the new header is not. The old header then stands before foreign
+// bytes, which is no fault of the disk: the numbers were given up for room.
+func TestACutWhileTheOldestIsOverwrittenIsNoDamage(t *testing.T) {
+	for _, lane := range []report.Lane{report.Event, report.Telemetry} {
+		t.Run(string(lane), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				disk, o := newMemFS(), small(nil)
+				o.TelemetryDelay = time.Second
+				fillUntilDropped(t, disk, o, lane)
+				log := &heard{}
+				o.FS, o.Log = disk, slog.New(log)
+				s := mustOpen(t, "/s", o)
+				if _, err := s.Read(lane, 1, 1000, 1<<20); err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait()
+				if said := log.about("damage"); said != "" {
+					t.Errorf("called damage: %s", said)
+				}
+			})
+		})
+	}
+}
+
+// fillUntilDropped appends to a lane until it writes over a segment, and leaves
+// what a cut in that write may leave.
+func fillUntilDropped(t *testing.T, disk *memFS, o Options, lane report.Lane) {
+	t.Helper()
+	rng := rand.New(rand.NewPCG(1, 2))
+	at, used, done := newCutDisk(disk), map[string]bool{}, false
+	live := disk.clone()
+	live.trace = func(op op) {
+		if done {
+			return
+		}
+		h, err := decodeHeader(op.data)
+		begins := op.kind == "write" && op.off == 0 && err == nil && h.lane == lane && h.id != 0
+		if begins && used[op.name] {
+			op.off, op.data, done = headerSize, op.data[headerSize:headerSize+sector], true
+		}
+		used[op.name] = used[op.name] || begins
+		at.step(op)
+	}
+	o.FS = live
+	s, err := Open("/s", o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := 0; !done && n < 1000; n++ {
+		body := make([]byte, 3000) // the rest of a segment has room for a note of the spool itself
+		for i := range body {
+			body[i] = byte('a' + rng.IntN(26)) // packs badly
+		}
+		if _, err := s.Append(context.Background(), lane, "test", string(body)); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(o.TelemetryDelay)
+		synctest.Wait()
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if !done {
+		t.Fatal("nothing was overwritten")
+	}
+	for _, w := range at.writes { // the cut kept them
+		at.file(w.file).put(w.data, w.off)
+	}
+	at.writes = nil
+	*disk = *at.image(rng)
+}
