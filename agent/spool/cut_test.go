@@ -171,7 +171,11 @@ func (c *cuts) add(what any) {
 func TestCutsFollowTheirSeed(t *testing.T) {
 	t.Parallel()
 	// An overflow, a mirror, and both; each with a new epoch.
-	for _, seed := range []uint64{7, 9, 17} {
+	seeds := []uint64{7, 9, 17}
+	if slowdown > 1 {
+		seeds = seeds[2:]
+	}
+	for _, seed := range seeds {
 		var sums [2]string
 		for i := range sums {
 			c := cuts{sum: sha256.New()}

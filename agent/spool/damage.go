@@ -21,6 +21,7 @@ func (l *lane) load(seg *segment) (image, error) {
 	im := image{epoch: seg.epoch, lane: l.name, id: seg.id, was: seg.was, data: make([]byte, seg.size)}
 	limit := ^uint64(0)
 	l.mu.Lock()
+	first := l.first
 	if seg == l.active {
 		limit = seg.last // what is being written now is not missed
 	}
@@ -34,7 +35,7 @@ func (l *lane) load(seg *segment) (image, error) {
 		defer f.Close()
 	}
 	if l.name == report.Complaint && l.s.mirror != nil {
-		if mended := l.s.mirror.mend(seg, im, limit); len(mended) > 0 {
+		if mended := l.s.mirror.mend(seg, im, first, limit); len(mended) > 0 {
 			l.rewrite(seg, f, im, mended)
 		}
 	}

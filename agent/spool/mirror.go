@@ -179,8 +179,9 @@ func (m *mirror) image(seg *segment) []byte {
 }
 
 // mend copies into the image each good frame up to number limit that only the
-// mirror has, and returns where.
-func (m *mirror) mend(seg *segment, im image, limit uint64) (mended []span) {
+// mirror has, and returns where those are that hold number first or a later one:
+// what was acknowledged may be missing because the segment's next life began.
+func (m *mirror) mend(seg *segment, im image, first, limit uint64) (mended []span) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	data := m.image(seg)
@@ -201,7 +202,9 @@ func (m *mirror) mend(seg *segment, im image, limit uint64) (mended []span) {
 			end = next // the rest of the page too
 		}
 		copy(im.data[spot.off:end], data[spot.off:end])
-		mended = append(mended, span{off: spot.off, end: end})
+		if spot.last() >= first {
+			mended = append(mended, span{off: spot.off, end: end})
+		}
 	}
 	return mended
 }
