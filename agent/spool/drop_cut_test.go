@@ -118,3 +118,26 @@ func TestWhatWasAcknowledgedIsNotMended(t *testing.T) {
 		}
 	})
 }
+
+// TestBytesBehindACleanEndAreNoLoss puts bytes behind the last press that are no
+// frame of this epoch: an epoch that has ended leaves such in a file that got
+// another life since. After a clean end they are no numbers that were given.
+func TestBytesBehindACleanEndAreNoLoss(t *testing.T) {
+	disk, o := newMemFS(), small(nil)
+	o.FS = disk
+	s := mustOpen(t, "/s", o)
+	mustAppend(t, s, report.Complaint, "first")
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	disk.find("/s/complaint/000001.seg").put([]byte(strings.Repeat("old", sector)[:sector]), headerSize+pageSize)
+	log := &heard{}
+	o.Log = slog.New(log)
+	s = mustOpen(t, "/s", o)
+	if said := log.about("lost"); said != "" {
+		t.Errorf("called lost: %s", said)
+	}
+	if got := s.Status().Lanes[report.Complaint].Damaged; got != 0 {
+		t.Errorf("%d records damaged, want none", got)
+	}
+}

@@ -136,7 +136,9 @@ func (l *lane) tail() (t tailed) {
 func (l *lane) confirmed(t tailed, c *laneCursor, clean, lost bool) uint64 {
 	none := len(l.segs) == 0
 	switch {
-	case clean || none && (lost || l.name.Chained()):
+	case clean: // what seems begun behind it is of an epoch that has ended
+		return max(c.Next, t.last+1)
+	case none && (lost || l.name.Chained()):
 		return l.next
 	case l.name == report.Telemetry:
 		return c.Next
