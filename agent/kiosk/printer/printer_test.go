@@ -181,22 +181,28 @@ func TestPrintNeverWaits(t *testing.T) {
 	}
 }
 
-// fill puts so much into a device that nobody reads that it takes no more.
-func fill(t *testing.T, path string) {
+// fill puts so much into a device that nobody reads that it takes no more. The
+// kernel brings what a terminal was given on to its reader in its own time, and
+// then there is room again: more puts in what fits by then.
+func fill(t *testing.T, path string) (more func()) {
 	t.Helper()
 	f, err := os.OpenFile(path, os.O_RDWR|syscall.O_NONBLOCK|syscall.O_NOCTTY, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = f.Close() })
-	for {
-		if err := f.SetWriteDeadline(time.Now().Add(100 * time.Millisecond)); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := f.Write(make([]byte, 256)); err != nil {
-			return
+	more = func() {
+		for {
+			if err := f.SetWriteDeadline(time.Now().Add(20 * time.Millisecond)); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := f.Write(make([]byte, 256)); err != nil {
+				return
+			}
 		}
 	}
+	more()
+	return more
 }
 
 func TestHungPrinterIsToldOfAndRecovers(t *testing.T) {
@@ -205,8 +211,8 @@ func TestHungPrinterIsToldOfAndRecovers(t *testing.T) {
 	s := start(t, paper.Path)
 	s.untilState(OK)
 	paper.Jam(true)
-	fill(t, paper.Path)
-	s.untilState(Hung)
+	more := fill(t, paper.Path)
+	s.until("state hung", func() bool { more(); return s.Status().State == Hung })
 	paper.Jam(false)
 	s.untilState(OK)
 	told := s.told()
