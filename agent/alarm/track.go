@@ -112,7 +112,7 @@ func (t *track) idle(now time.Time) bool {
 func (t *track) fill() {
 	a := t.alarm
 	a.Text, a.Action = t.cond.Text, t.cond.Action
-	a.Confidence, a.Cause, a.Detail = t.f.Confidence, t.f.Cause, clip(t.f.Detail)
+	a.Confidence, a.Cause, a.Detail = t.f.Confidence, t.f.Cause, report.Clip(t.f.Detail, maxDetail)
 	if t.party != nil {
 		members := slices.Sorted(maps.Keys(t.party.failing))
 		a.Hidden, a.Hides = len(members), members[:min(len(members), report.MaxHides)]
@@ -126,17 +126,6 @@ func (t *track) differs() bool {
 
 // maxDetail bounds what goes into a record, in bytes.
 const maxDetail = 400
-
-func clip(s string) string {
-	if len(s) <= maxDetail {
-		return s
-	}
-	n := maxDetail
-	for n > 0 && s[n]&0xC0 == 0x80 {
-		n--
-	}
-	return s[:n]
-}
 
 // rank orders the tracks: the board, declared groups, others, then as the
 // catalogue has them.

@@ -8,6 +8,8 @@ import (
 	"net/http/cookiejar"
 	"net/url"
 	"time"
+
+	"kentongan/agent/report"
 )
 
 // strangerEvery is how long what was learned of an application spares bytes:
@@ -103,11 +105,7 @@ func clip(s string) string {
 	if len(s) <= maxDetail {
 		return s
 	}
-	end := maxDetail
-	for end > 0 && s[end]&0xc0 == 0x80 { // not within a rune
-		end--
-	}
-	return s[:end] + "…"
+	return report.Clip(s, maxDetail) + "…"
 }
 
 func newJar() *cookiejar.Jar {

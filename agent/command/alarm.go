@@ -25,6 +25,6 @@ func AckAlarm(alarms Alarms) Handler {
 		if a.Alarm == "" || a.Who == "" {
 			return "", BadArguments{errors.New("arguments: alarm and who are needed")}
 		}
-		return "", alarms.Acknowledge(ctx, a.Alarm, clipTo(a.Who, maxWho), clipTo(a.Note, maxReason), a.False)
+		return "", alarms.Acknowledge(ctx, a.Alarm, report.Clip(a.Who, maxWho), report.Clip(a.Note, maxReason), a.False)
 	}}
 }

@@ -336,14 +336,4 @@ const (
 	maxDetail = 400
 )
 
-func clip(s string) string { return clipTo(s, maxDetail) }
-
-func clipTo(s string, n int) string {
-	if len(s) <= n {
-		return s
-	}
-	for n > 0 && s[n]&0xC0 == 0x80 {
-		n--
-	}
-	return s[:n]
-}
+func clip(s string) string { return report.Clip(s, maxDetail) }

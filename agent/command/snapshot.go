@@ -62,7 +62,7 @@ func Snapshot(cameras Cameras, records Records) Handler {
 func send(ctx context.Context, records Records, id string, a report.SnapshotArgs, p Picture) (string, error) {
 	pieces := report.CutSnapshot(id, p.Bytes)
 	_, err := records.Append(ctx, report.Event, report.KindSnapshot, report.Snapshot{
-		ID: id, Stream: a.Stream, Who: clipTo(a.Who, maxWho), Reason: clipTo(a.Reason, maxReason),
+		ID: id, Stream: a.Stream, Who: report.Clip(a.Who, maxWho), Reason: report.Clip(a.Reason, maxReason),
 		Format: p.Format, Width: p.Width, Height: p.Height, TakenAt: p.TakenAt.UTC().Truncate(time.Millisecond),
 		Size: len(p.Bytes), SHA256: report.Hash(sha256.Sum256(p.Bytes)), Pieces: len(pieces),
 	})

@@ -30,11 +30,11 @@ func Ticket(tickets Tickets) Handler {
 		case err != nil:
 			return "", BadArguments{fmt.Errorf("arguments: ticket: %w", err)}
 		case !slices.Contains(report.TicketStates(), s.State):
-			return "", BadArguments{fmt.Errorf("arguments: state %q: there is %v", clipTo(s.State, 40), report.TicketStates())}
+			return "", BadArguments{fmt.Errorf("arguments: state %q: there is %v", report.Clip(s.State, 40), report.TicketStates())}
 		case s.At.IsZero():
 			return "", BadArguments{errors.New("arguments: at is needed, or an older word could follow a newer one")}
 		}
-		s.Note.ID, s.Note.EN = clipTo(s.Note.ID, maxTicketNote), clipTo(s.Note.EN, maxTicketNote)
+		s.Note.ID, s.Note.EN = report.Clip(s.Note.ID, maxTicketNote), report.Clip(s.Note.EN, maxTicketNote)
 		return "", tickets.SetTicket(s)
 	}}
 }

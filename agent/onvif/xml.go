@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"unicode"
+
+	"kentongan/agent/report"
 )
 
 // Bounds of an answer.
@@ -162,11 +164,7 @@ func clip(s string) string {
 		return r
 	}, s)
 	if len(s) > maxText {
-		end := maxText
-		for end > 0 && s[end]&0xc0 == 0x80 {
-			end--
-		}
-		s = s[:end] + "…"
+		s = report.Clip(s, maxText) + "…"
 	}
 	return strings.TrimSpace(s)
 }

@@ -85,8 +85,8 @@ func (w *writer) alarm(device string, a report.Alarm) error {
 		w.refuse("alarm of %s: id %.40q, source %.40q, condition %.40q, n %d", device, a.ID, a.Source, a.Condition, a.N)
 		return nil
 	}
-	a.Severity, a.State = clip(a.Severity, 16), clip(a.State, 16)
-	a.Detail, a.Label, a.By, a.Note = clip(a.Detail, 400), clip(a.Label, 120), clip(a.By, 120), clip(a.Note, 400)
+	a.Severity, a.State = report.Clip(a.Severity, 16), report.Clip(a.State, 16)
+	a.Detail, a.Label, a.By, a.Note = report.Clip(a.Detail, 400), report.Clip(a.Label, 120), report.Clip(a.By, 120), report.Clip(a.Note, 400)
 	a.Hides = a.Hides[:min(len(a.Hides), report.MaxHides)]
 	var ended int64
 	if a.State == report.AlarmCleared {
@@ -128,11 +128,11 @@ func (w *writer) alarmSet(device string, s *report.AlarmSet) error {
 			continue
 		}
 		ids = append(ids, l.ID)
-		doc, err := json.Marshal(report.Alarm{ID: l.ID, N: l.N, Source: l.Source, Condition: l.Condition, Severity: clip(l.Severity, 16), State: clip(l.State, 16), Since: l.Since})
+		doc, err := json.Marshal(report.Alarm{ID: l.ID, N: l.N, Source: l.Source, Condition: l.Condition, Severity: report.Clip(l.Severity, 16), State: report.Clip(l.State, 16), Since: l.Since})
 		if err != nil {
 			return fmt.Errorf("encode alarm of %s: %w", device, err)
 		}
-		if _, err := w.stmt.lineAlarm.ExecContext(w.ctx, device, l.ID, int64(l.N), l.Source, l.Condition, clip(l.Severity, 16), clip(l.State, 16), l.Since.UnixMilli(), w.now, doc); err != nil {
+		if _, err := w.stmt.lineAlarm.ExecContext(w.ctx, device, l.ID, int64(l.N), l.Source, l.Condition, report.Clip(l.Severity, 16), report.Clip(l.State, 16), l.Since.UnixMilli(), w.now, doc); err != nil {
 			return fmt.Errorf("write alarm of %s: %w", device, err)
 		}
 	}
@@ -147,7 +147,7 @@ func (w *writer) alarmSet(device string, s *report.AlarmSet) error {
 		}
 	}
 	w.out.Urgent = true
-	if _, err := w.stmt.upsertSet.ExecContext(w.ctx, device, clip(s.Ledger, maxAlarmID), int64(min(s.N, maxSeq)), string(list), whole); err != nil {
+	if _, err := w.stmt.upsertSet.ExecContext(w.ctx, device, report.Clip(s.Ledger, maxAlarmID), int64(min(s.N, maxSeq)), string(list), whole); err != nil {
 		return fmt.Errorf("write alarms of %s: %w", device, err)
 	}
 	return nil
@@ -171,7 +171,7 @@ func (w *writer) answer(device string, c report.CommandResult) error {
 		w.refuse("result of an order of %s: state %.40q", device, c.State)
 		return nil
 	}
-	c.Reason, c.Detail, c.Name = clip(c.Reason, 32), clip(c.Detail, 400), clip(c.Name, 40)
+	c.Reason, c.Detail, c.Name = report.Clip(c.Reason, 32), report.Clip(c.Detail, 400), report.Clip(c.Name, 40)
 	doc, err := json.Marshal(c)
 	if err != nil {
 		return fmt.Errorf("encode result of %s: %w", device, err)
@@ -203,7 +203,7 @@ func (w *writer) picture(device string, s report.Snapshot) error {
 		w.refuse("picture of %s: stream %.40q, %d bytes in %d pieces", device, s.Stream, s.Size, s.Pieces)
 		return nil
 	}
-	s.Who, s.Reason, s.Format = clip(s.Who, 120), clip(s.Reason, 400), clip(s.Format, 16)
+	s.Who, s.Reason, s.Format = report.Clip(s.Who, 120), report.Clip(s.Reason, 400), report.Clip(s.Format, 16)
 	doc, err := json.Marshal(s)
 	if err != nil {
 		return fmt.Errorf("encode picture of %s: %w", device, err)

@@ -54,8 +54,8 @@ func (w *writer) appState(d *device, st *report.AppState) error {
 		return nil
 	}
 	kept := *st
-	kept.State, kept.Class, kept.Detail, kept.URL = clip(st.State, 32), clip(st.Class, 32), clip(st.Detail, 400), clip(st.URL, 400)
-	kept.Label = report.Text{ID: clip(st.Label.ID, 120), EN: clip(st.Label.EN, 120)}
+	kept.State, kept.Class, kept.Detail, kept.URL = report.Clip(st.State, 32), report.Clip(st.Class, 32), report.Clip(st.Detail, 400), report.Clip(st.URL, 400)
+	kept.Label = report.Text{ID: report.Clip(st.Label.ID, 120), EN: report.Clip(st.Label.EN, 120)}
 	doc, err := json.Marshal(kept)
 	if err != nil {
 		return fmt.Errorf("encode state of application: %w", err)
@@ -94,7 +94,7 @@ func (w *writer) appStats(device string, r report.Received) error {
 	if !w.body(r, &st) || !report.ValidName(st.Name) {
 		return nil
 	}
-	st.Class, st.Family, st.Method = clip(st.Class, 32), clip(st.Family, 16), clip(st.Method, 16)
+	st.Class, st.Family, st.Method = report.Clip(st.Class, 32), report.Clip(st.Family, 16), report.Clip(st.Method, 16)
 	doc, err := json.Marshal(st)
 	if err != nil {
 		return fmt.Errorf("encode figures of application: %w", err)

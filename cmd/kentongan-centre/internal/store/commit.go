@@ -253,7 +253,7 @@ func (w *writer) meaning(l *lane, r report.Received, backlog bool) error {
 	case report.KindClock:
 		var c report.ClockSet
 		if w.body(r, &c) && c.Boot != "" && c.Clock != report.ClockUnset {
-			_, err := w.stmt.upsertBoot.ExecContext(w.ctx, l.key.Device, clip(c.Boot, 64), c.BootedAt.UnixMilli(), string(c.Clock))
+			_, err := w.stmt.upsertBoot.ExecContext(w.ctx, l.key.Device, report.Clip(c.Boot, 64), c.BootedAt.UnixMilli(), string(c.Clock))
 			return err
 		}
 	case report.KindBoot:
@@ -268,7 +268,7 @@ func (w *writer) meaning(l *lane, r report.Received, backlog bool) error {
 		var ln report.LineState
 		if w.body(r, &ln) {
 			w.out.State = true
-			_, err := w.stmt.upsertLn.ExecContext(w.ctx, l.key.Device, clip(ln.Line, 64), r.Epoch.String(), int64(r.Seq), clip(ln.State, 32), clip(ln.Detail, 400), w.now)
+			_, err := w.stmt.upsertLn.ExecContext(w.ctx, l.key.Device, report.Clip(ln.Line, 64), r.Epoch.String(), int64(r.Seq), report.Clip(ln.State, 32), report.Clip(ln.Detail, 400), w.now)
 			return err
 		}
 	case report.KindAlarm, report.KindCommand, report.KindSnapshot, report.KindSnapshotPiece:
@@ -294,7 +294,7 @@ func (w *writer) meaning(l *lane, r report.Received, backlog bool) error {
 // body reads a record's body.
 func (w *writer) body(r report.Received, to any) bool {
 	if err := json.Unmarshal(r.Body, to); err != nil {
-		w.refuse("body of record %s/%s/%d, kind %s: %w", r.Device, r.Lane, r.Seq, clip(r.Kind, 32), err)
+		w.refuse("body of record %s/%s/%d, kind %s: %w", r.Device, r.Lane, r.Seq, report.Clip(r.Kind, 32), err)
 		return false
 	}
 	return true
@@ -316,7 +316,7 @@ func (w *writer) gap(device string, g report.Gap) error {
 	}
 	l.explain(report.Range{From: g.From, To: g.To})
 	w.touch(l)
-	_, err = w.stmt.insertGap.ExecContext(w.ctx, l.id, int64(g.From), int64(g.To), int64(min(g.Count, maxSeq)), clip(g.Reason, 64), w.now)
+	_, err = w.stmt.insertGap.ExecContext(w.ctx, l.id, int64(g.From), int64(g.To), int64(min(g.Count, maxSeq)), report.Clip(g.Reason, 64), w.now)
 	return err
 }
 
@@ -328,8 +328,8 @@ func (w *writer) press(l *lane, r report.Received) error {
 	}
 	ticket := shownTicket(p.Ticket)
 	res, err := w.stmt.insertComplaint.ExecContext(w.ctx, l.key.Device, l.id, int64(r.Seq), ticket,
-		clip(p.Category, 64), clip(p.ServiceCode, 64), clip(p.Label.ID, 120), clip(p.Label.EN, 120), clip(p.Line, 64),
-		max(1, p.Presses), r.Time.UnixMilli(), string(r.Clock), clip(r.Boot, 64), r.UptimeMS, w.now)
+		report.Clip(p.Category, 64), report.Clip(p.ServiceCode, 64), report.Clip(p.Label.ID, 120), report.Clip(p.Label.EN, 120), report.Clip(p.Line, 64),
+		max(1, p.Presses), r.Time.UnixMilli(), string(r.Clock), report.Clip(r.Boot, 64), r.UptimeMS, w.now)
 	if err != nil {
 		return fmt.Errorf("insert complaint: %w", err)
 	}
@@ -343,20 +343,9 @@ func (w *writer) press(l *lane, r report.Received) error {
 
 // shownTicket is a ticket as the complaint table has it.
 func shownTicket(said string) string {
-	ticket := clip(said, 32)
+	ticket := report.Clip(said, 32)
 	if t, err := report.ParseTicket(ticket); err == nil {
 		return t.String()
 	}
 	return ticket
-}
-
-// clip bounds a text that came from outside, at a rune's edge.
-func clip(s string, most int) string {
-	if len(s) <= most {
-		return s
-	}
-	for most > 0 && s[most]&0xC0 == 0x80 {
-		most--
-	}
-	return s[:most]
 }

@@ -62,7 +62,7 @@ func (w *writer) device(id string) (*device, error) {
 // deviceState takes a birth or a will.
 func (w *writer) deviceState(d *device, st *report.DeviceState) error {
 	if st.State != report.Online && st.State != report.Offline {
-		w.refuse("device state of %s: %q", d.id, clip(st.State, 32))
+		w.refuse("device state of %s: %q", d.id, report.Clip(st.State, 32))
 		return nil
 	}
 	if outdated(d, st) {
@@ -72,7 +72,7 @@ func (w *writer) deviceState(d *device, st *report.DeviceState) error {
 		d.since = w.now
 		w.out.State = true
 	}
-	d.state, d.session, d.dirty = st.State, clip(st.Session, 128), true
+	d.state, d.session, d.dirty = st.State, report.Clip(st.Session, 128), true
 	if st.State == report.Online {
 		if err := w.birth(d, st); err != nil {
 			return err
@@ -142,7 +142,7 @@ type about struct {
 }
 
 func aboutOf(st *report.DeviceState) about {
-	a := about{Site: clip(st.Site, 120), Lat: st.Lat, Lon: st.Lon, Version: clip(st.Version, 64), Boot: clip(st.Boot, 64)}
+	a := about{Site: report.Clip(st.Site, 120), Lat: st.Lat, Lon: st.Lon, Version: report.Clip(st.Version, 64), Boot: report.Clip(st.Boot, 64)}
 	if st.Epoch != 0 {
 		a.Epoch = st.Epoch.String()
 	}
@@ -221,13 +221,13 @@ func (w *writer) heads(id string, heads []report.Head) error {
 
 func (w *writer) streamState(dev string, st *report.StreamState) error {
 	kept := *st
-	kept.Detail, kept.URL = clip(st.Detail, 400), clip(st.URL, 400)
-	kept.State, kept.Class, kept.Codec, kept.Proto = clip(st.State, 32), clip(st.Class, 32), clip(st.Codec, 32), clip(st.Proto, 32)
+	kept.Detail, kept.URL = report.Clip(st.Detail, 400), report.Clip(st.URL, 400)
+	kept.State, kept.Class, kept.Codec, kept.Proto = report.Clip(st.State, 32), report.Clip(st.Class, 32), report.Clip(st.Codec, 32), report.Clip(st.Proto, 32)
 	doc, err := json.Marshal(kept)
 	if err != nil {
 		return fmt.Errorf("encode state of stream: %w", err)
 	}
-	if _, err := w.stmt.upsertStream.ExecContext(w.ctx, dev, st.Name, clip(st.State, 32), clip(st.Class, 32), w.now, doc); err != nil {
+	if _, err := w.stmt.upsertStream.ExecContext(w.ctx, dev, st.Name, report.Clip(st.State, 32), report.Clip(st.Class, 32), w.now, doc); err != nil {
 		return fmt.Errorf("write state of stream: %w", err)
 	}
 	return nil

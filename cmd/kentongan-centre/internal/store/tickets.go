@@ -67,7 +67,7 @@ func (w *writer) cancel(l *lane, r report.Received) error {
 	if !w.body(r, &c) {
 		return nil
 	}
-	t, err := report.ParseTicket(clip(c.Ticket, 32))
+	t, err := report.ParseTicket(report.Clip(c.Ticket, 32))
 	if err != nil {
 		w.refuse("cancel record of %s: %w", l.key.Device, err)
 		return nil
