@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -43,13 +42,9 @@ func (a *Agent) newCommands() (*command.Runner, error) {
 
 // setAside puts a file that can't be read out of the way, and tells it.
 func (a *Agent) setAside(file string, why error) {
-	aside := file + ".damaged"
-	err := os.Rename(file, aside)
+	saved, err := putAside(file)
 	a.o.Log.Error("saved file damaged", "part", "agent", "file", file, "err", errors.Join(why, err))
-	d := report.Damage{Lane: report.Event, Segment: filepath.Base(file), Detail: why.Error(), Saved: filepath.Base(aside)}
-	if err != nil {
-		d.Saved = ""
-	}
+	d := report.Damage{Lane: report.Event, Segment: filepath.Base(file), Detail: why.Error(), Saved: saved}
 	a.journal.add(report.Event, report.KindDamage, d)
 }
 

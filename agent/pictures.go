@@ -1,8 +1,6 @@
 package agent
 
 import (
-	"fmt"
-	"os"
 	"path/filepath"
 
 	"kentongan/agent/config"
@@ -67,8 +65,6 @@ func (f learnedFile) Save(b []byte) error   { return saveFile(string(f), b) }
 
 // SetAside keeps the newest damaged one for who wants to know.
 func (f learnedFile) SetAside() error {
-	if err := os.Rename(string(f), string(f)+".damaged"); err != nil {
-		return fmt.Errorf("set %s aside: %w", filepath.Base(string(f)), err)
-	}
-	return nil
+	_, err := putAside(string(f))
+	return err
 }

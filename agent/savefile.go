@@ -48,3 +48,13 @@ func loadFile(file string, most int64) ([]byte, error) {
 	}
 	return os.ReadFile(file)
 }
+
+// putAside takes a damaged file out of the way and returns its new name. The
+// newest damaged one is kept, for who wants to know.
+func putAside(file string) (string, error) {
+	aside := file + ".damaged"
+	if err := os.Rename(file, aside); err != nil {
+		return "", fmt.Errorf("set %s aside: %w", filepath.Base(file), err)
+	}
+	return filepath.Base(aside), nil
+}
