@@ -150,12 +150,17 @@ func TestMarkersDecode(t *testing.T) {
 	}
 }
 
+// TestSignBeginsOnce: a turn is over at the sign's end and nowhere before, and
+// signs differ enough that a picture of an earlier one ends no later turn. With
+// 14^6 of them, 2,000 drawn at random hold a pair alike in one run of four, and
+// more than 10 pairs in fewer than one of 10^13.
 func TestSignBeginsOnce(t *testing.T) {
 	seen := map[sign]bool{}
+	alike := 0
 	for range 2000 {
 		s := newSign()
 		if seen[s] {
-			t.Fatalf("sign %v came twice", s)
+			alike++
 		}
 		seen[s] = true
 		for i, g := range s {
@@ -163,6 +168,9 @@ func TestSignBeginsOnce(t *testing.T) {
 				t.Fatalf("sign %v", s)
 			}
 		}
+	}
+	if alike > 10 {
+		t.Errorf("%d of 2,000 signs came before", alike)
 	}
 }
 
