@@ -29,7 +29,7 @@ type AlarmFilter struct {
 }
 
 // Alarms lists alarms.
-func (s *Store) Alarms(ctx context.Context, f AlarmFilter) ([]Alarm, error) {
+func (s *View) Alarms(ctx context.Context, f AlarmFilter) ([]Alarm, error) {
 	order, which := `instr('critical major    minor    warning', a.severity), a.state = 'acknowledged', a.raised_at`, `a.ended_at = 0`
 	if f.Ended {
 		order, which = `a.ended_at DESC`, `a.ended_at > 0`
@@ -53,7 +53,7 @@ func (s *Store) Alarms(ctx context.Context, f AlarmFilter) ([]Alarm, error) {
 		return a, nil
 	}, `SELECT a.device, coalesce(d.state = 'online', 0), coalesce(CASE WHEN d.birth <> '' THEN json_extract(d.birth, '$.site') END, ''), a.n, a.state, a.raised_at, a.ended_at, a.doc
 		FROM alarm a LEFT JOIN device d ON d.id = a.device
-		WHERE `+which+` AND (?1 = '' OR a.device = ?1) AND (?2 = '' OR a.source = ?2) AND (?3 = '' OR a.id = ?3)
+		WHERE `+which+` AND (?1 = '' OR a.device = ?1) AND (?2 = '' OR a.source = ?2) AND (?3 = '' OR a.id = ?3) AND `+s.own("a.device")+`
 		ORDER BY `+order+`, a.device, a.id LIMIT ?4`, f.Device, f.Source, f.ID, f.Limit)
 }
 
@@ -85,7 +85,7 @@ func (a AlarmSums) FalseRate() (rate float64, known bool) {
 }
 
 // AlarmSums counts.
-func (s *Store) AlarmSums(ctx context.Context) (AlarmSums, error) {
+func (s *View) AlarmSums(ctx context.Context) (AlarmSums, error) {
 	sums := AlarmSums{Active: map[string]int64{}}
 	for _, sev := range report.Severities() {
 		sums.Active[sev] = 0
@@ -96,7 +96,7 @@ func (s *Store) AlarmSums(ctx context.Context) (AlarmSums, error) {
 	}
 	rows, err := collect(ctx, s.read, "alarm counts", func(r *sql.Rows) (v row, err error) {
 		return v, r.Scan(&v.severity, &v.state, &v.n)
-	}, `SELECT severity, state, count(*) FROM alarm WHERE ended_at = 0 GROUP BY severity, state`)
+	}, `SELECT severity, state, count(*) FROM alarm WHERE ended_at = 0 AND `+s.own("device")+` GROUP BY severity, state`)
 	if err != nil {
 		return sums, err
 	}
@@ -111,7 +111,7 @@ func (s *Store) AlarmSums(ctx context.Context) (AlarmSums, error) {
 		}
 		sums.Active[r.severity] += r.n
 	}
-	err = s.read.QueryRowContext(ctx, `SELECT coalesce(sum(raised), 0), coalesce(sum(falses), 0), coalesce(sum(camera_days), 0) FROM alarm_set`).Scan(&sums.Raised, &sums.False, &sums.CameraDays)
+	err = s.read.QueryRowContext(ctx, `SELECT coalesce(sum(raised), 0), coalesce(sum(falses), 0), coalesce(sum(camera_days), 0) FROM alarm_set WHERE `+s.own("device")).Scan(&sums.Raised, &sums.False, &sums.CameraDays)
 	if err != nil {
 		return sums, fmt.Errorf("read alarm account: %w", err)
 	}

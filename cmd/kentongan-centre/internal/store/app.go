@@ -122,7 +122,7 @@ type App struct {
 
 // Apps lists the applications as a device sees them, or as all do when it is "":
 // by application, where it is worst first, of devices that are offline last.
-func (s *Store) Apps(ctx context.Context, device string) ([]App, error) {
+func (s *View) Apps(ctx context.Context, device string) ([]App, error) {
 	return collect(ctx, s.read, "applications", func(r *sql.Rows) (App, error) {
 		var a App
 		var since, statsAt int64
@@ -144,13 +144,13 @@ func (s *Store) Apps(ctx context.Context, device string) ([]App, error) {
 		return a, nil
 	}, `SELECT a.device, coalesce(d.state = 'online', 0) AS online, coalesce(CASE WHEN d.birth <> '' THEN json_extract(d.birth, '$.site') END, ''),
 			a.name, a.state, a.class, a.since_at, a.doc, a.stats, a.stats_at
-		FROM app a LEFT JOIN device d ON d.id = a.device WHERE ?1 = '' OR a.device = ?1
+		FROM app a LEFT JOIN device d ON d.id = a.device WHERE (?1 = '' OR a.device = ?1) AND `+s.own("a.device")+`
 		ORDER BY a.name, online DESC, instr('unreachable wrong slow checking ok', a.state), a.since_at, a.device`, device)
 }
 
 // AppSums counts applications, each as often as devices that are online look at
 // it, by state.
-func (s *Store) AppSums(ctx context.Context) (map[string]int64, error) {
+func (s *View) AppSums(ctx context.Context) (map[string]int64, error) {
 	sums := map[string]int64{report.AppOK: 0, report.AppSlow: 0, report.AppWrong: 0, report.AppUnreachable: 0}
 	type row struct {
 		state string
@@ -158,7 +158,7 @@ func (s *Store) AppSums(ctx context.Context) (map[string]int64, error) {
 	}
 	rows, err := collect(ctx, s.read, "application counts", func(r *sql.Rows) (v row, err error) {
 		return v, r.Scan(&v.state, &v.n)
-	}, `SELECT a.state, count(*) FROM app a JOIN device d ON d.id = a.device WHERE d.state = 'online' GROUP BY a.state`)
+	}, `SELECT a.state, count(*) FROM app a JOIN device d ON d.id = a.device WHERE d.state = 'online' AND `+s.own("d.id")+` GROUP BY a.state`)
 	for _, r := range rows {
 		if _, known := sums[r.state]; known {
 			sums[r.state] = r.n

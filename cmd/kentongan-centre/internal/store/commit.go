@@ -43,6 +43,8 @@ type Committed struct {
 	Conflicts  int
 	Refused    []error   // what was left out, and why; never the whole group's fault
 	Complaints []int64   // ids of the new ones
+	Services   []string  // of those
+	Devices    []string  // that were heard
 	Receipts   []Receipt // chained lanes that deserve an acknowledgement
 	State      bool      // the state of a device, stream or line may have changed
 	Urgent     bool      // an alarm, an answer to an order, or a picture
@@ -60,6 +62,9 @@ func (s *Store) Commit(ctx context.Context, group []Arrival) (Committed, error) 
 		clear(s.lanes)
 		clear(s.devices)
 		return Committed{}, fmt.Errorf("commit %d messages: %w", len(group), err)
+	}
+	for d := range w.heardOf {
+		w.out.Devices = append(w.out.Devices, d.id)
 	}
 	return w.out, nil
 }
@@ -338,6 +343,7 @@ func (w *writer) press(l *lane, r report.Received) error {
 		return fmt.Errorf("insert complaint: %w", err)
 	}
 	w.out.Complaints = append(w.out.Complaints, id)
+	w.out.Services = append(w.out.Services, p.ServiceCode)
 	return nil
 }
 

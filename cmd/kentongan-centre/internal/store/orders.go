@@ -86,9 +86,9 @@ type OrderFilter struct {
 const orderColumns = `o.id, o.device, name, subject, who, reason, counter, expires_at, asked_at, sent_at, sends, o.state, result, done_at, note`
 
 // Orders lists orders, the newest first.
-func (s *Store) Orders(ctx context.Context, f OrderFilter) ([]Order, error) {
+func (s *View) Orders(ctx context.Context, f OrderFilter) ([]Order, error) {
 	return collect(ctx, s.read, "orders", scanOrder, `SELECT `+orderColumns+` FROM orders o
-		WHERE (?1 = '' OR o.device = ?1) AND (?2 = '' OR name = ?2) AND (?3 = '' OR subject = ?3) AND (NOT ?4 OR o.state = 'open')
+		WHERE (?1 = '' OR o.device = ?1) AND (?2 = '' OR name = ?2) AND (?3 = '' OR subject = ?3) AND (NOT ?4 OR o.state = 'open') AND `+s.own("o.device")+`
 		ORDER BY asked_at DESC, o.id LIMIT ?5`, f.Device, f.Name, f.Subject, f.Open, f.Limit)
 }
 

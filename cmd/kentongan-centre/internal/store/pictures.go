@@ -36,7 +36,7 @@ type Picture struct {
 }
 
 // Pictures lists the pictures of a stream, or of all, the newest first.
-func (s *Store) Pictures(ctx context.Context, device, stream string, limit int) ([]Picture, error) {
+func (s *View) Pictures(ctx context.Context, device, stream string, limit int) ([]Picture, error) {
 	return collect(ctx, s.read, "pictures", func(r *sql.Rows) (Picture, error) {
 		var p Picture
 		var told, changed int64
@@ -47,13 +47,13 @@ func (s *Store) Pictures(ctx context.Context, device, stream string, limit int) 
 		p.Told, p.Changed = when(told), when(changed)
 		return p, json.Unmarshal([]byte(doc), &p.Record)
 	}, `SELECT device, state, have, told_at, changed_at, erased_by, doc FROM picture
-		WHERE (?1 = '' OR device = ?1) AND (?2 = '' OR stream = ?2) ORDER BY told_at DESC, id LIMIT ?3`, device, stream, limit)
+		WHERE (?1 = '' OR device = ?1) AND (?2 = '' OR stream = ?2) AND `+s.own("device")+` ORDER BY told_at DESC, id LIMIT ?3`, device, stream, limit)
 }
 
 // PictureData is the bytes of a whole picture, and its format.
-func (s *Store) PictureData(ctx context.Context, device, id string) (data []byte, format string, err error) {
+func (s *View) PictureData(ctx context.Context, device, id string) (data []byte, format string, err error) {
 	var doc string
-	err = s.read.QueryRowContext(ctx, `SELECT data, doc FROM picture WHERE device = ? AND id = ? AND state = 'whole'`, device, id).Scan(&data, &doc)
+	err = s.read.QueryRowContext(ctx, `SELECT data, doc FROM picture WHERE device = ? AND id = ? AND state = 'whole' AND `+s.own("device"), device, id).Scan(&data, &doc)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, "", ErrNoPicture
 	}
@@ -69,13 +69,13 @@ func (s *Store) PictureData(ctx context.Context, device, id string) (data []byte
 
 // ErasePicture takes a picture's bytes away; that there was one, who asked for
 // it and who erased it stays.
-func (s *Store) ErasePicture(ctx context.Context, device, id, who string, now time.Time) error {
+func (s *View) ErasePicture(ctx context.Context, device, id, who string, now time.Time) error {
 	tx, err := s.edit.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("erase picture: %w", err)
 	}
 	defer tx.Rollback() //nolint:errcheck // after Commit there is nothing to roll back
-	res, err := tx.ExecContext(ctx, `UPDATE picture SET state = 'erased', data = NULL, erased_by = ?, changed_at = ? WHERE device = ? AND id = ? AND state NOT IN ('erased', 'expired')`, who, now.UnixMilli(), device, id)
+	res, err := tx.ExecContext(ctx, `UPDATE picture SET state = 'erased', data = NULL, erased_by = ?, changed_at = ? WHERE device = ? AND id = ? AND state NOT IN ('erased', 'expired') AND `+s.own("device"), who, now.UnixMilli(), device, id)
 	if err != nil {
 		return fmt.Errorf("erase picture: %w", err)
 	}

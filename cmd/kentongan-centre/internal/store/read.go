@@ -120,12 +120,12 @@ func collect[T any](ctx context.Context, db *sql.DB, what string, scan func(*sql
 }
 
 // Devices lists the devices, the offline first, then by name; id "" means all.
-func (s *Store) Devices(ctx context.Context, id string) ([]Device, error) {
+func (s *View) Devices(ctx context.Context, id string) ([]Device, error) {
 	return s.FirstDevices(ctx, id, -1)
 }
 
 // FirstDevices is Devices with at most limit of them; -1 is no limit.
-func (s *Store) FirstDevices(ctx context.Context, id string, limit int) ([]Device, error) {
+func (s *View) FirstDevices(ctx context.Context, id string, limit int) ([]Device, error) {
 	missing, err := s.missingByDevice(ctx, id)
 	if err != nil {
 		return nil, err
@@ -148,8 +148,8 @@ func (s *Store) FirstDevices(ctx context.Context, id string, limit int) ([]Devic
 			(SELECT count(*) FROM stream s WHERE s.device = d.id),
 			(SELECT count(*) FROM stream s WHERE s.device = d.id AND s.state = 'playing' AND d.state = 'online'),
 			(SELECT count(*) FROM stream s WHERE s.device = d.id AND (s.state IN ('silent', 'failed') OR `+unusable+`) AND d.state = 'online'),
-			(SELECT count(*) FROM complaint c WHERE c.device = d.id)
-		FROM device d WHERE ? = '' OR d.id = ? ORDER BY d.state = 'offline' DESC, d.id LIMIT ?`, id, id, limit)
+			(SELECT count(*) FROM complaint c WHERE c.device = d.id AND `+s.ownComplaint()+`)
+		FROM device d WHERE (? = '' OR d.id = ?) AND `+s.own("d.id")+` ORDER BY d.state = 'offline' DESC, d.id LIMIT ?`, id, id, limit)
 }
 
 // unusable is true of a stream s that plays, and yet shows nothing that is of
@@ -158,7 +158,7 @@ const unusable = `(s.state = 'playing' AND EXISTS (SELECT 1 FROM alarm a
 	WHERE a.device = s.device AND a.source = 'stream/' || s.name AND a.ended_at = 0 AND a.severity IN ('critical', 'major')))`
 
 // Streams lists the streams of a device, or of all when it is "".
-func (s *Store) Streams(ctx context.Context, device string) ([]Stream, error) {
+func (s *View) Streams(ctx context.Context, device string) ([]Stream, error) {
 	return collect(ctx, s.read, "streams", func(r *sql.Rows) (Stream, error) {
 		var st Stream
 		var since, statsAt int64
@@ -186,7 +186,7 @@ func (s *Store) Streams(ctx context.Context, device string) ([]Stream, error) {
 			coalesce((SELECT a.severity || ' ' || a.condition FROM alarm a WHERE d.state = 'online' AND a.device = s.device AND a.source = 'stream/' || s.name AND a.ended_at = 0
 				ORDER BY instr('critical major    minor    warning', a.severity), a.raised_at LIMIT 1), '')
 		FROM stream s LEFT JOIN device d ON d.id = s.device
-		WHERE ? = '' OR s.device = ? ORDER BY s.device, s.name`, device, device)
+		WHERE (? = '' OR s.device = ?) AND `+s.own("s.device")+` ORDER BY s.device, s.name`, device, device)
 }
 
 // maxRanges is how many holes and gaps of one lane a page gets; the counts
@@ -194,8 +194,8 @@ func (s *Store) Streams(ctx context.Context, device string) ([]Stream, error) {
 const maxRanges = 50
 
 // Lanes lists the accounts, with their newest ranges, of a device or of all.
-func (s *Store) Lanes(ctx context.Context, device string) ([]Lane, error) {
-	lanes, err := collect(ctx, s.read, "lanes", scanLane, laneQuery, device, device)
+func (s *View) Lanes(ctx context.Context, device string) ([]Lane, error) {
+	lanes, err := collect(ctx, s.read, "lanes", scanLane, laneQuery(s.own("l.device")), device, device)
 	if err != nil {
 		return nil, err
 	}
@@ -211,14 +211,16 @@ func (s *Store) Lanes(ctx context.Context, device string) ([]Lane, error) {
 
 // laneQuery counts, of each lane, all numbers in holes and those below First,
 // and finds where its receipt ends, as lane.thru does.
-const laneQuery = `SELECT l.id, l.device, l.lane, l.epoch, l.first, l.next, l.top, l.received, l.duplicates, l.conflicts, l.seen_at,
+func laneQuery(own string) string {
+	return `SELECT l.id, l.device, l.lane, l.epoch, l.first, l.next, l.top, l.received, l.duplicates, l.conflicts, l.seen_at,
 		coalesce(sum(h.to_seq - h.from_seq + 1), 0),
 		coalesce(sum(CASE WHEN h.from_seq < l.first THEN min(h.to_seq, l.first - 1) - h.from_seq + 1 END), 0),
 		coalesce(min(CASE WHEN h.to_seq >= l.first OR h.to_seq = l.top THEN h.from_seq - 1 END), l.top)
 	FROM lane l LEFT JOIN hole h ON h.lane_id = l.id
-	WHERE ? = '' OR l.device = ?
+	WHERE (? = '' OR l.device = ?) AND ` + own + `
 	GROUP BY l.id
 	ORDER BY l.device, CASE l.lane WHEN 'complaint' THEN 0 WHEN 'event' THEN 1 ELSE 2 END, l.id DESC`
+}
 
 func scanLane(r *sql.Rows) (Lane, error) {
 	var l Lane
@@ -231,7 +233,7 @@ func scanLane(r *sql.Rows) (Lane, error) {
 }
 
 // holesOf puts the newest holes into their lanes.
-func (s *Store) holesOf(ctx context.Context, device string, lanes map[int64]*Lane) error {
+func (s *View) holesOf(ctx context.Context, device string, lanes map[int64]*Lane) error {
 	_, err := collect(ctx, s.read, "holes", func(r *sql.Rows) (Hole, error) {
 		var h Hole
 		var id, since int64
@@ -246,12 +248,12 @@ func (s *Store) holesOf(ctx context.Context, device string, lanes map[int64]*Lan
 	}, `SELECT lane_id, from_seq, to_seq, h.since_at FROM (
 			SELECT *, row_number() OVER (PARTITION BY lane_id ORDER BY from_seq DESC) AS n FROM hole) h
 		JOIN lane l ON l.id = h.lane_id
-		WHERE h.n <= ? AND (? = '' OR l.device = ?) ORDER BY lane_id, from_seq DESC`, maxRanges, device, device)
+		WHERE h.n <= ? AND (? = '' OR l.device = ?) AND `+s.own("l.device")+` ORDER BY lane_id, from_seq DESC`, maxRanges, device, device)
 	return err
 }
 
 // gapsOf puts the newest explanations into their lanes.
-func (s *Store) gapsOf(ctx context.Context, device string, lanes map[int64]*Lane) error {
+func (s *View) gapsOf(ctx context.Context, device string, lanes map[int64]*Lane) error {
 	_, err := collect(ctx, s.read, "gaps", func(r *sql.Rows) (Gap, error) {
 		var g Gap
 		var id, told int64
@@ -266,11 +268,11 @@ func (s *Store) gapsOf(ctx context.Context, device string, lanes map[int64]*Lane
 	}, `SELECT lane_id, from_seq, to_seq, g.count, g.reason, g.told_at FROM (
 			SELECT *, row_number() OVER (PARTITION BY lane_id ORDER BY from_seq DESC) AS n FROM gap) g
 		JOIN lane l ON l.id = g.lane_id
-		WHERE g.n <= ? AND (? = '' OR l.device = ?) ORDER BY lane_id, from_seq DESC`, maxRanges, device, device)
+		WHERE g.n <= ? AND (? = '' OR l.device = ?) AND `+s.own("l.device")+` ORDER BY lane_id, from_seq DESC`, maxRanges, device, device)
 	return err
 }
 
-func (s *Store) missingByDevice(ctx context.Context, id string) (map[string]uint64, error) {
+func (s *View) missingByDevice(ctx context.Context, id string) (map[string]uint64, error) {
 	type row struct {
 		id string
 		n  uint64
@@ -278,7 +280,7 @@ func (s *Store) missingByDevice(ctx context.Context, id string) (map[string]uint
 	rows, err := collect(ctx, s.read, "missing numbers", func(r *sql.Rows) (v row, err error) {
 		return v, r.Scan(&v.id, &v.n)
 	}, `SELECT l.device, sum(min(h.to_seq, l.first - 1) - h.from_seq + 1)
-		FROM hole h JOIN lane l ON l.id = h.lane_id WHERE h.from_seq < l.first AND (? = '' OR l.device = ?) GROUP BY l.device`, id, id)
+		FROM hole h JOIN lane l ON l.id = h.lane_id WHERE h.from_seq < l.first AND (? = '' OR l.device = ?) AND `+s.own("l.device")+` GROUP BY l.device`, id, id)
 	out := make(map[string]uint64, len(rows))
 	for _, r := range rows {
 		out[r.id] = r.n

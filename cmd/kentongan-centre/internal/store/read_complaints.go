@@ -42,7 +42,7 @@ const MaxComplaints = 500
 // Complaints lists complaints, the newest arrival first. The time of a record
 // made before the clock was set is worked out from its boot and uptime once
 // the device has told when that boot began.
-func (s *Store) Complaints(ctx context.Context, f ComplaintFilter) ([]Complaint, error) {
+func (s *View) Complaints(ctx context.Context, f ComplaintFilter) ([]Complaint, error) {
 	if f.Limit <= 0 || f.Limit > MaxComplaints {
 		f.Limit = MaxComplaints
 	}
@@ -71,7 +71,7 @@ func (s *Store) Complaints(ctx context.Context, f ComplaintFilter) ([]Complaint,
 		LEFT JOIN device d ON d.id = c.device
 		LEFT JOIN boot b ON b.device = c.device AND b.boot = c.boot
 		LEFT JOIN complaint_status t ON t.device = c.device AND t.ticket = c.ticket
-		WHERE (?1 = '' OR c.device = ?1) AND (?2 = '' OR c.ticket = ?2) AND (?3 = 0 OR c.id < ?3)
+		WHERE (?1 = '' OR c.device = ?1) AND (?2 = '' OR c.ticket = ?2) AND (?3 = 0 OR c.id < ?3) AND `+s.ownComplaint()+`
 		ORDER BY c.id DESC LIMIT ?4`, f.Device, f.Ticket, f.Before, f.Limit)
 }
 
@@ -84,7 +84,7 @@ type Happening struct {
 }
 
 // Happenings lists a device's newest events.
-func (s *Store) Happenings(ctx context.Context, device string, limit int) ([]Happening, error) {
+func (s *View) Happenings(ctx context.Context, device string, limit int) ([]Happening, error) {
 	return collect(ctx, s.read, "events", func(r *sql.Rows) (Happening, error) {
 		var h Happening
 		var received int64
@@ -97,6 +97,6 @@ func (s *Store) Happenings(ctx context.Context, device string, limit int) ([]Hap
 		h.Record = rec
 		return h, err
 	}, `SELECT r.seq, r.kind, r.received_at, r.line FROM record r
-		WHERE r.lane_id = (SELECT id FROM lane WHERE device = ? AND lane = 'event' ORDER BY seen_at DESC, id DESC LIMIT 1)
+		WHERE r.lane_id = (SELECT id FROM lane WHERE device = ? AND lane = 'event' AND `+s.own("device")+` ORDER BY seen_at DESC, id DESC LIMIT 1)
 		ORDER BY r.seq DESC LIMIT ?`, device, limit)
 }

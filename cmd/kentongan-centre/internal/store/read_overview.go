@@ -27,21 +27,21 @@ type Overview struct {
 }
 
 // Overview counts. today is when the viewer's day began.
-func (s *Store) Overview(ctx context.Context, today time.Time) (Overview, error) {
+func (s *View) Overview(ctx context.Context, today time.Time) (Overview, error) {
 	var o Overview
 	var newest, seen sql.NullInt64
 	var top, unsent, holes int64
 	row := s.read.QueryRowContext(ctx, `SELECT
-		(SELECT count(*) FROM complaint), (SELECT count(*) FROM complaint WHERE received_at >= ?),
-		(SELECT received_at FROM complaint ORDER BY id DESC LIMIT 1),
+		(SELECT count(*) FROM complaint c WHERE `+s.ownComplaint()+`), (SELECT count(*) FROM complaint c WHERE received_at >= ? AND `+s.ownComplaint()+`),
+		(SELECT received_at FROM complaint c WHERE `+s.ownComplaint()+` ORDER BY id DESC LIMIT 1),
 		d.n, d.online, d.offline, d.seen, s.n, s.playing, s.silent, s.failed, s.unusable, l.*, h.*
-	FROM (SELECT count(*) AS n, coalesce(sum(state = 'online'), 0) AS online, coalesce(sum(state = 'offline'), 0) AS offline, max(seen_at) AS seen FROM device) d,
+	FROM (SELECT count(*) AS n, coalesce(sum(state = 'online'), 0) AS online, coalesce(sum(state = 'offline'), 0) AS offline, max(seen_at) AS seen FROM device WHERE `+s.own("id")+`) d,
 		(SELECT count(*) AS n, coalesce(sum(s.state = 'playing' AND d.state = 'online'), 0) AS playing, coalesce(sum(s.state = 'silent' AND d.state = 'online'), 0) AS silent,
 			coalesce(sum(s.state = 'failed' AND d.state = 'online'), 0) AS failed,
-			coalesce(sum(`+unusable+` AND d.state = 'online'), 0) AS unusable FROM stream s LEFT JOIN device d ON d.id = s.device) s,
-		(SELECT coalesce(sum(received), 0), coalesce(sum(duplicates), 0), coalesce(sum(conflicts), 0), coalesce(sum(top), 0), coalesce(sum(next - 1 - top), 0) FROM lane) l,
+			coalesce(sum(`+unusable+` AND d.state = 'online'), 0) AS unusable FROM stream s LEFT JOIN device d ON d.id = s.device WHERE `+s.own("s.device")+`) s,
+		(SELECT coalesce(sum(received), 0), coalesce(sum(duplicates), 0), coalesce(sum(conflicts), 0), coalesce(sum(top), 0), coalesce(sum(next - 1 - top), 0) FROM lane WHERE `+s.own("device")+`) l,
 		(SELECT coalesce(sum(h.to_seq - h.from_seq + 1), 0), coalesce(sum(CASE WHEN h.from_seq < l.first THEN min(h.to_seq, l.first - 1) - h.from_seq + 1 END), 0)
-			FROM hole h JOIN lane l ON l.id = h.lane_id) h`, today.UnixMilli())
+			FROM hole h JOIN lane l ON l.id = h.lane_id WHERE `+s.own("l.device")+`) h`, today.UnixMilli())
 	if err := row.Scan(&o.Complaints, &o.ComplaintsToday, &newest, &o.Devices, &o.Online, &o.Offline, &seen, &o.Streams, &o.Playing, &o.Silent, &o.Failed, &o.Unusable,
 		&o.Records, &o.Duplicates, &o.Conflicts, &top, &unsent, &holes, &o.Missing); err != nil {
 		return o, fmt.Errorf("read overview: %w", err)
@@ -70,7 +70,7 @@ type Problem struct {
 // first. A device that is offline hides its alarms, streams and lines: nobody
 // knows how they are. Of a device that says alarms, those stand for its streams:
 // a dead switch is one problem, not a dozen.
-func (s *Store) Problems(ctx context.Context, limit int) ([]Problem, error) {
+func (s *View) Problems(ctx context.Context, limit int) ([]Problem, error) {
 	return collect(ctx, s.read, "problems", func(r *sql.Rows) (Problem, error) {
 		var p Problem
 		var since, rank int64
@@ -84,16 +84,16 @@ func (s *Store) Problems(ctx context.Context, limit int) ([]Problem, error) {
 		return p, err
 	}, `SELECT 0 AS rank, 'conflict', l.device, l.lane, '', '', '', l.conflicts,
 			coalesce((SELECT min(received_at) FROM conflict c WHERE c.lane_id = l.id), l.seen_at) AS since
-			FROM lane l WHERE l.conflicts > 0
+			FROM lane l WHERE l.conflicts > 0 AND `+s.own("l.device")+`
 		UNION ALL SELECT 0, 'missing', l.device, l.lane, '', '', '', sum(min(h.to_seq, l.first - 1) - h.from_seq + 1), min(h.since_at)
-			FROM hole h JOIN lane l ON l.id = h.lane_id WHERE h.from_seq < l.first GROUP BY l.id
-		UNION ALL SELECT 1, 'device', id, '', state, '', '', 0, since_at FROM device WHERE state = 'offline'
+			FROM hole h JOIN lane l ON l.id = h.lane_id WHERE h.from_seq < l.first AND `+s.own("l.device")+` GROUP BY l.id
+		UNION ALL SELECT 1, 'device', id, '', state, '', '', 0, since_at FROM device WHERE state = 'offline' AND `+s.own("id")+`
 		UNION ALL SELECT 2, 'line', n.device, n.name, n.state, '', n.detail, 0, n.since_at
-			FROM line n JOIN device d ON d.id = n.device WHERE d.state = 'online' AND n.state <> 'ok'
+			FROM line n JOIN device d ON d.id = n.device WHERE d.state = 'online' AND n.state <> 'ok' AND `+s.own("n.device")+`
 		UNION ALL SELECT 1 + instr('critical major    minor    warning', a.severity) / 9, 'alarm', a.device, a.source, a.severity, a.condition, a.doc, 0, a.raised_at
-			FROM alarm a JOIN device d ON d.id = a.device WHERE d.state = 'online' AND a.ended_at = 0 AND a.state <> 'hidden'
+			FROM alarm a JOIN device d ON d.id = a.device WHERE d.state = 'online' AND a.ended_at = 0 AND a.state <> 'hidden' AND `+s.own("a.device")+`
 		UNION ALL SELECT 2, 'stream', s.device, s.name, s.state, s.class, '', 0, s.since_at
-			FROM stream s JOIN device d ON d.id = s.device WHERE d.state = 'online' AND s.state IN ('silent', 'failed')
+			FROM stream s JOIN device d ON d.id = s.device WHERE d.state = 'online' AND s.state IN ('silent', 'failed') AND `+s.own("s.device")+`
 				AND NOT EXISTS (SELECT 1 FROM alarm_set x WHERE x.device = s.device)
 		ORDER BY rank, since LIMIT ?`, limit)
 }

@@ -39,10 +39,9 @@ import (
 
 // Store is an open database. The zero value is of no use; see Open.
 type Store struct {
+	View  // of everything
 	write *sql.DB
 	conn  *sql.Conn // the only connection of write, for Commit alone
-	read  *sql.DB   // query_only
-	edit  *sql.DB   // what people of the centre do; short transactions beside Commit's. What it erases is overwritten
 	log   *slog.Logger
 
 	// The fields below belong to the goroutine that calls Commit.
@@ -65,7 +64,7 @@ const busyTimeout = 5 * time.Second
 // Open opens or creates DIR/centre.db and brings its schema up to date.
 func Open(dir string, log *slog.Logger) (*Store, error) {
 	file := filepath.Join(dir, "centre.db")
-	s := &Store{log: log, lanes: map[Key]*lane{}, devices: map[string]*device{}}
+	s := &Store{View: View{scope: Everything()}, log: log, lanes: map[Key]*lane{}, devices: map[string]*device{}}
 	var err error
 	if s.write, err = openDB(file, "journal_mode(WAL)", "synchronous(FULL)", "wal_autocheckpoint(2000)", "cache_size(-16000)"); err != nil {
 		return nil, err

@@ -49,8 +49,8 @@ func (s *Store) SetTicket(ctx context.Context, device, ticket string, t TicketSt
 }
 
 // ComplaintOf finds where a complaint came from.
-func (s *Store) ComplaintOf(ctx context.Context, id int64) (device, ticket string, err error) {
-	err = s.read.QueryRowContext(ctx, `SELECT device, ticket FROM complaint WHERE id = ?`, id).Scan(&device, &ticket)
+func (s *View) ComplaintOf(ctx context.Context, id int64) (device, ticket string, err error) {
+	err = s.read.QueryRowContext(ctx, `SELECT device, ticket FROM complaint c WHERE id = ? AND `+s.ownComplaint(), id).Scan(&device, &ticket)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", "", ErrNoComplaint
 	}
