@@ -59,6 +59,7 @@ type Agent struct {
 	orders   *command.Runner            // nil where no centre can order anything
 	watchers map[string]*stream.Watcher // by the stream's name
 	parts    []part
+	beating  []beating              // parts with several loops, for the watchdog
 	forks    chan uplink.AckRefused // receipts that tell of another history
 }
 
@@ -162,9 +163,12 @@ func (a *Agent) build() (err error) {
 	if err := a.buildSensors(); err != nil {
 		return err
 	}
-	a.buildWatchdog()
 	a.buildStreams()
-	return a.buildApps()
+	if err := a.buildApps(); err != nil {
+		return err
+	}
+	a.buildWatchdog() // the last, as it asks all others
+	return nil
 }
 
 // sayBoot keeps that the agent started. A store that can't take it is no reason

@@ -39,6 +39,7 @@ func (a *Agent) buildApps() error {
 			return err
 		}
 		checks = append(checks, check)
+		a.beating = append(a.beating, check)
 		a.parts = append(a.parts, part{"app " + c.Name, check.Run})
 	}
 	return nil

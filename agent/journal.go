@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"kentongan/agent/alarm"
+	"kentongan/agent/pulse"
 	"kentongan/agent/report"
 )
 
@@ -32,9 +33,9 @@ type journal struct {
 	log    *slog.Logger
 	retry  time.Duration
 	in     chan entry
-	alarms *alarm.Engine      // nil until build; takes what is found
-	ending chan struct{}      // closed by close
-	asked  chan chan struct{} // see answers
+	alarms *alarm.Engine // nil until build; takes what is found
+	ending chan struct{} // closed by close
+	pulse  pulse.Pulse
 
 	mu     sync.RWMutex // guards closed; held for reading while sending
 	closed bool
@@ -58,7 +59,7 @@ const (
 func newJournal(device string, keep keeper, states announcer, log *slog.Logger) *journal {
 	return &journal{
 		keep: keep, states: states, topics: report.Topics(device), log: log, retry: journalRetry,
-		in: make(chan entry, journalSize), ending: make(chan struct{}), asked: make(chan chan struct{}),
+		in: make(chan entry, journalSize), ending: make(chan struct{}), pulse: pulse.New(),
 	}
 }
 
@@ -66,8 +67,8 @@ func newJournal(device string, keep keeper, states announcer, log *slog.Logger) 
 func (j *journal) run() {
 	for {
 		select {
-		case a := <-j.asked:
-			close(a)
+		case beat := <-j.pulse:
+			beat()
 		case e, ok := <-j.in:
 			if !ok {
 				return
@@ -103,8 +104,8 @@ func (j *journal) put(e entry) {
 		}
 		select {
 		case <-time.After(j.retry):
-		case a := <-j.asked: // the disk refuses, but the loop lives
-			close(a)
+		case beat := <-j.pulse: // the disk refuses, but the loop lives
+			beat()
 		case <-j.ending:
 		}
 	}

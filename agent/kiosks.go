@@ -44,6 +44,7 @@ func (a *Agent) buildKiosk() (err error) {
 	if a.kiosk, err = kiosk.New(cfg, a.board, a.spool, a.o.Log); err != nil {
 		return err
 	}
+	a.beating = append(a.beating, a.kiosk)
 	a.parts = append(a.parts, part{"kiosk", a.kiosk.Run}, part{"kiosk alarms", a.watchKiosk})
 	return a.buildScreen(a.cfg.Kiosk)
 }

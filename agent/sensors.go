@@ -23,6 +23,7 @@ func (a *Agent) buildSensors() error {
 		return fmt.Errorf("sensors: %w", err)
 	}
 	a.sensors = w
+	a.beating = append(a.beating, w)
 	a.parts = append(a.parts, part{"sensors", w.Run})
 	return nil
 }

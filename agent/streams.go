@@ -34,6 +34,7 @@ func (a *Agent) buildStreams() {
 				continue
 			}
 			a.watchers[cfg.Name] = w
+			a.beating = append(a.beating, w)
 			a.parts = append(a.parts, part{"stream " + cfg.Name, w.Run})
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"time"
 
+	"kentongan/agent/pulse"
 	"kentongan/agent/report"
 	"kentongan/agent/watchdog"
 	"kentongan/hal"
@@ -29,22 +30,38 @@ func (a *Agent) buildWatchdog() {
 	a.parts = append(a.parts, part{"watchdog", g.Run})
 }
 
-// checks are what has to be well for the watchdog to be fed: the loops answer,
+// checks are what has to be well for the watchdog to be fed: every loop answers,
 // and the store writes.
 func (a *Agent) checks() []watchdog.Check {
 	writes := writing{since: time.Now(), most: 2*(a.cfg.StatsEvery+a.cfg.Spool.TelemetryDelay) + time.Minute}
 	all := []watchdog.Check{
-		{Name: "journal", Run: a.journal.answers},
 		{Name: "store", Run: func(context.Context) error { return writes.check(a.spool.Status().Syncs, time.Now()) }},
 		{Name: "disk", Patience: diskPatience, Run: func(context.Context) error { return a.diskTakes() }},
-		{Name: "uplink", Run: func(context.Context) error { a.uplink.Status(); return nil }},
-		{Name: "alarms", Run: func(context.Context) error { a.journal.alarms.Status(); return nil }},
 	}
-	if a.kiosk != nil {
-		all = append(all, watchdog.Check{Name: "kiosk", Run: a.kiosk.Answers})
+	for _, p := range a.pulses() {
+		all = append(all, watchdog.Check{Name: p.Name, Run: p.Ask})
 	}
 	return all
 }
+
+// pulses ask the loops of all parts, each through its own goroutine.
+func (a *Agent) pulses() []pulse.Named {
+	all := []pulse.Named{
+		{Name: "journal", Pulse: a.journal.pulse},
+		{Name: "uplink", Pulse: a.uplink.Pulse()},
+		{Name: "alarms", Pulse: a.journal.alarms.Pulse()},
+	}
+	if a.orders != nil {
+		all = append(all, pulse.Named{Name: "orders", Pulse: a.orders.Pulse()})
+	}
+	for _, part := range a.beating {
+		all = append(all, part.Pulses()...)
+	}
+	return all
+}
+
+// beating is a part with several loops.
+type beating interface{ Pulses() []pulse.Named }
 
 // diskTakes tells of a lane whose disk refuses.
 func (a *Agent) diskTakes() error {
@@ -73,19 +90,6 @@ func (w *writing) check(syncs int64, now time.Time) error {
 		return fmt.Errorf("nothing was written for %v", quiet.Round(time.Second))
 	}
 	return nil
-}
-
-// answers asks the journal's loop. It is slow while the disk is, and silent
-// while the disk hangs.
-func (j *journal) answers(ctx context.Context) error {
-	answer := make(chan struct{})
-	select {
-	case j.asked <- answer:
-		<-answer // it has taken the question, so it answers
-		return nil
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }
 
 // WatchdogChanged implements watchdog.Output.

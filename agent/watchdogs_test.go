@@ -56,7 +56,7 @@ func TestJournalAnswers(t *testing.T) {
 				synctest.Wait()
 				ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 				defer cancel()
-				if err := j.answers(ctx); (err != nil) != hangs {
+				if err := j.pulse.Ask(ctx); (err != nil) != hangs {
 					t.Errorf("answer: %v", err)
 				}
 				if hangs {

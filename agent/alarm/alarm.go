@@ -46,6 +46,7 @@ import (
 	"sync"
 	"time"
 
+	"kentongan/agent/pulse"
 	"kentongan/agent/report"
 )
 
@@ -108,6 +109,8 @@ type Engine struct {
 	acts chan act
 	wake chan struct{} // capacity 1
 
+	pulse pulse.Pulse
+
 	mu     sync.Mutex         // guards what follows, until the next blank line
 	inbox  map[key]Finding    // the newest of each; bounded by sources and catalogue
 	kept   map[string]uint64  // by alarm id: the newest change that is durable
@@ -128,7 +131,7 @@ func New(cfg Config, out Output, log *slog.Logger) *Engine {
 		cfg.NewID = randomID
 	}
 	e := &Engine{
-		cfg: cfg, out: out, log: log.With("part", "alarm"), acts: make(chan act), wake: make(chan struct{}, 1),
+		cfg: cfg, out: out, log: log.With("part", "alarm"), acts: make(chan act), wake: make(chan struct{}, 1), pulse: pulse.New(),
 		inbox: map[key]Finding{}, kept: map[string]uint64{}, strays: map[string]bool{}, bySev: map[string]int{},
 	}
 	e.b = newBook(cfg, e.changed, e.log)
@@ -203,6 +206,9 @@ func (e *Engine) changed(a report.Alarm) {
 	e.out.AlarmChanged(a)
 }
 
+// Pulse asks Run's loop whether it lives.
+func (e *Engine) Pulse() pulse.Pulse { return e.pulse }
+
 // Run works until ctx ends, then saves and returns nil.
 func (e *Engine) Run(ctx context.Context) error {
 	tick := time.NewTicker(tickEvery)
@@ -218,6 +224,9 @@ func (e *Engine) Run(ctx context.Context) error {
 			return nil
 		case <-tick.C:
 		case <-e.wake:
+		case beat := <-e.pulse:
+			beat()
+			continue
 		case a := <-e.acts:
 			a.answer <- e.b.act(time.Now(), a.Action)
 		}

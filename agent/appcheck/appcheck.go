@@ -37,6 +37,7 @@ import (
 	"sync"
 	"time"
 
+	"kentongan/agent/pulse"
 	"kentongan/agent/report"
 )
 
@@ -94,6 +95,7 @@ type Check struct {
 	traffic traffic
 	jitter  func() float64 // 0 to 1
 	hurry   chan struct{}
+	pulse   pulse.Pulse
 
 	mu     sync.Mutex // guards what follows, for Status
 	status Status
@@ -112,7 +114,7 @@ func New(cfg Config, log *slog.Logger, out Output) (*Check, error) {
 	}
 	p := newProber(cfg)
 	c := &Check{
-		cfg: cfg, out: out, ask: p.probe, jitter: rand.Float64, hurry: make(chan struct{}, 1),
+		cfg: cfg, out: out, ask: p.probe, jitter: rand.Float64, hurry: make(chan struct{}, 1), pulse: pulse.New(),
 		log:     log.With("part", "appcheck", "app", cfg.Name),
 		tracker: tracker{confirm: cfg.Confirm, slowAfter: cfg.SlowAfter},
 	}
@@ -138,6 +140,12 @@ func (c *Check) Hurry() {
 	}
 }
 
+// Pulses ask Run's loop whether it lives. An application that is gone does not
+// keep it from answering.
+func (c *Check) Pulses() []pulse.Named {
+	return []pulse.Named{{Name: "application " + c.cfg.Name, Pulse: c.pulse}}
+}
+
 // Run looks at the application until ctx ends; it returns nil.
 func (c *Check) Run(ctx context.Context) error {
 	next := time.After(time.Duration(c.jitter() * float64(min(longestStart, c.cfg.Every))))
@@ -146,13 +154,17 @@ func (c *Check) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case beat := <-c.pulse:
+			beat()
+			continue
 		case <-c.hurry:
 			if !last.IsZero() && time.Since(last) < confirmPause {
 				continue
 			}
 		case <-next:
 		}
-		r := c.ask(ctx)
+		var r result
+		c.pulse.While(2*c.cfg.Timeout, func() { r = c.ask(ctx) })
 		if ctx.Err() != nil {
 			return nil
 		}

@@ -41,6 +41,7 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
+	"kentongan/agent/pulse"
 	"kentongan/agent/report"
 )
 
@@ -82,6 +83,7 @@ type Config struct {
 const (
 	waiting   = 16 // orders that wait for their turn; more are dropped, the centre repeats them
 	keepAgain = 2 * time.Second
+	doGrace   = 10 * time.Second // for a handler to see that its limit is over; then it hangs
 	// skew is how far a clock that somebody keeps may be off.
 	skew = 2 * time.Minute
 )
@@ -91,6 +93,7 @@ type Runner struct {
 	cfg    Config
 	log    *slog.Logger
 	in     chan message
+	pulse  pulse.Pulse
 	refuse refusals
 	memory memory // Run's goroutine only
 }
@@ -103,7 +106,7 @@ type message struct {
 // New makes a Runner. A memory that can't be read is an error, for without it
 // an order of before could be done again: call New with Forgotten then.
 func New(cfg Config, log *slog.Logger) (*Runner, error) {
-	r := &Runner{cfg: cfg, log: log.With("part", "command"), in: make(chan message, waiting)}
+	r := &Runner{cfg: cfg, log: log.With("part", "command"), in: make(chan message, waiting), pulse: pulse.New()}
 	if cfg.Saved != nil {
 		if err := r.memory.decode(cfg.Saved); err != nil {
 			return nil, fmt.Errorf("read the orders that were done: %w", err)
@@ -124,6 +127,10 @@ func (r *Runner) Deliver(name string, body []byte) {
 	}
 }
 
+// Pulse asks Run's loop whether it lives. An order that takes its time does not
+// keep it from answering; one that takes more than its limit does.
+func (r *Runner) Pulse() pulse.Pulse { return r.pulse }
+
 // Run works until ctx ends, then returns nil.
 func (r *Runner) Run(ctx context.Context) error {
 	r.finishInterrupted(ctx)
@@ -131,6 +138,8 @@ func (r *Runner) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			return nil
+		case beat := <-r.pulse:
+			beat()
 		case m := <-r.in:
 			r.take(ctx, m)
 		}
@@ -243,7 +252,9 @@ func (r *Runner) do(ctx context.Context, h *Handler, o report.Order, res *report
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, h.Limit)
 	defer cancel()
-	detail, err := h.Do(ctx, o)
+	var detail string
+	var err error
+	r.pulse.While(h.Limit+doGrace, func() { detail, err = h.Do(ctx, o) })
 	res.TookMS = time.Since(began).Milliseconds()
 	switch {
 	case errors.As(err, new(BadArguments)):
@@ -269,6 +280,8 @@ func (r *Runner) keep(ctx context.Context, res report.CommandResult) {
 		}
 		select {
 		case <-time.After(keepAgain):
+		case beat := <-r.pulse:
+			beat()
 		case <-ctx.Done():
 			return
 		}

@@ -7,6 +7,7 @@ import (
 	"sync"
 	"time"
 
+	"kentongan/agent/pulse"
 	"kentongan/hal"
 )
 
@@ -29,8 +30,8 @@ type button struct {
 	held   *time.Timer   // running while a touch is undecided
 	alone  *time.Timer   // running while a press may still be half of a combination
 
-	calls chan chan struct{} // see Answers
-	poked chan struct{}      // holds one: outside or asked has something
+	pulse pulse.Pulse
+	poked chan struct{} // holds one: outside or asked has something
 
 	pending  int               // presses that are in no record yet
 	touches  []waiter          // who waits for these
@@ -59,7 +60,7 @@ type button struct {
 }
 
 func newButton(k *Kiosk, cfg Button) *button {
-	b := &button{k: k, cfg: cfg, done: make(chan appendResult, 1), poked: make(chan struct{}, 1), calls: make(chan chan struct{})}
+	b := &button{k: k, cfg: cfg, done: make(chan appendResult, 1), poked: make(chan struct{}, 1), pulse: pulse.New()}
 	b.ges = gesture{hold: cfg.Hold, long: cfg.LongAfter}
 	b.st.Name = cfg.Name
 	b.bad = troubles{line: cfg.Name, events: k.events}
@@ -175,8 +176,8 @@ func (b *button) serve(ctx context.Context, in hal.Input, stop <-chan time.Time)
 			b.edge(e)
 		case r := <-b.done:
 			b.appended(r)
-		case a := <-b.calls:
-			close(a)
+		case beat := <-b.pulse:
+			beat()
 		case <-b.poked:
 			b.brought()
 		case <-b.cooldown.C:

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"kentongan/agent/pulse"
 	"kentongan/hal"
 )
 
@@ -57,8 +58,8 @@ type panel struct {
 	savedFor time.Duration
 	wake     chan struct{} // holds one
 	tests    chan lampTest
-	calls    chan chan struct{} // see Answers
-	changed  func()             // told when the faults are others; may be nil
+	pulse    pulse.Pulse
+	changed  func() // told when the faults are others; may be nil
 
 	mu sync.Mutex // guards what follows
 	s  signals
@@ -79,7 +80,7 @@ type signals struct {
 
 func newPanel(cfg Config, board hal.Board, events *reporter, log *slog.Logger) *panel {
 	p := &panel{
-		board: board, events: events, log: log, wake: make(chan struct{}, 1), tests: make(chan lampTest), calls: make(chan chan struct{}),
+		board: board, events: events, log: log, wake: make(chan struct{}, 1), tests: make(chan lampTest), pulse: pulse.New(),
 		// Through the cool-down, or a person whose second press is only counted stands in the dark.
 		savedFor: max(savedFor, cfg.Cooldown+2*time.Second),
 		s:        signals{faults: map[string]bool{}},
@@ -175,8 +176,8 @@ func (p *panel) run(ctx context.Context) {
 			shown, green = p.show(p.look(), shown, green)
 		case <-p.due.C:
 			p.step()
-		case a := <-p.calls:
-			close(a)
+		case beat := <-p.pulse:
+			beat()
 		case t := <-p.tests:
 			p.test(t)
 		case <-p.reopen.C:

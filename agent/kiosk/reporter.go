@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"time"
 
+	"kentongan/agent/pulse"
 	"kentongan/agent/report"
 )
 
@@ -27,13 +28,14 @@ type reporter struct {
 	log     *slog.Logger
 	numbers *numbers // may be nil
 	queue   chan event
+	pulse   pulse.Pulse
 	given   chan uint64 // holds one: the number of a press that was kept
 	ledger  *ledger     // may be nil
 	taken   chan string // tickets that were taken back
 }
 
 func newReporter(s Store, log *slog.Logger) *reporter {
-	return &reporter{store: s, log: log, queue: make(chan event, maxEvents), given: make(chan uint64, 1), taken: make(chan string, maxWaiters)}
+	return &reporter{store: s, log: log, queue: make(chan event, maxEvents), pulse: pulse.New(), given: make(chan uint64, 1), taken: make(chan string, maxWaiters)}
 }
 
 // say queues a line's state.
@@ -80,6 +82,8 @@ func (r *reporter) withdrawn(ticket string) {
 func (r *reporter) run(ctx context.Context) {
 	for {
 		select {
+		case beat := <-r.pulse:
+			beat()
 		case e := <-r.queue:
 			if !r.keep(ctx, e) {
 				r.log.Error("events dropped", "count", 1+len(r.queue))
@@ -112,8 +116,22 @@ func (r *reporter) keep(ctx context.Context, e event) bool {
 		if failures == 0 {
 			r.log.Warn("event not kept", "kind", e.kind, "body", e.body, "err", err, "retry_in", eventRetry)
 		}
+		if !r.rest(ctx) {
+			return false
+		}
+	}
+}
+
+// rest waits before the next try; it is false when ctx ended.
+func (r *reporter) rest(ctx context.Context) bool {
+	again := time.NewTimer(eventRetry)
+	defer again.Stop()
+	for {
 		select {
-		case <-time.After(eventRetry):
+		case <-again.C:
+			return true
+		case beat := <-r.pulse:
+			beat()
 		case <-ctx.Done():
 			return false
 		}

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"kentongan/agent/pulse"
 	"kentongan/agent/report"
 	"kentongan/hal"
 )
@@ -32,6 +33,7 @@ type line struct {
 	log       *slog.Logger
 	now       func() time.Duration
 	hold      holder
+	pulse     pulse.Pulse
 
 	state   string // as told last; "" before the line was tried
 	lost    uint64 // edges since it was opened, as counted last
@@ -67,9 +69,22 @@ func (l *line) run(ctx context.Context) {
 			return
 		}
 		l.broken(err)
+		l.rest(ctx)
+	}
+}
+
+// rest waits before the line is opened again.
+func (l *line) rest(ctx context.Context) {
+	again := time.NewTimer(reopenEvery)
+	defer again.Stop()
+	for {
 		select {
-		case <-time.After(reopenEvery):
+		case <-again.C:
+			return
+		case beat := <-l.pulse:
+			beat()
 		case <-ctx.Done():
+			return
 		}
 	}
 }
@@ -90,6 +105,8 @@ func (l *line) watch(ctx context.Context, in hal.Input) error {
 			}
 			l.hold.see(e.Active, e.At)
 			l.countLost(in.Lost())
+		case beat := <-l.pulse:
+			beat()
 		case <-timer.C:
 			if err := l.look(in); err != nil { // an edge may have been lost
 				return err

@@ -10,6 +10,7 @@ import (
 
 	"periph.io/x/conn/v3/physic"
 
+	"kentongan/agent/pulse"
 	"kentongan/agent/report"
 	"kentongan/hal"
 )
@@ -30,6 +31,7 @@ type sensor struct {
 	out    Output
 	log    *slog.Logger
 	limits []*limit
+	pulse  pulse.Pulse
 
 	failures int
 	problem  string // as it was logged last
@@ -52,10 +54,15 @@ func (s *sensor) run(ctx context.Context) {
 	defer tick.Stop()
 	for {
 		s.once(ctx)
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return
+		for due := false; !due; {
+			select {
+			case <-tick.C:
+				due = true
+			case beat := <-s.pulse:
+				beat()
+			case <-ctx.Done():
+				return
+			}
 		}
 	}
 }
@@ -63,7 +70,9 @@ func (s *sensor) run(ctx context.Context) {
 func (s *sensor) once(ctx context.Context) {
 	reading, cancel := context.WithTimeout(ctx, min(readTime, s.cfg.Every))
 	defer cancel()
-	r, err := s.s.Read(reading)
+	var r hal.Reading
+	var err error
+	s.pulse.While(2*readTime, func() { r, err = s.s.Read(reading) })
 	if ctx.Err() != nil {
 		return
 	}

@@ -20,6 +20,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"kentongan/agent/pulse"
 	"kentongan/agent/report"
 	"kentongan/hal"
 )
@@ -114,7 +115,7 @@ func New(cfg Config, board hal.Board, sensors hal.Sensors, out Output, log *slog
 		if err != nil {
 			return nil, err
 		}
-		w.sensors = append(w.sensors, &sensor{cfg: c, s: s, out: out, log: log, limits: c.Limits.conditions()})
+		w.sensors = append(w.sensors, &sensor{cfg: c, s: s, out: out, log: log, limits: c.Limits.conditions(), pulse: pulse.New()})
 	}
 	for _, c := range cfg.Lines {
 		condition, ok := Conditions(c.Kind)
@@ -123,7 +124,7 @@ func New(cfg Config, board hal.Board, sensors hal.Sensors, out Output, log *slog
 		}
 		w.lines = append(w.lines, &line{
 			cfg: c, condition: condition, board: board, out: out, log: log, now: cfg.Now,
-			hold: holder{on: c.HoldOn, off: c.HoldOff},
+			hold: holder{on: c.HoldOn, off: c.HoldOff}, pulse: pulse.New(),
 		})
 	}
 	return w, nil
@@ -141,6 +142,18 @@ func (w *Watch) Run(ctx context.Context) error {
 	all.Wait()
 	<-ctx.Done() // with nothing to watch, too
 	return nil
+}
+
+// Pulses ask the loop of each sensor and line whether it lives. A bus that hangs
+// does not keep it from answering.
+func (w *Watch) Pulses() (all []pulse.Named) {
+	for _, s := range w.sensors {
+		all = append(all, pulse.Named{Name: "sensor " + s.cfg.Name, Pulse: s.pulse})
+	}
+	for _, l := range w.lines {
+		all = append(all, pulse.Named{Name: "line " + l.cfg.Name, Pulse: l.pulse})
+	}
+	return all
 }
 
 // Status is what the sensors and lines say at the moment.

@@ -97,6 +97,8 @@ func (w *Watcher) pause(ctx context.Context, d time.Duration) {
 		select {
 		case <-ctx.Done():
 			return
+		case beat := <-w.pulse:
+			beat()
 		case <-end.C:
 			return
 		case <-look.C:

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"kentongan/agent/pulse"
 	"kentongan/agent/report"
 	"kentongan/agent/stream/decoder"
 	"kentongan/agent/stream/picture"
@@ -58,6 +59,7 @@ const (
 	soon             = 2 * time.Second  // after a look that saw something bad
 	leastKeyWait     = 30 * time.Second // for a keyframe; more where they are rarer
 	mostKeyWait      = 5 * time.Minute
+	lookLimit        = 2 * mostKeyWait // of a whole look, with its turn at the decoder; then it hangs
 	saveLearned      = time.Hour
 	suspicionEvery   = time.Second
 )
@@ -71,6 +73,7 @@ type looker struct {
 	log   *slog.Logger
 	judge *picture.Judge
 	shy   shy // of the snapshot address; any goroutine
+	pulse pulse.Pulse
 
 	view     pictureView
 	drop     rateDrop
@@ -87,7 +90,7 @@ func newLooker(w *Watcher) *looker {
 		cfg.Every = defaultLookEvery
 	}
 	cfg.Limits = cfg.Limits.filled()
-	l := &looker{w: w, cfg: cfg, log: w.log, saved: time.Now()}
+	l := &looker{w: w, cfg: cfg, log: w.log, saved: time.Now(), pulse: pulse.New()}
 	l.judge = l.newJudge()
 	l.view.state.Reason = report.PictureNotYet
 	if cfg.Off {
@@ -115,7 +118,7 @@ func (l *looker) run(ctx context.Context) {
 	pause := rand.N(l.cfg.Every)
 	for l.wait(ctx, pause) {
 		began := time.Now()
-		l.once(ctx)
+		l.pulse.While(lookLimit, func() { l.once(ctx) })
 		pause = max(l.cfg.Every-time.Since(began), l.cfg.Every/10)
 		if l.judge.Suspicious() {
 			pause = min(pause, soon)
@@ -136,6 +139,8 @@ func (l *looker) wait(ctx context.Context, pause time.Duration) bool {
 		select {
 		case <-ctx.Done():
 			return false
+		case beat := <-l.pulse:
+			beat()
 		case <-end.C:
 			return true
 		case <-look.C:

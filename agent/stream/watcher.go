@@ -41,6 +41,7 @@ import (
 
 	"github.com/bluenviron/gortsplib/v4"
 
+	"kentongan/agent/pulse"
 	"kentongan/agent/report"
 )
 
@@ -81,6 +82,7 @@ type Watcher struct {
 	log   *slog.Logger
 	out   Output
 	board *board
+	pulse pulse.Pulse
 	born  time.Time // monotonic; the finder's clock begins here
 
 	// Used by Run's goroutine only.
@@ -119,7 +121,7 @@ func New(cfg Config, log *slog.Logger, out Output) (*Watcher, error) {
 		cfg: cfg, out: out, home: t, target: t,
 		log:   log.With("part", "stream", "stream", cfg.Name),
 		board: newBoard(cfg.Name, Redact(cfg.URL), out, cfg.Now),
-		retry: retry{rand: rand.Float64}, born: time.Now(),
+		retry: retry{rand: rand.Float64}, born: time.Now(), pulse: pulse.New(),
 	}
 	w.board.cur.Sub = cfg.Sub
 	w.eye = newLooker(w)
@@ -158,6 +160,20 @@ func (w *Watcher) Status() Status {
 	return st
 }
 
+// endLimit is for a session that was told to end; it is the loop that hangs
+// after it.
+const endLimit = time.Minute
+
+// Pulses ask the loops of the stream and of its picture whether they live. A
+// camera that is dead, slow or silent does not keep them from answering.
+func (w *Watcher) Pulses() []pulse.Named {
+	all := []pulse.Named{{Name: "stream " + w.cfg.Name, Pulse: w.pulse}}
+	if w.eye != nil && !w.eye.cfg.Off {
+		all = append(all, pulse.Named{Name: "picture " + w.cfg.Name, Pulse: w.eye.pulse})
+	}
+	return all
+}
+
 // Run keeps a session with the camera until ctx ends. When it returns, its
 // connections are closed. It returns nil.
 func (w *Watcher) Run(ctx context.Context) error {
@@ -187,13 +203,17 @@ func (w *Watcher) once(ctx context.Context) (*session, error) {
 func (w *Watcher) run(ctx context.Context, s *session) error {
 	defer func() { s.tap.end() }()
 	var wg sync.WaitGroup
-	defer wg.Wait()
-	defer s.close()
+	defer w.pulse.While(endLimit, func() {
+		s.close()
+		wg.Wait()
+	})
 	defer w.keep(s)
 	opened := make(chan error, 1)
 	wg.Go(func() { opened <- s.open(ctx) })
 	for {
 		select {
+		case beat := <-w.pulse:
+			beat()
 		case step := <-s.steps:
 			w.board.trying(step)
 		case err := <-opened:
@@ -243,6 +263,8 @@ func (w *Watcher) watch(ctx context.Context, s *session, over <-chan error) erro
 		select {
 		case <-ctx.Done():
 			return nil
+		case beat := <-w.pulse:
+			beat()
 		case err := <-over:
 			return fmt.Errorf("session ended: %w", err)
 		case err := <-s.faults:

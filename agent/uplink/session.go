@@ -76,15 +76,19 @@ func (u *Uplink) session(ctx context.Context, b *brokerState) (up time.Duration,
 		return 0, err
 	}
 	d := &dialer{cfg: &u.cfg, broker: b.Broker, addr: b.addr, sent: &u.sent, recv: &u.recv}
-	s.wire, err = d.connect(ctx, w, s.acks.put, func(_ mqtt.Client, m mqtt.Message) { s.sort(m.Topic(), m.Payload()) })
+	u.pulse.While(u.cfg.Tuning.ConnectLimit+endLimit, func() {
+		s.wire, err = d.connect(ctx, w, s.acks.put, func(_ mqtt.Client, m mqtt.Message) { s.sort(m.Topic(), m.Payload()) })
+	})
 	if err != nil {
 		return 0, err
 	}
 	began := time.Now()
 	u.connected(b, s.id)
 	err = s.run(ctx, b)
-	s.wire.close(err)
-	s.waiters.Wait()
+	u.pulse.While(endLimit, func() {
+		s.wire.close(err)
+		s.waiters.Wait()
+	})
 	s.charge(true)
 	return time.Since(began), err
 }
@@ -154,6 +158,8 @@ func (s *session) run(ctx context.Context, b *brokerState) error {
 		case <-ctx.Done():
 			s.leaveInOrder()
 			return context.Cause(ctx)
+		case beat := <-s.up.pulse:
+			beat()
 		case <-s.wire.conn.ended:
 			return s.ended()
 		case <-s.wire.lost:

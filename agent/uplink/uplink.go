@@ -33,6 +33,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"kentongan/agent/pulse"
 	"kentongan/agent/report"
 )
 
@@ -59,6 +60,7 @@ type Uplink struct {
 	states     *states
 	sent, recv atomic.Int64 // bytes on the wire
 	wake       chan struct{}
+	pulse      pulse.Pulse
 	failBack   chan struct{}
 	backTo     *brokerState // written before failBack is sent to, read after
 
@@ -85,6 +87,7 @@ func New(cfg Config, store Store, log *slog.Logger) (*Uplink, error) {
 		cfg: cfg, store: store, log: log,
 		states:   newStates(),
 		wake:     make(chan struct{}, 1),
+		pulse:    pulse.New(),
 		failBack: make(chan struct{}),
 		lanes:    map[report.Lane]*lane{},
 		pack:     newPacker(cfg.Tuning.GzipFrom),
@@ -150,8 +153,10 @@ func (u *Uplink) Run(ctx context.Context) error {
 func (u *Uplink) serve(ctx context.Context, b *brokerState) (up time.Duration, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	var wg sync.WaitGroup
-	defer wg.Wait()
-	defer cancel()
+	defer func() {
+		cancel()
+		u.pulse.While(endLimit, wg.Wait)
+	}()
 	if better := u.betterThan(b); len(better) > 0 {
 		wg.Go(func() { u.probe(ctx, better) })
 	}
@@ -186,6 +191,8 @@ func (u *Uplink) pause(ctx context.Context, wait time.Duration) {
 			return
 		case <-t.C:
 			return
+		case beat := <-u.pulse:
+			beat()
 		case <-u.wake:
 			for _, b := range u.brokers {
 				b.retryAt = time.Time{}
@@ -216,6 +223,13 @@ func (u *Uplink) files() (names []string) {
 	}
 	return names
 }
+
+// endLimit is for what has been told to end; it is the loop that hangs after it.
+const endLimit = time.Minute
+
+// Pulse asks the loop whether it lives. A broker that is slow or gone does not
+// keep it from answering.
+func (u *Uplink) Pulse() pulse.Pulse { return u.pulse }
 
 // Wake ends a pause between two tries, for one who knows that a network has
 // come up. It returns at once and may be called from any goroutine.
