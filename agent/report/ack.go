@@ -29,6 +29,11 @@ import (
 // A held line stands only where a number came with two contents: Seq then is the
 // first such number, whatever the centre has above it.
 //
+// A checkpoint line is the centre's signature beside the device's own: it has
+// verified that checkpoint of this lane and epoch, and holds the record.
+//
+//	checkpoint 28 <hash of record 28>
+//
 // A want line names records that the centre asks for again; there may be none
 // or several.
 type Ack struct {
@@ -40,6 +45,14 @@ type Ack struct {
 	Time   time.Time // the centre's clock, whole seconds
 	Want   []Range
 	Held   uint64 // the highest number that the centre has, where it is above Seq because a lower one came with two contents; else 0
+
+	Checkpoint *Signed // the newest checkpoint of the device that the centre has verified and holds the record of; nil is none
+}
+
+// Signed is the record that a checkpoint vouches for.
+type Signed struct {
+	Seq  uint64
+	Hash Hash
 }
 
 // Range is From to To, both included.
@@ -64,6 +77,9 @@ func (a Ack) Sign(s note.Signer) ([]byte, error) {
 	fmt.Fprintf(&b, "time %s\n", a.Time.UTC().Format(time.RFC3339))
 	if a.Held > 0 {
 		fmt.Fprintf(&b, "held %d\n", a.Held)
+	}
+	if c := a.Checkpoint; c != nil {
+		fmt.Fprintf(&b, "checkpoint %d %s\n", c.Seq, c.Hash)
 	}
 	for _, w := range a.Want {
 		fmt.Fprintf(&b, "want %d-%d\n", w.From, w.To)
@@ -120,6 +136,13 @@ func (a *Ack) set(key, value string) (err error) {
 		a.Held, err = strconv.ParseUint(value, 10, 64)
 	case "time":
 		a.Time, err = time.Parse(time.RFC3339, value)
+	case "checkpoint":
+		seq, hash, _ := strings.Cut(value, " ")
+		c := new(Signed)
+		if c.Seq, err = strconv.ParseUint(seq, 10, 64); err == nil {
+			err = c.Hash.UnmarshalText([]byte(hash))
+		}
+		a.Checkpoint = c
 	case "want":
 		from, to, _ := strings.Cut(value, "-")
 		var r Range

@@ -36,6 +36,7 @@ func TestAckComesBack(t *testing.T) {
 		"nothing yet": {Device: "kiosk-7", Lane: Event, Epoch: 7, Time: when},
 		"plain":       {Device: "kiosk-7", Lane: Complaint, Epoch: 7, Seq: 31, Hash: &h, Time: when},
 		"held back":   {Device: "kiosk-7", Lane: Complaint, Epoch: 7, Seq: 31, Hash: &h, Time: when, Held: 52},
+		"vouched for": {Device: "kiosk-7", Lane: Complaint, Epoch: 7, Seq: 31, Hash: &h, Time: when, Checkpoint: &Signed{28, h}},
 		"with wants":  {Device: "kiosk-7", Lane: Complaint, Epoch: 7, Seq: 31, Hash: &h, Time: when, Want: []Range{{33, 33}, {40, 52}}},
 	}
 	for name, want := range tests {

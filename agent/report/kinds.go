@@ -210,6 +210,7 @@ type DeviceState struct {
 	Lines        []string  `json:"lines,omitempty"`
 	Heads        []Head    `json:"heads,omitempty"`
 	Capabilities []string  `json:"capabilities,omitempty"`
+	RecordKey    string    `json:"record_key,omitempty"` // public, a note verifier: it signs the checkpoints
 }
 
 // Values of DeviceState.State.

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"crypto/ed25519"
 	"crypto/rand"
-	"encoding/base64"
 	"errors"
 	"flag"
 	"fmt"
@@ -14,6 +12,8 @@ import (
 	"strings"
 
 	"golang.org/x/mod/sumdb/note"
+
+	"kentongan/agent/report"
 )
 
 // keyName is the name in every receipt's signature.
@@ -73,7 +73,7 @@ func loadKey(dir string) (signer note.Signer, verifier string, made bool, err er
 	if err != nil {
 		return nil, "", false, fmt.Errorf("read key %s: %w; bring the file back from a backup, or devices will refuse this centre's receipts", file, err)
 	}
-	verifier, err = verifierOf(secret)
+	verifier, err = report.PublicKey(secret)
 	if err != nil {
 		return nil, "", false, fmt.Errorf("read key %s: %w", file, err)
 	}
@@ -111,16 +111,4 @@ func syncDir(dir string) error {
 		return err
 	}
 	return errors.Join(d.Sync(), d.Close())
-}
-
-// verifierOf derives the public form of a note key: PRIVATE+KEY+name+hash+data,
-// data in base64 with the algorithm (1 is Ed25519) in its first byte.
-func verifierOf(secret string) (string, error) {
-	_, data, _ := strings.Cut(strings.TrimPrefix(secret, "PRIVATE+KEY+"+keyName+"+"), "+")
-	raw, err := base64.StdEncoding.DecodeString(data)
-	if err != nil || len(raw) != 1+ed25519.SeedSize || raw[0] != 1 {
-		return "", fmt.Errorf("not an Ed25519 note key with the name %s", keyName)
-	}
-	public := ed25519.NewKeyFromSeed(raw[1:]).Public().(ed25519.PublicKey)
-	return note.NewEd25519VerifierKey(keyName, public)
 }
