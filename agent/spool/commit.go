@@ -214,6 +214,9 @@ func (l *lane) publish(items []item) {
 		return
 	}
 	l.next = l.durable
+	if n := len(items); n > 0 {
+		l.newest = newest{items[n-1].seq, items[n-1].hash}
+	}
 	l.notifyLocked()
 }
 

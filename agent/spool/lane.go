@@ -48,6 +48,7 @@ type lane struct {
 	buffer  buffer
 	stats   LaneStatus
 	gone    bool       // the spool is closed
+	newest  newest     // durable record of a chained lane
 	refused error      // telemetry: why no numbers could be reserved
 	unpin   *sync.Cond // of mu
 

@@ -117,6 +117,7 @@ func (l *lane) tail() (t tailed) {
 	for i := len(w.spots) - 1; i >= 0; i-- {
 		if spot := w.spots[i]; spot.kind == frameRecord {
 			l.prev = report.HashLine(im.data[spot.off+frameSize : spot.off+frameSize+int64(spot.length)])
+			l.newest = newest{spot.seq, l.prev}
 			break
 		}
 	}
