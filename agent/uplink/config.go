@@ -52,6 +52,7 @@ type Config struct {
 	OnAck        func(lane report.Lane, seq uint64) // all up to seq have left the store
 	OnChange     func(report.UplinkState)
 	OnAckRefused func(AckRefused) // a signed note that can't be right
+	OnLeave      func()           // a connection is about to be closed in order; a state that is set now still leaves
 	// OnCommand gets what comes on cmd/{name}, unread: nothing of it is known to
 	// be the centre's. Of a body longer than an order may be it gets one byte
 	// more than that. nil does not subscribe.

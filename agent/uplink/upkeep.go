@@ -7,8 +7,22 @@ import (
 	"kentongan/agent/report"
 )
 
+// leavingStates is how many states that have not left yet still do when the
+// session ends in order: they are retained, and the next connection says them all.
+const leavingStates = 16
+
 // leaveInOrder says that the device is offline and closes in order.
 func (s *session) leaveInOrder() {
+	if s.up.cfg.OnLeave != nil {
+		s.up.cfg.OnLeave()
+	}
+	for range leavingStates {
+		p := s.nextState()
+		if p == nil {
+			break
+		}
+		s.send(p, time.Now())
+	}
 	payload, err := s.deviceState(report.Offline)
 	if err == nil {
 		topic := report.Topics(s.up.cfg.Device).State()

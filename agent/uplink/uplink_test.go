@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"io"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -121,4 +122,28 @@ func TestAcknowledgeByBroker(t *testing.T) {
 	waitFor(t, 5*time.Second, "lanes are empty", func() bool {
 		return store.waiting(report.Complaint) == 0 && store.waiting(report.Telemetry) == 0
 	})
+}
+
+// What is set while a connection is left in order is at the broker before the
+// device is offline: the last checkpoint.
+func TestLastStateLeavesBeforeOffline(t *testing.T) {
+	t.Parallel()
+	m := startMosquitto(t)
+	c := startCentre(t, m.url(), nil)
+	topic := report.Topics(testDevice).Checkpoint(report.Event)
+	cfg := testConfig(m.url())
+	var u *running
+	said := make(chan struct{})
+	cfg.OnLeave = func() {
+		u.SetState(topic, []byte("the last"))
+		close(said)
+	}
+	u = startUplink(t, cfg, newMemoryStore())
+	waitFor(t, 10*time.Second, "the device is online", func() bool { return strings.Contains(c.state(report.Topics(testDevice).State()), report.Online) })
+	u.stop()
+	<-said
+	waitFor(t, 10*time.Second, "the device is offline", func() bool { return strings.Contains(c.state(report.Topics(testDevice).State()), report.Offline) })
+	if got := c.state(topic); got != "the last" {
+		t.Errorf("the broker has %q, want what was set at the end", got)
+	}
 }
