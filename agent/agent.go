@@ -23,6 +23,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"kentongan/agent/checkpoint"
 	"kentongan/agent/command"
 	"kentongan/agent/config"
 	"kentongan/agent/kiosk"
@@ -44,11 +45,12 @@ type Options struct {
 
 // Agent is one device. Run may be called once.
 type Agent struct {
-	cfg   *config.Config
-	o     Options
-	clock *clock
-	known *knownTime // for a clock that is not set
-	since time.Time
+	cfg       *config.Config
+	o         Options
+	clock     *clock
+	known     *knownTime // for a clock that is not set
+	recordKey string     // public; "" when there is none
+	since     time.Time
 
 	spool    *spool.Spool
 	uplink   *uplink.Uplink
@@ -57,6 +59,7 @@ type Agent struct {
 	sensors  *sensor.Watch // nil when the configuration has none
 	journal  *journal
 	orders   *command.Runner            // nil where no centre can order anything
+	notary   *checkpoint.Notary         // nil when the record key can't be read or kept
 	watchers map[string]*stream.Watcher // by the stream's name
 	parts    []part
 	beating  []beating              // parts with several loops, for the watchdog
@@ -155,6 +158,7 @@ func (a *Agent) build() (err error) {
 	if a.orders != nil {
 		a.parts = append(a.parts, part{"command", a.orders.Run})
 	}
+	a.buildCheckpoints()
 	if len(a.cfg.Kiosk.Buttons) > 0 {
 		if err := a.buildKiosk(); err != nil {
 			return err
@@ -235,7 +239,7 @@ func (a *Agent) birth(session string) report.DeviceState {
 	s := report.DeviceState{
 		V: report.Version, State: report.Online, Session: session, Since: a.since.UTC().Truncate(time.Millisecond),
 		Version: a.o.Version, Boot: a.clock.boot, Epoch: a.spool.Epoch(),
-		Site: a.cfg.Site.Name, Lat: a.cfg.Site.Lat, Lon: a.cfg.Site.Lon,
+		Site: a.cfg.Site.Name, Lat: a.cfg.Site.Lat, Lon: a.cfg.Site.Lon, RecordKey: a.recordKey,
 	}
 	s.Streams = a.cfg.WatchedStreams()
 	if len(a.cfg.Kiosk.Buttons) > 0 {

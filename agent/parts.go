@@ -51,6 +51,7 @@ func (a *Agent) uplinkConfig() (uplink.Config, error) {
 		OnAck:          a.acked,
 		OnChange:       func(s report.UplinkState) { a.journal.add(report.Event, report.KindUplink, s) },
 		OnAckRefused:   a.ackRefused,
+		OnLeave:        a.leaving,
 		Now:            a.known.now,
 	}
 	if c.CentreKey != "" {

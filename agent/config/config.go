@@ -26,22 +26,23 @@ import (
 type Config struct {
 	File string // as it was given to Load
 
-	Device     string
-	Site       Site
-	Data       string // directory of what the device keeps
-	Spool      Spool
-	Uplink     Uplink
-	Streams    []Stream
-	Pictures   Pictures
-	Groups     []Group
-	Apps       []App
-	Board      Board
-	Kiosk      Kiosk
-	Sensors    []Sensor
-	Lines      []Line
-	Watchdog   Watchdog
-	Log        Log
-	StatsEvery time.Duration // between two measurements of streams and device
+	Device      string
+	Site        Site
+	Data        string // directory of what the device keeps
+	Spool       Spool
+	Uplink      Uplink
+	Checkpoints Checkpoints
+	Streams     []Stream
+	Pictures    Pictures
+	Groups      []Group
+	Apps        []App
+	Board       Board
+	Kiosk       Kiosk
+	Sensors     []Sensor
+	Lines       []Line
+	Watchdog    Watchdog
+	Log         Log
+	StatsEvery  time.Duration // between two measurements of streams and device
 
 	marks map[string]mark // where each value stands, by its path
 }

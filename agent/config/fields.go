@@ -32,6 +32,7 @@ func (c *Config) fields(dir string) []field {
 			says("Directory of what the device keeps: the spool, its state. It is made when it is not there."),
 		mapping("spool", c.Spool.fields(dir)).says("What waits on the disk until the centre has it."),
 		mapping("uplink", c.Uplink.fields(dir)).must().says("How records leave."),
+		mapping("checkpoints", c.Checkpoints.fields()).says("How often the device signs its complaints and events, so that nobody can change them later unseen."),
 		list("streams", &c.Streams, func(s *Stream) []field { return s.fields(dir) }).
 			says("The cameras."),
 		mapping("pictures", c.Pictures.fields()).says("How the cameras' pictures are looked at."),
