@@ -61,6 +61,8 @@ func (i *Ingest) read(topic string, payload []byte, now time.Time) (*store.Arriv
 	case t.Branch == "state" && t.Kind == "alarms":
 		a.Alarms = new(report.AlarmSet)
 		return i.readState(a, payload, a.Alarms, func() error { return checkAlarmSet(a.Alarms) })
+	case t.Branch == "state" && t.Kind == "checkpoint":
+		return i.readCheckpoint(a, t.Lane, payload)
 	case t.Branch == "state" && t.Kind == "app":
 		return i.readApp(a, t.Name, payload)
 	case t.Branch == "state" && t.Kind == "stream" && len(payload) == 0:

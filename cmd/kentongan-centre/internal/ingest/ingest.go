@@ -126,6 +126,8 @@ type session struct {
 	over   chan struct{} // closed when nobody reads in any more
 	acks   receipts
 
+	countersigned map[laneName]report.Signed // see countersigns
+
 	failOnce sync.Once
 	dead     chan struct{} // closed by fail
 	cause    error         // why; to be read after dead is closed
@@ -146,7 +148,7 @@ const waiting = 256
 func (i *Ingest) session(ctx context.Context) error {
 	s := &session{
 		Ingest: i, in: make(chan message, waiting),
-		over: make(chan struct{}), dead: make(chan struct{}), acks: newReceipts(),
+		over: make(chan struct{}), dead: make(chan struct{}), acks: newReceipts(), countersigned: map[laneName]report.Signed{},
 	}
 	if err := s.connect(ctx); err != nil {
 		close(s.over)

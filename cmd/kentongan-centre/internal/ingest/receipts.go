@@ -96,10 +96,14 @@ func (s *session) publish(rs []store.Receipt) error {
 	for len(rs) > 0 {
 		n := min(publishWindow, len(rs))
 		toks := make([]mqtt.Token, 0, n)
+		var kept []store.SignedReceipt
 		for _, r := range rs[:n] {
 			msg, err := s.sign(r)
 			if err != nil {
 				return err
+			}
+			if s.countersigns(r) {
+				kept = append(kept, store.SignedReceipt{Receipt: r, Note: msg})
 			}
 			toks = append(toks, s.client.Publish(report.Topics(r.Device).Ack(r.Lane), 1, true, msg))
 		}
@@ -109,6 +113,7 @@ func (s *session) publish(rs []store.Receipt) error {
 			}
 			s.stats.receipts.Add(1)
 		}
+		s.keep(kept)
 		rs = rs[n:]
 	}
 	return nil
@@ -117,6 +122,6 @@ func (s *session) publish(rs []store.Receipt) error {
 func (s *session) sign(r store.Receipt) ([]byte, error) {
 	return report.Ack{
 		Device: r.Device, Lane: r.Lane, Epoch: r.Epoch, Seq: r.Seq, Hash: r.Hash,
-		Time: time.Now().UTC().Truncate(time.Second), Want: r.Want, Held: r.Held,
+		Time: time.Now().UTC().Truncate(time.Second), Want: r.Want, Held: r.Held, Checkpoint: r.Checkpoint,
 	}.Sign(s.cfg.Signer)
 }

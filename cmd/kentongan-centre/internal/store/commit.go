@@ -11,7 +11,7 @@ import (
 )
 
 // Arrival is one message of a device: exactly one of Batch, State, Stream,
-// StreamGone, Alarms, App and AppGone is set.
+// StreamGone, Alarms, App, AppGone and Checkpoint is set.
 type Arrival struct {
 	Device     string
 	At         time.Time // when it came in, by the centre's clock
@@ -23,6 +23,7 @@ type Arrival struct {
 	Alarms     *report.AlarmSet
 	App        *report.AppState
 	AppGone    string // as StreamGone
+	Checkpoint *Checkpoint
 }
 
 // Receipt is what can be acknowledged of a lane now.
@@ -34,6 +35,8 @@ type Receipt struct {
 	Hash   *report.Hash // of record Seq, nil when it isn't held
 	Want   []report.Range
 	Held   uint64 // the highest number held, where a conflict keeps Seq below it; else 0
+
+	Checkpoint *report.Signed // to be countersigned; nil for none
 }
 
 // Committed says what a Commit did.
@@ -138,6 +141,8 @@ func (w *writer) arrival(a Arrival) error {
 		return w.appState(d, a.App)
 	case a.AppGone != "":
 		return w.appGone(a.Device, a.AppGone)
+	case a.Checkpoint != nil:
+		return w.checkpoint(a.Device, a.Checkpoint)
 	}
 	return nil
 }
@@ -192,11 +197,19 @@ func (w *writer) record(l *lane, r report.Received, backlog bool) error {
 	} else if n == 0 {
 		return w.again(l, r)
 	}
+	top := l.top
 	l.take(r.Seq)
-	l.hash, l.hashSeq = nil, 0
 	if r.Lane.Chained() {
 		h := report.HashLine(r.Line)
+		if err := w.chain(l, r, h, top); err != nil {
+			return err
+		}
 		l.hash, l.hashSeq = &h, r.Seq
+		if a := l.awaited; a != nil && a.Seq == r.Seq {
+			if err := w.vouch(l, *a, h); err != nil {
+				return err
+			}
+		}
 	}
 	w.out.Records++
 	if held, err := w.heldBefore(l.key.Device, r); err != nil {
@@ -234,6 +247,9 @@ func (w *writer) again(l *lane, r report.Received) error {
 		return err
 	}
 	h := report.HashLine(r.Line)
+	if err := w.fault(l.key, FaultContent, r.Seq, fmt.Sprintf("record %d came with two contents; the second has the hash %s", r.Seq, h)); err != nil {
+		return err
+	}
 	_, err := w.stmt.insertConflict.ExecContext(w.ctx, l.id, int64(r.Seq), h[:], w.now, r.Line)
 	return err
 }

@@ -33,6 +33,8 @@ type lane struct {
 	stored      []report.Range // the holes as the database has them
 	hash        *report.Hash   // of record thru, nil when unknown or not held
 	hashSeq     uint64
+	vouched     *report.Signed // the newest checkpoint that fits the record held
+	awaited     *report.Signed // the newest checkpoint whose record is not here yet
 
 	dirty     bool // the row must be written
 	holesMove bool // the hole rows must be written

@@ -77,6 +77,9 @@ func (w *writer) deviceState(d *device, st *report.DeviceState) error {
 		if err := w.birth(d, st); err != nil {
 			return err
 		}
+		if err := w.keySaid(d.id, st.RecordKey); err != nil {
+			return err
+		}
 	}
 	return w.heads(d.id, st.Heads)
 }
@@ -254,6 +257,9 @@ func (w *writer) lane(k Key) (*lane, error) {
 		if l.holes, err = w.holes(l.id); err != nil {
 			return nil, err
 		}
+		if err := w.signedOf(l); err != nil {
+			return nil, err
+		}
 	}
 	l.stored = slices.Clone(l.holes)
 	w.lanes[k], w.used[l] = l, true
@@ -405,5 +411,8 @@ func (w *writer) receipt(l *lane) (Receipt, error) {
 		l.hashSeq = r.Seq
 	}
 	r.Hash = l.hash
+	if l.vouched != nil && l.vouched.Seq <= r.Seq {
+		r.Checkpoint = l.vouched
+	}
 	return r, nil
 }

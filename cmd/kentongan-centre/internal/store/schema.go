@@ -140,7 +140,7 @@ CREATE VIEW records AS
 	       strftime('%Y-%m-%dT%H:%M:%fZ', r.received_at / 1000.0, 'unixepoch') AS received,
 	       CAST(r.line AS TEXT) AS line
 	FROM record r JOIN lane l ON l.id = r.lane_id;
-`, alarmSchema, appSchema, ticketSchema, agencySchema, accessSchema}
+`, alarmSchema, appSchema, ticketSchema, agencySchema, accessSchema, auditSchema}
 
 // migrate runs what the database lacks, each step in a transaction of its own.
 func migrate(db *sql.DB) error {

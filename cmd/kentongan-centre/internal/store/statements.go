@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 )
 
 // statements are what Commit runs, prepared once on its connection.
@@ -19,6 +20,7 @@ type statements struct {
 	countEpochs                                                   *sql.Stmt
 	alarmStatements
 	appStatements
+	auditStatements
 
 	all []*sql.Stmt
 }
@@ -30,7 +32,7 @@ type prepared struct {
 }
 
 func (s *statements) prepare(ctx context.Context, c *sql.Conn) error {
-	for _, p := range append(append(s.alarmStatements.list(), s.appStatements.list()...), []prepared{
+	for _, p := range append(slices.Concat(s.alarmStatements.list(), s.appStatements.list(), s.auditStatements.list()), []prepared{
 		{&s.insertRecord, `INSERT OR IGNORE INTO record (lane_id, seq, received_at, kind, line) VALUES (?, ?, ?, ?, ?)`},
 		{&s.selectLine, `SELECT line FROM record WHERE lane_id = ? AND seq = ?`},
 		{&s.insertLane, `INSERT INTO lane (device, epoch, lane, first, next, top, received, duplicates, conflicts, seen_at) VALUES (?, ?, ?, 1, 1, 0, 0, 0, 0, ?)`},
