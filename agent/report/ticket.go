@@ -54,21 +54,9 @@ func (t Ticket) String() string {
 // ParseTicket reads a number as people write it: lower case, spaces, missing
 // hyphens, and I, L, O for 1, 1, 0 are all right.
 func ParseTicket(s string) (Ticket, error) {
-	var d []byte
-	for _, c := range strings.ToUpper(s) {
-		switch c {
-		case '-', ' ', '.':
-			continue
-		case 'I', 'L':
-			c = '1'
-		case 'O':
-			c = '0'
-		}
-		v := strings.IndexRune(ticketAlphabet, c)
-		if v < 0 {
-			return Ticket{}, fmt.Errorf("%w: %q: no ticket has the character %q", ErrTicket, s, c)
-		}
-		d = append(d, byte(v))
+	d, bad := crockford(s)
+	if bad != 0 {
+		return Ticket{}, fmt.Errorf("%w: %q: no ticket has the character %q", ErrTicket, s, bad)
 	}
 	if len(d) != 9 {
 		return Ticket{}, fmt.Errorf("%w: %q: %d characters, a ticket has 9", ErrTicket, s, len(d))
@@ -82,6 +70,27 @@ func ParseTicket(s string) (Ticket, error) {
 		t.Counter = t.Counter<<5 | uint32(d[4+i])
 	}
 	return t, nil
+}
+
+// crockford reads the digits of what people write in Crockford's base 32; bad is
+// the first character that is none, or 0.
+func crockford(s string) (digits []byte, bad rune) {
+	for _, c := range strings.ToUpper(s) {
+		switch c {
+		case '-', ' ', '.':
+			continue
+		case 'I', 'L':
+			c = '1'
+		case 'O':
+			c = '0'
+		}
+		v := strings.IndexRune(ticketAlphabet, c)
+		if v < 0 {
+			return nil, c
+		}
+		digits = append(digits, byte(v))
+	}
+	return digits, 0
 }
 
 // ticketCheck is the sum of the digits, each times its own power of a
