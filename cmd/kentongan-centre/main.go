@@ -30,6 +30,8 @@ type command struct {
 var commands = []command{
 	{"run", "[flags]", "run the centre until it is told to end", runCentre},
 	{"key", "--data DIR", "print the key that devices verify receipts with (centre_key in their configuration)", printKey},
+	{"ca", "init | server | client | revoke | crl | list | devices | issuing", "the certificate authority of devices and brokers", runCA},
+	{"token", "new | list | revoke", "one-time tokens that devices enrol with", runToken},
 }
 
 func main() {

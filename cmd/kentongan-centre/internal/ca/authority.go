@@ -128,6 +128,9 @@ func (a *Authority) Chain(leaf *x509.Certificate) []byte {
 	return append(encode(leaf), encode(a.Issuing)...)
 }
 
+// Bundle is root and issuing authority in PEM: what a broker's cafile holds.
+func (a *Authority) Bundle() []byte { return append(encode(a.Root), encode(a.Issuing)...) }
+
 // Pool is the root alone.
 func (a *Authority) Pool() *x509.CertPool {
 	p := x509.NewCertPool()

@@ -85,7 +85,8 @@ func issue(dir string, root *x509.Certificate, rootKey *ecdsa.PrivateKey, name s
 	if err := WriteFile(filepath.Join(dir, "issuing.pem"), encode(issuing), 0o644); err != nil {
 		return nil, err
 	}
-	return &Authority{Root: root, Issuing: issuing, key: key}, WriteFile(filepath.Join(dir, "ca.pem"), append(encode(root), encode(issuing)...), 0o644)
+	a := &Authority{Root: root, Issuing: issuing, key: key}
+	return a, WriteFile(filepath.Join(dir, "ca.pem"), a.Bundle(), 0o644)
 }
 
 func template(name string, now time.Time, life time.Duration) *x509.Certificate {

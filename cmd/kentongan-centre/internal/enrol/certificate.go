@@ -167,6 +167,9 @@ func (b *Book) CRL(ctx context.Context) ([]byte, error) {
 	return b.authority.CRL(all, b.now().UnixMilli(), b.now())
 }
 
+// Chain is a certificate in PEM as it is shown in TLS.
+func (b *Book) Chain(c *x509.Certificate) []byte { return b.authority.Chain(c) }
+
 // Certificates lists those of a kind, or all, by name and the newest first. With
 // good it leaves out what is revoked or over.
 func (b *Book) Certificates(ctx context.Context, kind string, good bool) ([]Certificate, error) {
