@@ -21,6 +21,7 @@ type options struct {
 	username, passwordFile      string
 	name, logLevel, allowedHost string
 	keepPictures                time.Duration
+	enrol                       enrolOptions
 }
 
 func (o *options) flags(stderr io.Writer) *flag.FlagSet {
@@ -38,6 +39,7 @@ func (o *options) flags(stderr io.Writer) *flag.FlagSet {
 	fs.StringVar(&o.passwordFile, "password-file", "", "`file` whose first line is the password for the broker")
 	fs.StringVar(&o.name, "name", "kentongan-centre", "MQTT client `id`; the broker keeps this centre's messages under it, so it must stay the same and be used once")
 	fs.DurationVar(&o.keepPictures, "keep-pictures", 7*24*time.Hour, "`time` after which a picture that was asked for is erased, as 168h")
+	o.enrol.flags(fs)
 	fs.StringVar(&o.logLevel, "log", "info", "least `level` of what is logged to standard error: debug, info, warn, error")
 	return fs
 }
@@ -63,6 +65,9 @@ func (o *options) parse(args []string, stderr io.Writer) error {
 		return errors.New("--keep-pictures: 1m to 87600h")
 	case (o.cert == "") != (o.key == ""):
 		return errors.New("--cert and --key belong together: one of them is missing")
+	}
+	if err := o.enrol.check(); err != nil {
+		return err
 	}
 	for name, addr := range map[string]string{"listen": o.listen, "mqtt": o.mqtt} {
 		if _, _, err := net.SplitHostPort(addr); err != nil {

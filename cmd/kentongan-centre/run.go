@@ -89,6 +89,13 @@ func (o *options) run(ctx context.Context, e env, log *slog.Logger) (err error) 
 	} else if err := o.external(&cfg); err != nil {
 		return err
 	}
+	let, err := o.enrol.open(ctx, o.data, centreFacts{broker: cfg.Broker, tls: cfg.TLS, keys: func() []string { return []string{verifier} }}, log)
+	if err != nil {
+		return err
+	}
+	if let != nil {
+		defer let.close()
+	}
 	var con *console.Console
 	cfg.OnCommit = func(c store.Committed) { con.Notify(c) }
 	in, err := ingest.New(cfg, st, log.With("part", "ingest"))
@@ -100,11 +107,14 @@ func (o *options) run(ctx context.Context, e env, log *slog.Logger) (err error) 
 		Changed: func() { con.Changed() }, Log: log.With("part", "orders"),
 	})
 	con, err = console.New(console.Config{
-		Store: st, Desk: desk, KeepPictures: o.keepPictures, Ingest: in.Status, Broker: announced(cfg.Broker), BrokerClients: clients,
+		Store: st, Desk: desk, KeepPictures: o.keepPictures, Enrolment: let.api(), Ingest: in.Status, Broker: announced(cfg.Broker), BrokerClients: clients,
 		Verifier: verifier, Hosts: hosts(o.allowedHost, o.listen), Log: log.With("part", "console"),
 	})
 	if err != nil {
 		return err
+	}
+	if let != nil {
+		fmt.Fprintf(e.stdout, "enrol %s\n", let.url)
 	}
 	announce(e.stdout, page.Addr(), cfg.Broker, verifier)
 
@@ -113,6 +123,9 @@ func (o *options) run(ctx context.Context, e env, log *slog.Logger) (err error) 
 	g.Go(func() error { return in.Run(ctx) })
 	g.Go(func() error { return desk.Run(ctx) })
 	g.Go(func() error { return con.Run(ctx, page) })
+	if let != nil {
+		g.Go(func() error { return let.run(ctx) })
+	}
 	return g.Wait()
 }
 

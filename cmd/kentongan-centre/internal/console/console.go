@@ -38,6 +38,7 @@ type Config struct {
 	Store         *store.Store
 	Desk          Desk
 	KeepPictures  time.Duration // for people to read; the Desk erases
+	Enrolment     http.Handler  // GET /api/v1/enrolment; nil where nobody enrols
 	Ingest        func() ingest.Status
 	Broker        string     // its URL, without secrets
 	BrokerClients func() int // negative when it isn't ours
@@ -164,6 +165,9 @@ func (c *Console) Handler() http.Handler {
 	mux.HandleFunc("GET /api/v1/alarms", c.apiAlarms)
 	mux.HandleFunc("GET /api/v1/orders", c.apiOrders)
 	mux.HandleFunc("GET /api/v1/pictures", c.apiPictures)
+	if c.cfg.Enrolment != nil {
+		mux.Handle("GET /api/v1/enrolment", c.cfg.Enrolment)
+	}
 	mux.HandleFunc("GET /static/{file}", c.static)
 	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, r *http.Request) {
 		http.Redirect(w, r, "/static/icon.svg", http.StatusMovedPermanently)

@@ -1,6 +1,7 @@
 package enrol
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -30,7 +31,9 @@ type Keeper struct {
 	Hook string // program that makes the broker read it, called with the file; "" for none
 	// Broker is asked and its sessions are ended; nil for none.
 	Broker Sessions
-	Log    *slog.Logger
+	// Patience is how long the broker may take to read the list; 0 is 30 s.
+	Patience time.Duration
+	Log      *slog.Logger
 
 	// Run's goroutine only.
 	signed  time.Time // when the newest list was
@@ -52,7 +55,6 @@ const (
 	// signEvery keeps a list from getting old where nobody is revoked for years.
 	signEvery  = 24 * time.Hour
 	hookWithin = time.Minute
-	// probeFor is how long a broker may take to read the list.
 	probeFor   = 30 * time.Second
 	probeEvery = time.Second
 	probeName  = "kentongan.probe" // a device's id has no dot
@@ -197,11 +199,11 @@ func (k *Keeper) end(ctx context.Context, probe tls.Certificate, names []string)
 	return errors.Join(errs...)
 }
 
+// waitForList asks the broker until it refuses the probe.
 func (k *Keeper) waitForList(ctx context.Context, probe tls.Certificate) error {
-	ctx, cancel := context.WithTimeout(ctx, probeFor)
-	defer cancel()
 	tick := time.NewTicker(probeEvery)
 	defer tick.Stop()
+	late := time.After(cmp.Or(k.Patience, probeFor))
 	for {
 		in, err := k.Broker.LetsIn(ctx, probe, probeName)
 		if err == nil && !in {
@@ -210,6 +212,8 @@ func (k *Keeper) waitForList(ctx context.Context, probe tls.Certificate) error {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
+			return ctx.Err()
+		case <-late:
 			if err != nil {
 				return fmt.Errorf("ask the broker whether it has read %s: %w", k.File, err)
 			}
