@@ -21,6 +21,7 @@ type budget struct {
 	limiter *rate.Limiter // nil is no limit
 	perDay  int64         // bytes, 0 is no limit
 	usage   Usage
+	today   int64 // the day of usage since 1970, once turn has met it
 	dirty   int64 // bytes since the usage was told last
 }
 
@@ -35,7 +36,7 @@ const (
 )
 
 func newBudget(perSecond, perDay int64, was Usage) *budget {
-	b := &budget{perDay: perDay, usage: was}
+	b := &budget{perDay: perDay, usage: was, today: -1}
 	if perSecond > 0 {
 		b.limiter = rate.NewLimiter(rate.Limit(perSecond), max(int(min(perSecond, 1<<20)), minBurst))
 	}
@@ -84,6 +85,12 @@ func (b *budget) carried(n int64, wall time.Time) (save bool) {
 
 // turn begins a new day.
 func (b *budget) turn(wall time.Time) bool {
+	const secondsPerDay = 24 * 60 * 60
+	today := wall.Unix() / secondsPerDay
+	if today == b.today && b.usage.Day != "" {
+		return false // each publish asks
+	}
+	b.today = today
 	day := wall.UTC().Format(time.DateOnly)
 	if day == b.usage.Day {
 		return false

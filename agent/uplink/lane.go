@@ -29,6 +29,7 @@ type lane struct {
 	cursor   uint64
 	claimed  ranges
 	acked    ranges // got their PUBACK; a part of claimed
+	arrived  uint64 // all up to here may leave the store, once all PUBACKs that came are looked at; 0 is none
 	live     uint64 // telemetry: the next number to be sent as live
 	born     uint64 // numbers from here on were made during this connection
 	fresh    uint64 // numbers from here on were never sent in this connection
@@ -75,7 +76,7 @@ func (l *lane) begin(h report.Head) {
 	if h.Epoch != l.head.Epoch {
 		l.acked, l.barred = nil, 0
 	}
-	l.cache = nil
+	l.cache, l.arrived = nil, 0
 	l.stats.InFlight = 0
 	l.lately = recent{pause: l.lately.pause}
 	l.asked = nil

@@ -123,6 +123,25 @@ func TestBytesPerSecond(t *testing.T) {
 	})
 }
 
+// A board without a clock of its own wakes in 1970: that is another day than the
+// one that was saved, and stays it until the clock is set.
+func TestDayBudgetBeforeTheClockIsSet(t *testing.T) {
+	unset := time.Unix(60, 0)
+	b := newBudget(0, 1<<20, Usage{Day: "2026-11-23", Bytes: 1 << 20})
+	b.carried(5, unset)
+	if want := (Usage{Day: "1970-01-01", Bytes: 5}); b.usage != want {
+		t.Errorf("usage %+v, want %+v", b.usage, want)
+	}
+	b.carried(7, unset.Add(time.Hour))
+	if want := (Usage{Day: "1970-01-01", Bytes: 12}); b.usage != want {
+		t.Errorf("usage %+v, want %+v", b.usage, want)
+	}
+	b.carried(1, time.Date(2026, 11, 24, 0, 0, 0, 0, time.UTC))
+	if want := (Usage{Day: "2026-11-24", Bytes: 1}); b.usage != want {
+		t.Errorf("usage %+v, want %+v", b.usage, want)
+	}
+}
+
 func TestDayBudget(t *testing.T) {
 	wall := time.Date(2026, 11, 23, 22, 30, 0, 0, time.UTC)
 	now := time.Unix(1000, 0)

@@ -48,14 +48,14 @@ func (s *session) packedBatch(l *lane, from, to uint64) (*publish, error) {
 		payload = append(payload, b.Gzip...)
 		records += int(b.To - b.From + 1)
 	}
-	p := &publish{
+	p := s.made(publish{
 		topic:   l.topic(s.up.cfg.Device, true, true),
 		payload: payload,
 		lane:    l,
 		from:    from,
 		to:      blocks[len(blocks)-1].To,
 		records: records,
-	}
+	})
 	l.claim(p.from, p.to, time.Now())
 	return p, nil
 }

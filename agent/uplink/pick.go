@@ -44,15 +44,14 @@ const staleAfter = 2 * time.Second
 // pick returns the next message, the most urgent first; nil when none may go
 // now. again is when to ask next, zero when only an event can change it.
 func (s *session) pick(now time.Time) (p *publish, again time.Time, err error) {
-	for _, name := range []report.Lane{report.Complaint, report.Event} {
+	for _, l := range s.order[:2] {
 		extra := complaintExtra
-		if name == report.Event {
+		if l.name == report.Event {
 			extra = eventExtra
 		}
 		if !s.window.room(extra) {
 			continue
 		}
-		l := s.lanes[name]
 		from, to, ok := l.nextFree()
 		if !ok {
 			continue
@@ -78,7 +77,10 @@ func (s *session) pickTelemetry(now time.Time) (p *publish, again time.Time, err
 		return nil, again, nil
 	}
 	ok, again := s.up.budget.ready(s.broker.Metered, now, s.up.cfg.now())
-	s.up.stats.setWaiting(!ok)
+	if s.up.waits == ok {
+		s.up.waits = !ok
+		s.up.stats.setWaiting(!ok)
+	}
 	if !ok {
 		return nil, again, nil
 	}
@@ -169,14 +171,14 @@ func (s *session) batch(l *lane, from, to uint64, backlog bool) (*publish, error
 	if err != nil {
 		return nil, err
 	}
-	p := &publish{
+	p := s.made(publish{
 		topic:   l.topic(s.up.cfg.Device, backlog, zipped),
 		payload: payload,
 		lane:    l,
 		from:    from,
 		to:      entries[len(entries)-1].Seq,
 		records: len(entries),
-	}
+	})
 	l.claim(p.from, p.to, time.Now())
 	return p, nil
 }

@@ -15,7 +15,7 @@ func (s *session) resendLeast() time.Duration {
 // when the next one is due.
 func (s *session) resend(now time.Time) (again time.Time) {
 	tun, least := &s.up.cfg.Tuning, s.resendLeast()
-	for _, l := range s.lanes {
+	for _, l := range s.order {
 		if !l.byCentre {
 			continue
 		}

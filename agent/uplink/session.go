@@ -25,10 +25,12 @@ type session struct {
 	inbox  *inbox // acknowledgements
 	orders *inbox // of their own, so that a flood of them pushes no acknowledgement out
 	lanes  map[report.Lane]*lane
+	order  [3]*lane // the same, the most urgent first
 	window *window
 	pack   *packer
 
 	flying   map[uint16]*publish // by packet id
+	spare    []*publish          // done with, to use again
 	lastID   uint16
 	acks     *pubacks
 	done     []puback       // a buffer for those taken
@@ -70,6 +72,9 @@ func (u *Uplink) session(ctx context.Context, b *brokerState) (up time.Duration,
 		pack:   u.pack,
 		flying: map[uint16]*publish{},
 		acks:   newPubacks(),
+	}
+	for i, name := range report.Lanes() {
+		s.order[i] = s.lanes[name]
 	}
 	w, err := s.will()
 	if err != nil {
@@ -246,9 +251,9 @@ func (s *session) subscribe() {
 // refresh looks at the lanes' heads. The channels are taken before the heads,
 // so that no append is missed.
 func (s *session) refresh(now time.Time) (changed [3]<-chan struct{}) {
-	for i, name := range report.Lanes() {
-		changed[i] = s.up.store.Changed(name)
-		s.lanes[name].update(s.up.store.Head(name))
+	for i, l := range s.order {
+		changed[i] = s.up.store.Changed(l.name)
+		l.update(s.up.store.Head(l.name))
 	}
 	s.ages.seen(s.lanes[report.Telemetry].head.Next, now)
 	return changed
@@ -264,6 +269,7 @@ const (
 
 // pumpMany pumps while there is room, and takes PUBACKs meanwhile.
 func (s *session) pumpMany() (again time.Time, hot bool, err error) {
+	defer s.wire.conn.push()
 	began := time.Now()
 	for now, n := began, 0; n < burst && now.Sub(began) < burstTime; now, n = time.Now(), n+1 {
 		if again, hot, err = s.pump(now); !hot || err != nil {
@@ -328,6 +334,9 @@ func (s *session) send(p *publish, now time.Time) {
 		p.lane.stats.SentRecords += uint64(p.records)
 	}
 	s.wire.conn.publish(p.topic, s.lastID, p.retained, p.payload)
+	if p.lane == nil || p.lane.name != report.Telemetry {
+		s.wire.conn.push() // telemetry waits for what else this burst brings
+	}
 	p.payload = nil // a rewind reads it again
 }
 
@@ -335,7 +344,15 @@ func (s *session) send(p *publish, now time.Time) {
 func (s *session) takeAcks() error {
 	s.done = s.acks.take(s.done)
 	for _, a := range s.done {
-		if err := s.completed(a); err != nil {
+		s.completed(a)
+	}
+	for _, l := range s.order {
+		if l.arrived == 0 {
+			continue
+		}
+		seq := l.arrived
+		l.arrived = 0
+		if err := s.leave(l, seq, s.progress); err != nil {
 			return err
 		}
 	}
@@ -343,25 +360,37 @@ func (s *session) takeAcks() error {
 }
 
 // completed takes one PUBACK. One that is for nothing we sent is no progress.
-func (s *session) completed(o puback) error {
+func (s *session) completed(o puback) {
 	p := s.flying[o.id]
 	if p == nil {
-		return nil
+		return
 	}
 	delete(s.flying, o.id)
+	s.spare = append(s.spare, p)
 	s.progress = o.at
 	s.window.done(p.size, p.sentAt, o.at)
 	if p.lane == nil {
 		s.up.states.confirmed(p.state, p.version)
-		return nil
+		return
 	}
 	p.lane.stats.InFlight--
 	s.brokered++
 	p.lane.stats.Brokered += uint64(p.records)
-	if leave := p.lane.puback(p.from, p.to, o.at); leave > 0 {
-		return s.leave(p.lane, leave, o.at)
+	p.lane.arrived = max(p.lane.arrived, p.lane.puback(p.from, p.to, o.at))
+}
+
+// made returns the publish, in the room of one that is done with: a fast drain
+// would leave one behind for each message.
+func (s *session) made(p publish) *publish {
+	n := len(s.spare)
+	if n == 0 {
+		fresh := p // p itself would be made anew each time
+		return &fresh
 	}
-	return nil
+	old := s.spare[n-1]
+	s.spare = s.spare[:n-1]
+	*old = p
+	return old
 }
 
 // ended is why the connection is no more.

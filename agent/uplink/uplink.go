@@ -73,6 +73,7 @@ type Uplink struct {
 	refused       map[report.Lane]string // the last acknowledgement that was refused
 	outage        map[failure]bool       // what has been reported of this outage
 	online        bool
+	waits         bool // telemetry waits for a budget, as Status says
 	sessionPrefix string
 	connections   int64
 }
