@@ -19,7 +19,7 @@ const maxWindow = MaxPayloadBytes
 // the release says. base is the program that a patch starts from, nil for a
 // whole one. What it wrote before an error is worth nothing.
 func unpack(w io.Writer, packed io.Reader, file File, p Payload, base []byte) error {
-	in := &counted{r: io.LimitReader(packed, file.Size+1), sum: sha256.New()}
+	in := newCounted(io.LimitReader(packed, file.Size+1), nil)
 	opts := []zstd.DOption{zstd.WithDecoderConcurrency(1), zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow)}
 	if base != nil {
 		opts = append(opts, zstd.WithDecoderDictRaw(0, base))
@@ -29,7 +29,7 @@ func unpack(w io.Writer, packed io.Reader, file File, p Payload, base []byte) er
 		return refuse(Tampered, "%s: %v", file.Name, err)
 	}
 	defer z.Close()
-	out := &counted{w: w, sum: sha256.New()}
+	out := newCounted(nil, w)
 	_, err = io.Copy(out, io.LimitReader(z, p.Size+1))
 	if out.failed != nil {
 		return out.failed // the disk's, and not the source's
@@ -59,6 +59,8 @@ type counted struct {
 	sum    hash.Hash
 	failed error // of r or w, but for the end of r
 }
+
+func newCounted(r io.Reader, w io.Writer) *counted { return &counted{r: r, w: w, sum: sha256.New()} }
 
 func (c *counted) Read(b []byte) (int, error) {
 	n, err := c.r.Read(b)
