@@ -168,7 +168,7 @@ func TestTrials(t *testing.T) {
 func (f *fleet) supervise(t *testing.T, log string, within time.Duration) (stop func()) {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), "LOG="+log, "KENTONGAN_BOOT_ARGS="+strings.Join([]string{"run", "--dir", f.dir, "--healthy", f.healthy, "--within", within.String(), "--", "current/kentongan", "run"}, "\n"))
+	cmd.Env = append(os.Environ(), "LOG="+log, "KENTONGAN_BOOT_ARGS="+strings.Join([]string{"run", "--dir", f.dir, "--healthy", f.healthy, "--within", within.String(), "--grace", "2s", "--", "current/kentongan", "run"}, "\n"))
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {

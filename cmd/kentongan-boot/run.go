@@ -23,17 +23,17 @@ const (
 	minPause  = time.Second
 	maxPause  = time.Minute
 	wellAfter = 2 * time.Minute // the pause is short again after a run of that length
-	killAfter = 20 * time.Second
 )
 
 // runRun does what systemd and the service's unit do elsewhere.
 func runRun(ctx context.Context, e env, args []string) error {
 	var file, name string
-	var within time.Duration
+	var within, grace time.Duration
 	dir, argv, err := flags(e, "run", args, func(f *flag.FlagSet) {
 		f.StringVar(&file, "healthy", healthyFile, "where the agent says that it is well")
 		f.StringVar(&name, "user", "", "run the program as this user")
 		f.DurationVar(&within, "within", trialTime, "go back when it was not well by then")
+		f.DurationVar(&grace, "grace", 20*time.Second, "kill the program when it did not end by then")
 	})
 	if err != nil {
 		return err
@@ -48,7 +48,7 @@ func runRun(ctx context.Context, e env, args []string) error {
 	pause := minPause
 	for ctx.Err() == nil {
 		began := time.Now()
-		if err := once(ctx, e, dir, file, within, argv, as); err != nil {
+		if err := once(ctx, e, dir, file, within, grace, argv, as); err != nil {
 			fmt.Fprintf(e.stderr, "kentongan-boot run: %v\n", err)
 		}
 		if time.Since(began) > wellAfter {
@@ -65,7 +65,7 @@ func runRun(ctx context.Context, e env, args []string) error {
 
 // once is one start of the program, with a judge beside it while it is on
 // trial.
-func once(ctx context.Context, e env, dir, file string, within time.Duration, argv []string, as *syscall.Credential) error {
+func once(ctx context.Context, e env, dir, file string, within, grace time.Duration, argv []string, as *syscall.Credential) error {
 	if err := runStart(ctx, e, []string{"--dir", dir}); err != nil {
 		return err
 	}
@@ -77,7 +77,7 @@ func once(ctx context.Context, e env, dir, file string, within time.Duration, ar
 	cmd := exec.CommandContext(ctx, filepath.Join(dir, argv[0]), argv[1:]...)
 	cmd.Stdout, cmd.Stderr = e.stdout, e.stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = killAfter
+	cmd.WaitDelay = grace
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as, Pdeathsig: syscall.SIGKILL}
 	judged := make(chan error, 1)
 	go func() {
