@@ -12,8 +12,6 @@ import (
 	"os"
 	"strings"
 	"time"
-
-	"kentongan/cmd/kentongan-centre/internal/access"
 )
 
 // options are the flags of run.
@@ -24,9 +22,7 @@ type options struct {
 	name, logLevel, allowedHost string
 	keepPictures                time.Duration
 	enrol                       enrolOptions
-	tlsCert, tlsKey             string
-	proxy                       bool
-	sessionIdle, sessionLife    time.Duration
+	database                    databaseOptions
 }
 
 func (o *options) flags(stderr io.Writer) *flag.FlagSet {
@@ -35,11 +31,6 @@ func (o *options) flags(stderr io.Writer) *flag.FlagSet {
 	fs.StringVar(&o.data, "data", "", "`directory` of the database, the key and the embedded broker's store (required)")
 	fs.StringVar(&o.listen, "listen", "127.0.0.1:8080", "`address` of the page and the API; port 0 takes a free one")
 	fs.StringVar(&o.allowedHost, "host", "", "further host `name`s that the page answers to, separated by commas; IP addresses and localhost always are")
-	fs.StringVar(&o.tlsCert, "tls-cert", "", "PEM `file` of the page's certificate, with its chain; the page is then served by https, and a renewed file is read by itself")
-	fs.StringVar(&o.tlsKey, "tls-key", "", "PEM `file` of that certificate's key")
-	fs.BoolVar(&o.proxy, "behind-proxy", false, "believe X-Forwarded-For and X-Forwarded-Proto: a proxy of yours is in front of the page, and nobody gets past it")
-	fs.DurationVar(&o.sessionIdle, "session-idle", access.DefaultIdle, "`time` after which a log-in that nobody uses ends")
-	fs.DurationVar(&o.sessionLife, "session-life", access.DefaultLife, "`time` after which a log-in ends in any case")
 	fs.StringVar(&o.mqtt, "mqtt", "127.0.0.1:1883", "`address` of the embedded broker; port 0 takes a free one")
 	fs.StringVar(&o.broker, "broker", "", "`url` of a broker to use instead of the embedded one: mqtt://HOST:PORT or mqtts://HOST:PORT")
 	fs.StringVar(&o.ca, "ca", "", "PEM `file` of the authority that signed the broker's certificate (default: the system's)")
@@ -49,6 +40,7 @@ func (o *options) flags(stderr io.Writer) *flag.FlagSet {
 	fs.StringVar(&o.passwordFile, "password-file", "", "`file` whose first line is the password for the broker")
 	fs.StringVar(&o.name, "name", "kentongan-centre", "MQTT client `id`; the broker keeps this centre's messages under it, so it must stay the same and be used once")
 	fs.DurationVar(&o.keepPictures, "keep-pictures", 7*24*time.Hour, "`time` after which a picture that was asked for is erased, as 168h")
+	o.database.flags(fs)
 	o.enrol.flags(fs)
 	fs.StringVar(&o.logLevel, "log", "info", "least `level` of what is logged to standard error: debug, info, warn, error")
 	return fs
@@ -73,16 +65,13 @@ func (o *options) parse(args []string, stderr io.Writer) error {
 		return errors.New("--ca, --cert, --username and --password-file are for --broker, which is missing")
 	case o.keepPictures < time.Minute || o.keepPictures > 10*365*24*time.Hour:
 		return errors.New("--keep-pictures: 1m to 87600h")
-	case (o.tlsCert == "") != (o.tlsKey == ""):
-		return errors.New("--tls-cert and --tls-key belong together: one of them is missing")
-	case o.tlsCert != "" && o.proxy:
-		return errors.New("--tls-cert and --behind-proxy exclude each other: with a proxy in front, the proxy has the certificate")
-	case o.sessionIdle < time.Minute || o.sessionLife < o.sessionIdle || o.sessionLife > 30*24*time.Hour:
-		return errors.New("--session-idle, --session-life: 1m to 720h, and idle is not more than life")
 	case (o.cert == "") != (o.key == ""):
 		return errors.New("--cert and --key belong together: one of them is missing")
 	}
 	if err := o.enrol.check(); err != nil {
+		return err
+	}
+	if err := o.database.check(); err != nil {
 		return err
 	}
 	for name, addr := range map[string]string{"listen": o.listen, "mqtt": o.mqtt} {
@@ -130,13 +119,19 @@ func (o *options) tls() (*tls.Config, error) {
 
 // password reads the first line of the password file.
 func (o *options) password() (string, error) {
-	if o.passwordFile == "" {
-		return "", nil
-	}
-	text, err := os.ReadFile(o.passwordFile)
+	line, err := firstLine(o.passwordFile)
 	if err != nil {
 		return "", fmt.Errorf("--password-file: %w", err)
 	}
+	return line, nil
+}
+
+// firstLine reads a secret from a file; "" is no file, and no secret.
+func firstLine(file string) (string, error) {
+	if file == "" {
+		return "", nil
+	}
+	text, err := os.ReadFile(file)
 	line, _, _ := strings.Cut(string(text), "\n")
-	return strings.TrimSuffix(line, "\r"), nil
+	return strings.TrimSuffix(line, "\r"), err
 }

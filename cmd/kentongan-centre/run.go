@@ -17,7 +17,6 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
-	"kentongan/cmd/kentongan-centre/internal/access"
 	"kentongan/cmd/kentongan-centre/internal/broker"
 	"kentongan/cmd/kentongan-centre/internal/console"
 	"kentongan/cmd/kentongan-centre/internal/ingest"
@@ -63,7 +62,7 @@ func (o *options) run(ctx context.Context, e env, log *slog.Logger) (err error) 
 		return err
 	}
 	defer unlock()
-	st, err := store.Open(o.data, log.With("part", "store"))
+	st, err := o.database.open(o.data, log.With("part", "store"))
 	if err != nil {
 		return err
 	}
@@ -73,17 +72,6 @@ func (o *options) run(ctx context.Context, e env, log *slog.Logger) (err error) 
 		return fmt.Errorf("listen for the page: %w; give another address with --listen", err)
 	}
 	defer page.Close() //nolint:errcheck // the console closes it first
-
-	read, edit := st.Tables()
-	room, err := access.New(access.Config{Read: read, Edit: edit, Idle: o.sessionIdle, Life: o.sessionLife, Log: log.With("part", "access")})
-	if err != nil {
-		return err
-	}
-	pageTLS, err := o.pageTLS()
-	if err != nil {
-		return err
-	}
-	o.warn(page.Addr(), log)
 
 	cfg := ingest.Config{Name: o.name, Signer: signer}
 	clients := func() int { return -1 }
@@ -119,7 +107,7 @@ func (o *options) run(ctx context.Context, e env, log *slog.Logger) (err error) 
 		Changed: func() { con.Changed() }, Log: log.With("part", "orders"),
 	})
 	con, err = console.New(console.Config{
-		Store: st, Access: room, TLS: pageTLS, Proxy: o.proxy, Desk: desk, KeepPictures: o.keepPictures, Enrolment: let.api(), Ingest: in.Status, Broker: announced(cfg.Broker), BrokerClients: clients,
+		Store: st, Desk: desk, KeepPictures: o.keepPictures, Enrolment: let.api(), Ingest: in.Status, Broker: announced(cfg.Broker), BrokerClients: clients,
 		Verifier: verifier, Hosts: hosts(o.allowedHost, o.listen), Log: log.With("part", "console"),
 	})
 	if err != nil {
@@ -128,7 +116,7 @@ func (o *options) run(ctx context.Context, e env, log *slog.Logger) (err error) 
 	if let != nil {
 		fmt.Fprintf(e.stdout, "enrol %s\n", let.url)
 	}
-	announce(e.stdout, page.Addr(), pageTLS != nil, cfg.Broker, verifier)
+	announce(e.stdout, page.Addr(), cfg.Broker, verifier)
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return heal(ctx) })
@@ -142,11 +130,8 @@ func (o *options) run(ctx context.Context, e env, log *slog.Logger) (err error) 
 }
 
 // announce prints where the centre is and the key that it signs with.
-func announce(w io.Writer, page net.Addr, secure bool, mqtt *url.URL, verifier string) {
+func announce(w io.Writer, page net.Addr, mqtt *url.URL, verifier string) {
 	at := &url.URL{Scheme: "http", Host: page.String()}
-	if secure {
-		at.Scheme = "https"
-	}
 	fmt.Fprintf(w, "page %s\nbroker %s\nkey %s\n", announced(at), announced(mqtt), verifier)
 }
 

@@ -131,18 +131,6 @@ type Directory struct {
 	Devices, Services map[string]string
 }
 
-// OfDevice is whose a device is.
-func (d Directory) OfDevice(device string) (agency string, ok bool) {
-	agency, ok = d.Devices[device]
-	return agency, ok
-}
-
-// OfService is who takes complaints of a service.
-func (d Directory) OfService(code string) (agency string, ok bool) {
-	agency, ok = d.Services[code]
-	return agency, ok
-}
-
 // Directory reads it.
 func (s *Store) Directory(ctx context.Context) (Directory, error) {
 	d := Directory{Devices: map[string]string{}, Services: map[string]string{}}
@@ -184,6 +172,7 @@ func (s *View) change(ctx context.Context, what, statement string, args ...any) 
 	return nil
 }
 
+// flag is a truth as a column of type INTEGER holds it.
 func flag(b bool) int64 {
 	if b {
 		return 1

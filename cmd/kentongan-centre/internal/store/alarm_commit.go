@@ -56,7 +56,9 @@ func (s lastSet) denies(a report.Alarm) bool {
 
 func (w *writer) lastSet(device string) (s lastSet, err error) {
 	var ids string
-	err = w.stmt.selectSet.QueryRowContext(w.ctx, device).Scan(&s.ledger, &s.n, &ids, &s.whole)
+	var whole int64
+	err = w.row(selectSet, device).Scan(&s.ledger, &s.n, &ids, &whole)
+	s.whole = whole != 0
 	if errors.Is(err, sql.ErrNoRows) {
 		return lastSet{}, nil
 	}
@@ -105,7 +107,7 @@ func (w *writer) alarm(device string, a report.Alarm) error {
 		return fmt.Errorf("encode alarm of %s: %w", device, err)
 	}
 	w.out.Urgent = true
-	_, err = w.stmt.upsertAlarm.ExecContext(w.ctx, device, a.ID, int64(a.N), a.Source, a.Condition, a.Severity, a.State, a.Since.UnixMilli(), w.now, ended, doc)
+	err = w.exec(upsertAlarm, device, a.ID, int64(a.N), a.Source, a.Condition, a.Severity, a.State, a.Since.UnixMilli(), w.now, ended, string(doc))
 	if err != nil {
 		return fmt.Errorf("write alarm of %s: %w", device, err)
 	}
@@ -132,7 +134,7 @@ func (w *writer) alarmSet(device string, s *report.AlarmSet) error {
 		if err != nil {
 			return fmt.Errorf("encode alarm of %s: %w", device, err)
 		}
-		if _, err := w.stmt.lineAlarm.ExecContext(w.ctx, device, l.ID, int64(l.N), l.Source, l.Condition, report.Clip(l.Severity, 16), report.Clip(l.State, 16), l.Since.UnixMilli(), w.now, doc); err != nil {
+		if err := w.exec(lineAlarm, device, l.ID, int64(l.N), l.Source, l.Condition, report.Clip(l.Severity, 16), report.Clip(l.State, 16), l.Since.UnixMilli(), w.now, string(doc)); err != nil {
 			return fmt.Errorf("write alarm of %s: %w", device, err)
 		}
 	}
@@ -142,12 +144,13 @@ func (w *writer) alarmSet(device string, s *report.AlarmSet) error {
 	}
 	whole := s.Count <= len(s.Alarms)
 	if whole {
-		if _, err := w.stmt.closeAlarms.ExecContext(w.ctx, w.now, device, string(list), int64(min(s.N, maxSeq))); err != nil {
+		if err := w.exec(`UPDATE alarm SET state = 'cleared', ended_at = ?1 WHERE device = ?2 AND ended_at = 0
+			AND NOT `+w.d.oneOf("id", "?3")+` AND (n <= ?4 OR raised_at < ?5)`, w.now, device, names(ids), int64(min(s.N, maxSeq)), w.now-60_000); err != nil {
 			return fmt.Errorf("end alarms of %s: %w", device, err)
 		}
 	}
 	w.out.Urgent = true
-	if _, err := w.stmt.upsertSet.ExecContext(w.ctx, device, report.Clip(s.Ledger, maxAlarmID), int64(min(s.N, maxSeq)), string(list), whole); err != nil {
+	if err := w.exec(upsertSet, device, report.Clip(s.Ledger, maxAlarmID), int64(min(s.N, maxSeq)), string(list), flag(whole)); err != nil {
 		return fmt.Errorf("write alarms of %s: %w", device, err)
 	}
 	return nil
@@ -159,7 +162,7 @@ func (w *writer) alarmCounts(device string, c report.AlarmCounts) error {
 		w.refuse("alarm account of %s: %+v", device, c)
 		return nil
 	}
-	_, err := w.stmt.upsertCounts.ExecContext(w.ctx, device, int64(c.Raised), int64(c.False), c.CameraDays)
+	err := w.exec(upsertCounts, device, int64(c.Raised), int64(c.False), c.CameraDays)
 	return err
 }
 
@@ -177,7 +180,7 @@ func (w *writer) answer(device string, c report.CommandResult) error {
 		return fmt.Errorf("encode result of %s: %w", device, err)
 	}
 	w.out.Urgent = true
-	_, err = w.stmt.answerOrder.ExecContext(w.ctx, c.State, doc, w.now, c.ID, device)
+	err = w.exec(answerOrder, c.State, string(doc), w.now, c.ID, device)
 	return err
 }
 
@@ -185,7 +188,7 @@ func (w *writer) answer(device string, c report.CommandResult) error {
 // stream. Nothing else is taken: a device has no business sending pictures that
 // nobody asked for.
 func (w *writer) ordered(device, id string) (stream string, err error) {
-	err = w.stmt.selectOrder.QueryRowContext(w.ctx, id, device).Scan(&stream)
+	err = w.row(selectOrder, id, device).Scan(&stream)
 	if errors.Is(err, sql.ErrNoRows) {
 		w.refuse("picture of %s that nobody ordered: %.40q", device, id)
 		return "", nil
@@ -208,7 +211,7 @@ func (w *writer) picture(device string, s report.Snapshot) error {
 	if err != nil {
 		return fmt.Errorf("encode picture of %s: %w", device, err)
 	}
-	if _, err := w.stmt.insertPicture.ExecContext(w.ctx, device, s.ID, s.Stream, s.TakenAt.UnixMilli(), w.now, w.now, doc); err != nil {
+	if err := w.exec(insertPicture, device, s.ID, s.Stream, s.TakenAt.UnixMilli(), w.now, w.now, string(doc)); err != nil {
 		return fmt.Errorf("write picture of %s: %w", device, err)
 	}
 	w.out.Urgent = true
@@ -225,7 +228,7 @@ func (w *writer) piece(device string, p report.SnapshotPiece) error {
 		w.refuse("piece of a picture of %s: %d of %d, %d bytes", device, p.Index, p.Of, len(p.Data))
 		return nil
 	}
-	if _, err := w.stmt.insertPiece.ExecContext(w.ctx, device, p.ID, p.Index, w.now, p.Data); err != nil {
+	if err := w.exec(insertPiece, device, p.ID, p.Index, w.now, p.Data); err != nil {
 		return fmt.Errorf("write piece of a picture of %s: %w", device, err)
 	}
 	w.out.State = true
@@ -236,10 +239,10 @@ func (w *writer) piece(device string, p report.SnapshotPiece) error {
 // and holds it against the hash in the record.
 func (w *writer) assemble(device, id string) error {
 	var state, doc string
-	err := w.stmt.selectPicture.QueryRowContext(w.ctx, device, id).Scan(&state, &doc)
+	err := w.row(selectPicture, device, id).Scan(&state, &doc)
 	if errors.Is(err, sql.ErrNoRows) || err == nil && state != PictureWaiting && state != PictureMissing {
 		if err == nil { // it was erased, or is here already
-			_, err = w.stmt.deletePieces.ExecContext(w.ctx, device, id)
+			err = w.exec(deletePieces, device, id)
 			return err
 		}
 		return nil
@@ -256,7 +259,7 @@ func (w *writer) assemble(device, id string) error {
 		return err
 	}
 	if have < s.Pieces {
-		_, err := w.stmt.setPicture.ExecContext(w.ctx, PictureWaiting, nil, have, w.now, device, id)
+		err := w.exec(setPicture, PictureWaiting, nil, have, w.now, device, id)
 		return err
 	}
 	state = PictureWhole
@@ -264,19 +267,19 @@ func (w *writer) assemble(device, id string) error {
 		state, data = PictureDamaged, nil
 	}
 	w.out.Urgent = true
-	if _, err := w.stmt.setPicture.ExecContext(w.ctx, state, data, have, w.now, device, id); err != nil {
+	if err := w.exec(setPicture, state, data, have, w.now, device, id); err != nil {
 		return fmt.Errorf("write picture of %s: %w", device, err)
 	}
-	_, err = w.stmt.deletePieces.ExecContext(w.ctx, device, id)
+	err = w.exec(deletePieces, device, id)
 	return err
 }
 
 func (w *writer) pieces(device, id string) (data []byte, have int, err error) {
-	rows, err := w.stmt.selectPieces.QueryContext(w.ctx, device, id)
+	rows, err := w.query(selectPieces, device, id)
 	if err != nil {
 		return nil, 0, fmt.Errorf("read pieces: %w", err)
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err tells
+	defer rows.Close()
 	for rows.Next() {
 		var idx int
 		var piece []byte

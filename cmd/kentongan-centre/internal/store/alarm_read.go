@@ -30,12 +30,12 @@ type AlarmFilter struct {
 
 // Alarms lists alarms.
 func (s *View) Alarms(ctx context.Context, f AlarmFilter) ([]Alarm, error) {
-	order, which := `instr('critical major    minor    warning', a.severity), a.state = 'acknowledged', a.raised_at`, `a.ended_at = 0`
+	order, which := severityRank+`, a.state = 'acknowledged', a.raised_at`, `a.ended_at = 0`
 	if f.Ended {
 		order, which = `a.ended_at DESC`, `a.ended_at > 0`
 	}
 	if f.ID != "" {
-		which = `1`
+		which = `true`
 	} else if !f.Hidden {
 		which += ` AND a.state <> 'hidden'`
 	}
@@ -51,7 +51,7 @@ func (s *View) Alarms(ctx context.Context, f AlarmFilter) ([]Alarm, error) {
 		}
 		a.N, a.State, a.Raised, a.Ended = uint64(n), state, when(raised), whenSet(ended)
 		return a, nil
-	}, `SELECT a.device, coalesce(d.state = 'online', 0), coalesce(CASE WHEN d.birth <> '' THEN json_extract(d.birth, '$.site') END, ''), a.n, a.state, a.raised_at, a.ended_at, a.doc
+	}, `SELECT a.device, coalesce(d.state = 'online', false), coalesce(d.site, ''), a.n, a.state, a.raised_at, a.ended_at, a.doc
 		FROM alarm a LEFT JOIN device d ON d.id = a.device
 		WHERE `+which+` AND (?1 = '' OR a.device = ?1) AND (?2 = '' OR a.source = ?2) AND (?3 = '' OR a.id = ?3) AND `+s.own("a.device")+`
 		ORDER BY `+order+`, a.device, a.id LIMIT ?4`, f.Device, f.Source, f.ID, f.Limit)

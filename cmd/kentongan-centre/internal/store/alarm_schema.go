@@ -1,7 +1,5 @@
 package store
 
-import "database/sql"
-
 // alarmSchema is version 2: alarms, orders and pictures.
 const alarmSchema = `
 CREATE TABLE alarm (
@@ -81,38 +79,26 @@ CREATE TABLE picture_piece (
 ) WITHOUT ROWID;
 `
 
-// alarmStatements are what Commit runs of alarms, orders and pictures.
-type alarmStatements struct {
-	upsertAlarm, lineAlarm, closeAlarms, selectSet, upsertSet, upsertCounts *sql.Stmt
-	answerOrder, selectOrder                                                *sql.Stmt
-	insertPicture, insertPiece, selectPicture, selectPieces, setPicture     *sql.Stmt
-	deletePieces                                                            *sql.Stmt
-}
-
-func (s *alarmStatements) list() []prepared {
-	return []prepared{
-		// A change that is not newer is passed over, but for the texts that a set
-		// has not.
-		{&s.upsertAlarm, `INSERT INTO alarm (device, id, n, told, source, condition, severity, state, since_ms, raised_at, ended_at, doc) VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?)
-			ON CONFLICT DO UPDATE SET n = excluded.n, told = 1, severity = excluded.severity, state = excluded.state, doc = excluded.doc, since_ms = excluded.since_ms,
-				ended_at = CASE WHEN excluded.ended_at > 0 AND alarm.ended_at > 0 THEN alarm.ended_at ELSE excluded.ended_at END
-			WHERE excluded.n > alarm.n OR excluded.n = alarm.n AND alarm.told = 0`},
-		{&s.lineAlarm, `INSERT INTO alarm (device, id, n, told, source, condition, severity, state, since_ms, raised_at, doc) VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?)
-			ON CONFLICT DO UPDATE SET n = excluded.n, told = 0, severity = excluded.severity, state = excluded.state, ended_at = 0 WHERE excluded.n > alarm.n`},
-		{&s.closeAlarms, `UPDATE alarm SET state = 'cleared', ended_at = ?1 WHERE device = ?2 AND ended_at = 0
-			AND id NOT IN (SELECT value FROM json_each(?3)) AND (n <= ?4 OR raised_at < ?1 - 60000)`},
-		{&s.selectSet, `SELECT ledger, n, ids, whole FROM alarm_set WHERE device = ?`},
-		{&s.upsertSet, `INSERT INTO alarm_set (device, ledger, n, ids, whole) VALUES (?, ?, ?, ?, ?)
-			ON CONFLICT DO UPDATE SET ledger = excluded.ledger, n = excluded.n, ids = excluded.ids, whole = excluded.whole`},
-		{&s.upsertCounts, `INSERT INTO alarm_set (device, raised, falses, camera_days) VALUES (?, ?, ?, ?)
-			ON CONFLICT DO UPDATE SET raised = excluded.raised, falses = excluded.falses, camera_days = excluded.camera_days`},
-		{&s.answerOrder, `UPDATE orders SET state = ?, result = ?, done_at = ? WHERE id = ? AND device = ? AND state IN ('open', 'unanswered')`},
-		{&s.selectOrder, `SELECT subject FROM orders WHERE id = ? AND device = ? AND name = 'snapshot'`},
-		{&s.insertPicture, `INSERT OR IGNORE INTO picture (device, id, stream, taken_ms, told_at, changed_at, state, doc) VALUES (?, ?, ?, ?, ?, ?, 'waiting', ?)`},
-		{&s.insertPiece, `INSERT OR IGNORE INTO picture_piece (device, id, idx, at, data) VALUES (?, ?, ?, ?, ?)`},
-		{&s.selectPicture, `SELECT state, doc FROM picture WHERE device = ? AND id = ?`},
-		{&s.selectPieces, `SELECT idx, data FROM picture_piece WHERE device = ? AND id = ? ORDER BY idx`},
-		{&s.setPicture, `UPDATE picture SET state = ?, data = ?, have = ?, changed_at = ? WHERE device = ? AND id = ?`},
-		{&s.deletePieces, `DELETE FROM picture_piece WHERE device = ? AND id = ?`},
-	}
-}
+// What Commit runs of alarms, orders and pictures. A change of an alarm that is not
+// newer is passed over, but for the texts that a set has not.
+const (
+	upsertAlarm = `INSERT INTO alarm (device, id, n, told, source, condition, severity, state, since_ms, raised_at, ended_at, doc) VALUES (?, ?, ?, 1, ?, ?, ?, ?, ?, ?, ?, ?)
+	ON CONFLICT (device, id) DO UPDATE SET n = excluded.n, told = 1, severity = excluded.severity, state = excluded.state, doc = excluded.doc, since_ms = excluded.since_ms,
+		ended_at = CASE WHEN excluded.ended_at > 0 AND alarm.ended_at > 0 THEN alarm.ended_at ELSE excluded.ended_at END
+	WHERE excluded.n > alarm.n OR excluded.n = alarm.n AND alarm.told = 0`
+	lineAlarm = `INSERT INTO alarm (device, id, n, told, source, condition, severity, state, since_ms, raised_at, doc) VALUES (?, ?, ?, 0, ?, ?, ?, ?, ?, ?, ?)
+	ON CONFLICT (device, id) DO UPDATE SET n = excluded.n, told = 0, severity = excluded.severity, state = excluded.state, ended_at = 0 WHERE excluded.n > alarm.n`
+	selectSet = `SELECT ledger, n, ids, whole FROM alarm_set WHERE device = ?`
+	upsertSet = `INSERT INTO alarm_set (device, ledger, n, ids, whole) VALUES (?, ?, ?, ?, ?)
+	ON CONFLICT (device) DO UPDATE SET ledger = excluded.ledger, n = excluded.n, ids = excluded.ids, whole = excluded.whole`
+	upsertCounts = `INSERT INTO alarm_set (device, raised, falses, camera_days) VALUES (?, ?, ?, ?)
+	ON CONFLICT (device) DO UPDATE SET raised = excluded.raised, falses = excluded.falses, camera_days = excluded.camera_days`
+	answerOrder   = `UPDATE orders SET state = ?, result = ?, done_at = ? WHERE id = ? AND device = ? AND state IN ('open', 'unanswered')`
+	selectOrder   = `SELECT subject FROM orders WHERE id = ? AND device = ? AND name = 'snapshot'`
+	insertPicture = `INSERT INTO picture (device, id, stream, taken_ms, told_at, changed_at, state, doc) VALUES (?, ?, ?, ?, ?, ?, 'waiting', ?) ON CONFLICT DO NOTHING`
+	insertPiece   = `INSERT INTO picture_piece (device, id, idx, at, data) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
+	selectPicture = `SELECT state, doc FROM picture WHERE device = ? AND id = ?`
+	selectPieces  = `SELECT idx, data FROM picture_piece WHERE device = ? AND id = ? ORDER BY idx`
+	setPicture    = `UPDATE picture SET state = ?, data = ?, have = ?, changed_at = ? WHERE device = ? AND id = ?`
+	deletePieces  = `DELETE FROM picture_piece WHERE device = ? AND id = ?`
+)

@@ -21,8 +21,8 @@ type alarmDevice struct {
 	at  time.Time
 }
 
-func newAlarmDevice(t *testing.T) *alarmDevice {
-	d := &alarmDevice{t: t, s: open(t, t.TempDir()), at: time.Date(2026, 11, 26, 5, 0, 0, 0, time.UTC)}
+func newAlarmDevice(t *testing.T, place func(testing.TB) string) *alarmDevice {
+	d := &alarmDevice{t: t, s: open(t, place(t)), at: time.Date(2026, 11, 26, 5, 0, 0, 0, time.UTC)}
 	d.arrive(Arrival{State: &report.DeviceState{V: 1, State: report.Online, Session: "b.1", Epoch: 1}})
 	return d
 }
@@ -81,7 +81,9 @@ func (d *alarmDevice) states() []string {
 	return out
 }
 
-func TestAlarmsFollowTheirNewestChange(t *testing.T) {
+func TestAlarmsFollowTheirNewestChange(t *testing.T) { onEach(t, testAlarmsFollowTheirNewestChange) }
+
+func testAlarmsFollowTheirNewestChange(t *testing.T, place func(testing.TB) string) {
 	tests := map[string]struct {
 		do   func(d *alarmDevice)
 		want []string
@@ -144,7 +146,7 @@ func TestAlarmsFollowTheirNewestChange(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			d := newAlarmDevice(t)
+			d := newAlarmDevice(t, place)
 			tt.do(d)
 			if got := d.states(); !slices.Equal(got, tt.want) {
 				t.Errorf("centre shows %q, want %q", got, tt.want)
@@ -153,8 +155,10 @@ func TestAlarmsFollowTheirNewestChange(t *testing.T) {
 	}
 }
 
-func TestAlarmSums(t *testing.T) {
-	d := newAlarmDevice(t)
+func TestAlarmSums(t *testing.T) { onEach(t, testAlarmSums) }
+
+func testAlarmSums(t *testing.T, place func(testing.TB) string) {
+	d := newAlarmDevice(t, place)
 	a := anAlarm("a", 1, report.AlarmRaised)
 	d.event(report.KindAlarm, a)
 	a.ID, a.N, a.State = "b", 2, report.AlarmAcknowledged
@@ -188,8 +192,10 @@ func (d *alarmDevice) order(name, subject string) Order {
 	return o
 }
 
-func TestOrdersAreSentUntilAnswered(t *testing.T) {
-	d := newAlarmDevice(t)
+func TestOrdersAreSentUntilAnswered(t *testing.T) { onEach(t, testOrdersAreSentUntilAnswered) }
+
+func testOrdersAreSentUntilAnswered(t *testing.T, place func(testing.TB) string) {
+	d := newAlarmDevice(t, place)
 	ctx := context.Background()
 	o := d.order(report.OrderSnapshot, "gate")
 	next := d.order(report.OrderSnapshot, "yard")
@@ -274,7 +280,9 @@ func batchAt(d *alarmDevice, dev, kind string, body any) Arrival {
 	return a
 }
 
-func TestPictures(t *testing.T) {
+func TestPictures(t *testing.T) { onEach(t, testPictures) }
+
+func testPictures(t *testing.T, place func(testing.TB) string) {
 	data := make([]byte, 2*report.PieceBytes+100)
 	for i := range data {
 		data[i] = byte(i * 7)
@@ -367,7 +375,7 @@ func TestPictures(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			d := newAlarmDevice(t)
+			d := newAlarmDevice(t, place)
 			o := d.order(report.OrderSnapshot, "gate")
 			tt.do(d, o.ID)
 			list, err := d.s.Pictures(context.Background(), "cam-1", "", 10)
@@ -388,7 +396,7 @@ func TestPictures(t *testing.T) {
 				t.Errorf("bytes: %d, %s, %v", len(got), format, err)
 			}
 			var left int
-			if err := d.s.read.QueryRow(`SELECT count(*) FROM picture_piece`).Scan(&left); err != nil || left != 0 && tt.want != PictureMissing {
+			if err := d.s.read.QueryRowContext(context.Background(), `SELECT count(*) FROM picture_piece`).Scan(&left); err != nil || left != 0 && tt.want != PictureMissing {
 				t.Errorf("%d pieces stay behind (%v)", left, err)
 			}
 			if list[0].Record.Who != "Sari" || list[0].Record.Reason != "x" {
@@ -399,8 +407,10 @@ func TestPictures(t *testing.T) {
 }
 
 // A camera that plays a black picture is not one of those that are well.
-func TestPlayingIsNotEnough(t *testing.T) {
-	d := newAlarmDevice(t)
+func TestPlayingIsNotEnough(t *testing.T) { onEach(t, testPlayingIsNotEnough) }
+
+func testPlayingIsNotEnough(t *testing.T, place func(testing.TB) string) {
+	d := newAlarmDevice(t, place)
 	check := func(when, alarm string, unusable int) {
 		t.Helper()
 		list, err := d.s.Streams(t.Context(), "cam-1")

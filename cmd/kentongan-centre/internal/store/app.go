@@ -26,21 +26,14 @@ CREATE TABLE app (
 ) WITHOUT ROWID;
 `
 
-// appStatements are what Commit runs of applications.
-type appStatements struct {
-	upsertApp, upsertAppStats, deleteApp, keepApps *sql.Stmt
-}
-
-func (s *appStatements) list() []prepared {
-	return []prepared{
-		{&s.upsertApp, `INSERT INTO app (device, name, state, class, since_at, doc) VALUES (?, ?, ?, ?, ?, ?)
-			ON CONFLICT DO UPDATE SET since_at = CASE WHEN app.state = excluded.state AND app.class = excluded.class THEN app.since_at ELSE excluded.since_at END,
-				state = excluded.state, class = excluded.class, doc = excluded.doc`},
-		{&s.upsertAppStats, `UPDATE app SET stats = ?, stats_at = ? WHERE device = ? AND name = ?`},
-		{&s.deleteApp, `DELETE FROM app WHERE device = ? AND name = ?`},
-		{&s.keepApps, `DELETE FROM app WHERE device = ? AND name NOT IN (SELECT value FROM json_each(?))`},
-	}
-}
+// What Commit runs of applications.
+const (
+	upsertApp = `INSERT INTO app (device, name, state, class, since_at, doc) VALUES (?, ?, ?, ?, ?, ?)
+	ON CONFLICT (device, name) DO UPDATE SET since_at = CASE WHEN app.state = excluded.state AND app.class = excluded.class THEN app.since_at ELSE excluded.since_at END,
+		state = excluded.state, class = excluded.class, doc = excluded.doc`
+	upsertAppStats = `UPDATE app SET stats = ?, stats_at = ? WHERE device = ? AND name = ?`
+	deleteApp      = `DELETE FROM app WHERE device = ? AND name = ?`
+)
 
 // appState takes what a device says of an application. One that its newest birth
 // does not name has been taken out of its configuration: the broker still
@@ -61,7 +54,7 @@ func (w *writer) appState(d *device, st *report.AppState) error {
 		return fmt.Errorf("encode state of application: %w", err)
 	}
 	w.out.State = true
-	if _, err := w.stmt.upsertApp.ExecContext(w.ctx, d.id, st.Name, kept.State, kept.Class, w.now, doc); err != nil {
+	if err := w.exec(upsertApp, d.id, st.Name, kept.State, kept.Class, w.now, string(doc)); err != nil {
 		return fmt.Errorf("write state of application: %w", err)
 	}
 	return nil
@@ -69,19 +62,15 @@ func (w *writer) appState(d *device, st *report.AppState) error {
 
 func (w *writer) appGone(device, name string) error {
 	w.out.State = true
-	if _, err := w.stmt.deleteApp.ExecContext(w.ctx, device, name); err != nil {
+	if err := w.exec(deleteApp, device, name); err != nil {
 		return fmt.Errorf("delete application: %w", err)
 	}
 	return nil
 }
 
 // appBirth forgets the applications that a birth does not name.
-func (w *writer) appBirth(device string, names []string) error {
-	doc, err := json.Marshal(append([]string{}, names...))
-	if err != nil {
-		return fmt.Errorf("encode applications of %s: %w", device, err)
-	}
-	if _, err := w.stmt.keepApps.ExecContext(w.ctx, device, doc); err != nil {
+func (w *writer) appBirth(device string, apps []string) error {
+	if err := w.exec(`DELETE FROM app WHERE device = ?1 AND NOT `+w.d.oneOf("name", "?2"), device, names(apps)); err != nil {
 		return fmt.Errorf("delete applications: %w", err)
 	}
 	return nil
@@ -100,7 +89,7 @@ func (w *writer) appStats(device string, r report.Received) error {
 		return fmt.Errorf("encode figures of application: %w", err)
 	}
 	w.out.State = true
-	if _, err := w.stmt.upsertAppStats.ExecContext(w.ctx, string(doc), w.now, device, st.Name); err != nil {
+	if err := w.exec(upsertAppStats, string(doc), w.now, device, st.Name); err != nil {
 		return fmt.Errorf("write figures of application: %w", err)
 	}
 	return nil
@@ -142,10 +131,10 @@ func (s *View) Apps(ctx context.Context, device string) ([]App, error) {
 			}
 		}
 		return a, nil
-	}, `SELECT a.device, coalesce(d.state = 'online', 0) AS online, coalesce(CASE WHEN d.birth <> '' THEN json_extract(d.birth, '$.site') END, ''),
+	}, `SELECT a.device, coalesce(d.state = 'online', false) AS online, coalesce(d.site, ''),
 			a.name, a.state, a.class, a.since_at, a.doc, a.stats, a.stats_at
 		FROM app a LEFT JOIN device d ON d.id = a.device WHERE (?1 = '' OR a.device = ?1) AND `+s.own("a.device")+`
-		ORDER BY a.name, online DESC, instr('unreachable wrong slow checking ok', a.state), a.since_at, a.device`, device)
+		ORDER BY a.name, online DESC, CASE a.state WHEN 'unreachable' THEN 1 WHEN 'wrong' THEN 2 WHEN 'slow' THEN 3 WHEN 'checking' THEN 4 WHEN 'ok' THEN 5 ELSE 0 END, a.since_at, a.device`, device)
 }
 
 // AppSums counts applications, each as often as devices that are online look at

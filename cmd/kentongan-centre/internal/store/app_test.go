@@ -31,8 +31,10 @@ func app(at time.Time, name, state, class string) Arrival {
 
 // TestApps: the newest state of each, since when, and its figures; one that is
 // taken out of the configuration goes, also when the broker says it again.
-func TestApps(t *testing.T) {
-	s := open(t, t.TempDir())
+func TestApps(t *testing.T) { onEach(t, testApps) }
+
+func testApps(t *testing.T, place func(testing.TB) string) {
+	s := open(t, place(t))
 	commit(t, s,
 		birthWithApps(t0, "b1.1", "e-lpse", "e-bansos"),
 		app(t0, "e-lpse", report.AppOK, ""), app(t0, "e-bansos", report.AppOK, ""), app(t0, "stranger", report.AppOK, ""),
@@ -68,8 +70,10 @@ func TestApps(t *testing.T) {
 
 // TestAppsOutlive: the table is there in a database of before, and what it holds
 // after a restart.
-func TestAppsOutlive(t *testing.T) {
-	dir := t.TempDir()
+func TestAppsOutlive(t *testing.T) { onEach(t, testAppsOutlive) }
+
+func testAppsOutlive(t *testing.T, place func(testing.TB) string) {
+	dir := place(t)
 	s := open(t, dir)
 	commit(t, s, birthWithApps(t0, "b1.1", "e-lpse"), app(t0, "e-lpse", report.AppSlow, "slow"))
 	if err := s.Close(); err != nil {

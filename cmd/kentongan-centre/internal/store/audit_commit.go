@@ -20,24 +20,16 @@ const (
 	FaultKey        = "key"        // signed, or said to be, with another key than the device's
 )
 
-// auditStatements are those of this file.
-type auditStatements struct {
-	insertFault, selectKey, insertKey   *sql.Stmt
-	insertCheckpoint, thinCheckpoints   *sql.Stmt
-	selectCheckpoint, newestCheckpoints *sql.Stmt
-}
-
-func (s *auditStatements) list() []prepared {
-	return []prepared{
-		{&s.insertFault, `INSERT INTO audit_fault (device, epoch, lane, fault, seq, detail, found_at) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`},
-		{&s.selectKey, `SELECT verifier FROM device_key WHERE device = ? AND until_at = 0`},
-		{&s.insertKey, `INSERT INTO device_key (device, verifier, how, first_at) VALUES (?, ?, ?, ?)`},
-		{&s.insertCheckpoint, `INSERT INTO checkpoint (lane_id, seq, hash, day, received_at, note) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`},
-		{&s.thinCheckpoints, `DELETE FROM checkpoint WHERE lane_id = ? AND day = ? AND seq < ?`},
-		{&s.selectCheckpoint, `SELECT hash FROM checkpoint WHERE lane_id = ? AND seq = ?`},
-		{&s.newestCheckpoints, `SELECT seq, hash FROM checkpoint WHERE lane_id = ? ORDER BY seq DESC LIMIT 64`},
-	}
-}
+// What Commit runs of what proves the records.
+const (
+	insertFault       = `INSERT INTO audit_fault (device, epoch, lane, fault, seq, detail, found_at) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
+	selectKey         = `SELECT verifier FROM device_key WHERE device = ? AND until_at = 0`
+	insertKey         = `INSERT INTO device_key (device, verifier, how, first_at) VALUES (?, ?, ?, ?)`
+	insertCheckpoint  = `INSERT INTO checkpoint (lane_id, seq, hash, day, received_at, note) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
+	thinCheckpoints   = `DELETE FROM checkpoint WHERE lane_id = ? AND day = ? AND seq < ?`
+	selectCheckpoint  = `SELECT hash FROM checkpoint WHERE lane_id = ? AND seq = ?`
+	newestCheckpoints = `SELECT seq, hash FROM checkpoint WHERE lane_id = ? ORDER BY seq DESC LIMIT 64`
+)
 
 // fault keeps the first fault of its kind in a lane.
 func (w *writer) fault(k Key, fault string, seq uint64, detail string) error {
@@ -46,7 +38,7 @@ func (w *writer) fault(k Key, fault string, seq uint64, detail string) error {
 	if k.Epoch != 0 {
 		epoch = report.Epoch(k.Epoch).String()
 	}
-	_, err := w.stmt.insertFault.ExecContext(w.ctx, k.Device, epoch, k.Lane, fault, int64(min(seq, maxSeq)), report.Clip(detail, 400), w.now)
+	err := w.exec(insertFault, k.Device, epoch, k.Lane, fault, int64(min(seq, maxSeq)), report.Clip(detail, 400), w.now)
 	if err != nil {
 		return fmt.Errorf("keep fault: %w", err)
 	}
@@ -99,8 +91,11 @@ func (w *writer) hashOf(l *lane, seq uint64) (h report.Hash, held bool, err erro
 
 // line is a record's line; nil when it is not held.
 func (w *writer) line(l *lane, seq uint64) ([]byte, error) {
+	if err := w.addRecords(); err != nil {
+		return nil, err
+	}
 	var line []byte
-	err := w.stmt.selectLine.QueryRowContext(w.ctx, l.id, int64(seq)).Scan(&line)
+	err := w.row(selectLine, l.id, int64(seq)).Scan(&line)
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, nil
 	}
@@ -142,7 +137,7 @@ func (w *writer) checkpoint(device string, c *Checkpoint) error {
 		return w.fault(k, FaultKey, c.Seq, fmt.Sprintf("a checkpoint is not signed with the device's key %s: it names %s", key, report.Clip(c.Key, 120)))
 	}
 	if first {
-		if _, err := w.stmt.insertKey.ExecContext(w.ctx, device, key, KeyFirstUse, w.now); err != nil {
+		if err := w.exec(insertKey, device, key, KeyFirstUse, w.now); err != nil {
 			return fmt.Errorf("keep key of %s: %w", device, err)
 		}
 	}
@@ -164,7 +159,7 @@ func (w *writer) checkpoint(device string, c *Checkpoint) error {
 // newest vouches for all.
 func (w *writer) keepCheckpoint(l *lane, c *Checkpoint) error {
 	var hash string
-	err := w.stmt.selectCheckpoint.QueryRowContext(w.ctx, l.id, int64(c.Seq)).Scan(&hash)
+	err := w.row(selectCheckpoint, l.id, int64(c.Seq)).Scan(&hash)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
 	case err != nil:
@@ -175,10 +170,10 @@ func (w *writer) keepCheckpoint(l *lane, c *Checkpoint) error {
 		return nil // it came again
 	}
 	today := w.now / day
-	if _, err := w.stmt.insertCheckpoint.ExecContext(w.ctx, l.id, int64(c.Seq), c.Hash.String(), today, w.now, string(c.Note)); err != nil {
+	if err := w.exec(insertCheckpoint, l.id, int64(c.Seq), c.Hash.String(), today, w.now, string(c.Note)); err != nil {
 		return fmt.Errorf("keep checkpoint: %w", err)
 	}
-	if _, err := w.stmt.thinCheckpoints.ExecContext(w.ctx, l.id, today, int64(c.Seq)); err != nil {
+	if err := w.exec(thinCheckpoints, l.id, today, int64(c.Seq)); err != nil {
 		return fmt.Errorf("thin checkpoints: %w", err)
 	}
 	if l.awaited == nil || l.awaited.Seq < c.Seq {
@@ -205,11 +200,11 @@ func (w *writer) vouch(l *lane, c report.Signed, own report.Hash) error {
 
 // signedOf fills in, when a lane is read, what its checkpoints say.
 func (w *writer) signedOf(l *lane) error {
-	rows, err := w.stmt.newestCheckpoints.QueryContext(w.ctx, l.id)
+	rows, err := w.query(newestCheckpoints, l.id)
 	if err != nil {
 		return fmt.Errorf("read checkpoints: %w", err)
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err tells
+	defer rows.Close()
 	var all []report.Signed
 	for rows.Next() {
 		var c report.Signed
@@ -242,7 +237,7 @@ func (w *writer) signedOf(l *lane) error {
 
 // keyOf is the record key of a device that is in use; "" when none is known.
 func (w *writer) keyOf(device string) (key string, err error) {
-	err = w.stmt.selectKey.QueryRowContext(w.ctx, device).Scan(&key)
+	err = w.row(selectKey, device).Scan(&key)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", nil
 	}

@@ -64,7 +64,7 @@ func (s *Store) setKey(ctx context.Context, device, key, how string, replace boo
 
 // setKey returns ErrKeyOther apart from what went wrong, because the fault is to
 // be kept then.
-func setKey(ctx context.Context, tx *sql.Tx, device, key, how string, replace bool, now int64) (other, err error) {
+func setKey(ctx context.Context, tx *poolTx, device, key, how string, replace bool, now int64) (other, err error) {
 	var known, knownHow string
 	err = tx.QueryRowContext(ctx, `SELECT verifier, how FROM device_key WHERE device = ? AND until_at = 0`, device).Scan(&known, &knownHow)
 	switch {

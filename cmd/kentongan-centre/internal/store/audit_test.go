@@ -37,8 +37,9 @@ func faults(t testing.TB, s *Store) (list []string) {
 }
 
 // The chain is held together while records come in, in whatever order.
-func TestChainIsVerifiedAtIngest(t *testing.T) {
-	t.Parallel()
+func TestChainIsVerifiedAtIngest(t *testing.T) { onEach(t, testChainIsVerifiedAtIngest) }
+
+func testChainIsVerifiedAtIngest(t *testing.T, place func(testing.TB) string) {
 	const lane = report.Complaint
 	tests := map[string]struct {
 		arrive func(d, forger *devicetest.Device) []report.Received
@@ -75,7 +76,7 @@ func TestChainIsVerifiedAtIngest(t *testing.T) {
 	}
 	for name, tt := range tests {
 		for _, together := range []bool{true, false} {
-			s := open(t, t.TempDir())
+			s := open(t, place(t))
 			d, forger := devicetest.New(t, "k1", testEpoch, ""), devicetest.New(t, "k1", testEpoch, "")
 			rs := tt.arrive(d, forger)
 			if together {
@@ -101,7 +102,10 @@ func TestChainIsVerifiedAtIngest(t *testing.T) {
 }
 
 func TestCheckpointsAreVerifiedAndCountersigned(t *testing.T) {
-	t.Parallel()
+	onEach(t, testCheckpointsAreVerifiedAndCountersigned)
+}
+
+func testCheckpointsAreVerifiedAndCountersigned(t *testing.T, place func(testing.TB) string) {
 	const lane = report.Event
 	boot := func(d *devicetest.Device) report.Received { return d.Record(lane, report.KindBoot, report.Boot{}) }
 	newest := func(t *testing.T, s *Store) *report.Signed {
@@ -112,7 +116,7 @@ func TestCheckpointsAreVerifiedAndCountersigned(t *testing.T) {
 		return rs[0].Checkpoint
 	}
 	t.Run("before and after its record", func(t *testing.T) {
-		s, d := open(t, t.TempDir()), devicetest.New(t, "k1", testEpoch, "")
+		s, d := open(t, place(t)), devicetest.New(t, "k1", testEpoch, "")
 		a := boot(d)
 		first := d.Checkpoint(lane)
 		done := commit(t, s, signed(t, d, lane, first))
@@ -143,7 +147,7 @@ func TestCheckpointsAreVerifiedAndCountersigned(t *testing.T) {
 		}
 	})
 	t.Run("of another record", func(t *testing.T) {
-		s, d := open(t, t.TempDir()), devicetest.New(t, "k1", testEpoch, "")
+		s, d := open(t, place(t)), devicetest.New(t, "k1", testEpoch, "")
 		commit(t, s, arrival(d, lane, boot(d)))
 		commit(t, s, signed(t, d, lane, d.CheckpointOf(lane, 1, report.HashLine([]byte("what it really was")))))
 		if f := faults(t, s); len(f) != 1 || f[0] != "event checkpoint" {
@@ -154,7 +158,7 @@ func TestCheckpointsAreVerifiedAndCountersigned(t *testing.T) {
 		}
 	})
 	t.Run("two of one record", func(t *testing.T) {
-		s, d := open(t, t.TempDir()), devicetest.New(t, "k1", testEpoch, "")
+		s, d := open(t, place(t)), devicetest.New(t, "k1", testEpoch, "")
 		for _, text := range []string{"a", "b"} {
 			commit(t, s, signed(t, d, lane, d.CheckpointOf(lane, 9, report.HashLine([]byte(text)))))
 		}
@@ -163,7 +167,7 @@ func TestCheckpointsAreVerifiedAndCountersigned(t *testing.T) {
 		}
 	})
 	t.Run("of another key", func(t *testing.T) {
-		s, d := open(t, t.TempDir()), devicetest.New(t, "k1", testEpoch, "")
+		s, d := open(t, place(t)), devicetest.New(t, "k1", testEpoch, "")
 		commit(t, s, arrival(d, lane, boot(d)), signed(t, d, lane, d.Checkpoint(lane)))
 		forger := devicetest.New(t, "k1", testEpoch, "forger")
 		for range 2 {
@@ -181,7 +185,7 @@ func TestCheckpointsAreVerifiedAndCountersigned(t *testing.T) {
 		}
 	})
 	t.Run("a state that names another key", func(t *testing.T) {
-		s, d := open(t, t.TempDir()), devicetest.New(t, "k1", testEpoch, "")
+		s, d := open(t, place(t)), devicetest.New(t, "k1", testEpoch, "")
 		say := func(key string) Arrival {
 			return Arrival{Device: "k1", At: t0, State: &report.DeviceState{V: 1, State: report.Online, Session: "b.1", RecordKey: key}}
 		}
@@ -196,24 +200,26 @@ func TestCheckpointsAreVerifiedAndCountersigned(t *testing.T) {
 	})
 }
 
-func TestCheckpointsAreThinned(t *testing.T) {
-	t.Parallel()
-	s, d := open(t, t.TempDir()), devicetest.New(t, "k1", testEpoch, "")
+func TestCheckpointsAreThinned(t *testing.T) { onEach(t, testCheckpointsAreThinned) }
+
+func testCheckpointsAreThinned(t *testing.T, place func(testing.TB) string) {
+	s, d := open(t, place(t)), devicetest.New(t, "k1", testEpoch, "")
 	for hour := range 48 {
 		a := signed(t, d, report.Event, d.CheckpointOf(report.Event, uint64(hour+1), report.Hash{byte(hour)}))
 		a.At = t0.Truncate(24 * time.Hour).Add(time.Duration(hour) * time.Hour)
 		commit(t, s, a)
 	}
 	var n, top int
-	if err := s.read.QueryRow("SELECT count(*), max(seq) FROM checkpoint").Scan(&n, &top); err != nil || n != 2 || top != 48 {
+	if err := s.read.QueryRowContext(context.Background(), "SELECT count(*), max(seq) FROM checkpoint").Scan(&n, &top); err != nil || n != 2 || top != 48 {
 		t.Errorf("%d checkpoints, the newest of %d (%v), want 2 for two days, the newest of 48", n, top, err)
 	}
 }
 
-func TestKeysAreNeverTakenSilently(t *testing.T) {
-	t.Parallel()
+func TestKeysAreNeverTakenSilently(t *testing.T) { onEach(t, testKeysAreNeverTakenSilently) }
+
+func testKeysAreNeverTakenSilently(t *testing.T, place func(testing.TB) string) {
 	ctx := context.Background()
-	s := open(t, t.TempDir())
+	s := open(t, place(t))
 	mine, other := devicetest.New(t, "k1", testEpoch, "").Key, devicetest.New(t, "k1", testEpoch, "new card").Key
 	if err := s.RegisterKey(ctx, "k1", devicetest.New(t, "k2", testEpoch, "").Key, KeyEnrolment, t0); err == nil {
 		t.Error("took another device's key")

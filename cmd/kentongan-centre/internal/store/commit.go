@@ -53,29 +53,44 @@ type Committed struct {
 	Urgent     bool      // an alarm, an answer to an order, or a picture
 }
 
-// Commit writes a group of messages in one transaction. After an error nothing
-// of the group is in the database, and the group may be given again.
+// Commit writes a group of messages in one transaction. After an error the group
+// may be given again: of PostgreSQL it may be in the database, if the connection
+// ended before its answer; nobody has been told so.
 //
 // Commit may be called by one goroutine only.
 func (s *Store) Commit(ctx context.Context, group []Arrival) (Committed, error) {
 	w := s.writer(ctx)
-	err := w.run(group)
-	if err != nil {
+	for attempt := 1; ; attempt++ {
+		err := w.run(group)
+		if err == nil {
+			for d := range w.heardOf {
+				w.out.Devices = append(w.out.Devices, d.id)
+			}
+			return w.out, nil
+		}
 		// What we believe of the lanes may be ahead of the database.
 		clear(s.lanes)
 		clear(s.devices)
-		return Committed{}, fmt.Errorf("commit %d messages: %w", len(group), err)
+		doubled := s.conn.doubled(err) && !w.doubt
+		if !doubled && !(s.conn.passing(err) && attempt < maxAttempts) {
+			return Committed{}, fmt.Errorf("commit %d messages: %w", len(group), err)
+		}
+		doubt := w.doubt || doubled
+		w = s.writer(ctx)
+		w.doubt = doubt
 	}
-	for d := range w.heardOf {
-		w.out.Devices = append(w.out.Devices, d.id)
-	}
-	return w.out, nil
 }
+
+// maxAttempts is how often Commit takes a group that stood in another
+// transaction's way, as of an order that is given at the moment.
+const maxAttempts = 5
 
 // writer is one Commit under way.
 type writer struct {
 	*Store
 	ctx     context.Context
+	records []recordRow    // that wait to be inserted
+	doubt   bool           // the account says that a number is new and the table knows it: look at each
 	now     int64          // Unix ms, of the arrival at hand
 	used    map[*lane]bool // may have changed
 	touched map[*lane]bool // deserve a receipt
@@ -92,14 +107,13 @@ func (s *Store) writer(ctx context.Context) *writer {
 }
 
 func (w *writer) run(group []Arrival) (err error) {
-	if _, err := w.conn.ExecContext(w.ctx, "BEGIN IMMEDIATE"); err != nil {
+	if err := w.conn.begin(w.ctx); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
 	defer func() {
 		if err != nil {
 			// The caller's ctx may be what ended; the rollback has to happen.
-			_, rollErr := w.conn.ExecContext(context.WithoutCancel(w.ctx), "ROLLBACK")
-			err = errors.Join(err, rollErr)
+			err = errors.Join(err, w.conn.rollback(context.WithoutCancel(w.ctx)))
 		}
 	}()
 	for _, a := range group {
@@ -111,9 +125,35 @@ func (w *writer) run(group []Arrival) (err error) {
 	if err := w.flush(); err != nil {
 		return err
 	}
-	if _, err := w.conn.ExecContext(w.ctx, "COMMIT"); err != nil {
+	if err := w.conn.commit(w.ctx); err != nil {
 		return fmt.Errorf("commit: %w", err)
 	}
+	return nil
+}
+
+// exec runs a statement, at the latest with the commit.
+func (w *writer) exec(query string, args ...any) error { return w.conn.exec(w.ctx, query, args...) }
+
+// query asks; records that wait are not found, see addRecords.
+func (w *writer) query(query string, args ...any) (rows, error) {
+	return w.conn.query(w.ctx, query, args...)
+}
+
+// row asks for one row.
+func (w *writer) row(query string, args ...any) row {
+	r, err := w.query(query, args...)
+	return row{r, err}
+}
+
+// addRecords inserts the records that wait.
+func (w *writer) addRecords() error {
+	if len(w.records) == 0 {
+		return nil
+	}
+	if err := w.conn.addRecords(w.ctx, w.records); err != nil {
+		return fmt.Errorf("insert records: %w", err)
+	}
+	w.records = w.records[:0]
 	return nil
 }
 
@@ -133,7 +173,7 @@ func (w *writer) arrival(a Arrival) error {
 		return w.streamState(a.Device, a.Stream)
 	case a.StreamGone != "":
 		w.out.State = true
-		_, err := w.stmt.deleteStream.ExecContext(w.ctx, a.Device, a.StreamGone)
+		err := w.exec(deleteStream, a.Device, a.StreamGone)
 		return err
 	case a.Alarms != nil:
 		return w.alarmSet(a.Device, a.Alarms)
@@ -188,15 +228,15 @@ func (w *writer) record(l *lane, r report.Received, backlog bool) error {
 		w.refuse("record %s/%s/%d: %w", l.key.Device, r.Lane, r.Seq, err)
 		return nil
 	}
-	res, err := w.stmt.insertRecord.ExecContext(w.ctx, l.id, int64(r.Seq), w.now, r.Kind, r.Line)
-	if err != nil {
-		return fmt.Errorf("insert record: %w", err)
+	if w.doubt || !l.fresh(r.Seq) {
+		switch kept, err := w.line(l, r.Seq); {
+		case err != nil:
+			return err
+		case kept != nil:
+			return w.again(l, r, kept)
+		}
 	}
-	if n, err := res.RowsAffected(); err != nil {
-		return fmt.Errorf("insert record: %w", err)
-	} else if n == 0 {
-		return w.again(l, r)
-	}
+	w.records = append(w.records, recordRow{l.id, int64(r.Seq), w.now, r.Kind, r.Line})
 	top := l.top
 	l.take(r.Seq)
 	if r.Lane.Chained() {
@@ -228,11 +268,7 @@ const maxConflictLines = 1000
 
 // again handles a number that we hold: a double, or a contradiction, which
 // never replaces what we have.
-func (w *writer) again(l *lane, r report.Received) error {
-	var kept []byte
-	if err := w.stmt.selectLine.QueryRowContext(w.ctx, l.id, int64(r.Seq)).Scan(&kept); err != nil {
-		return fmt.Errorf("compare record: %w", err)
-	}
+func (w *writer) again(l *lane, r report.Received, kept []byte) error {
 	l.dirty = true
 	if string(kept) == string(r.Line) {
 		l.duplicates++
@@ -243,15 +279,14 @@ func (w *writer) again(l *lane, r report.Received) error {
 	w.out.Conflicts++
 	w.out.State = true
 	var n int
-	if err := w.stmt.countConflicts.QueryRowContext(w.ctx, l.id).Scan(&n); err != nil || n >= maxConflictLines {
+	if err := w.row(countConflicts, l.id).Scan(&n); err != nil || n >= maxConflictLines {
 		return err
 	}
 	h := report.HashLine(r.Line)
 	if err := w.fault(l.key, FaultContent, r.Seq, fmt.Sprintf("record %d came with two contents; the second has the hash %s", r.Seq, h)); err != nil {
 		return err
 	}
-	_, err := w.stmt.insertConflict.ExecContext(w.ctx, l.id, int64(r.Seq), h[:], w.now, r.Line)
-	return err
+	return w.exec(insertConflict, l.id, int64(r.Seq), h[:], w.now, r.Line)
 }
 
 // meaning takes what a new record says into the tables that the page shows. A
@@ -274,7 +309,7 @@ func (w *writer) meaning(l *lane, r report.Received, backlog bool) error {
 	case report.KindClock:
 		var c report.ClockSet
 		if w.body(r, &c) && c.Boot != "" && c.Clock != report.ClockUnset {
-			_, err := w.stmt.upsertBoot.ExecContext(w.ctx, l.key.Device, report.Clip(c.Boot, 64), c.BootedAt.UnixMilli(), string(c.Clock))
+			err := w.exec(upsertBoot, l.key.Device, report.Clip(c.Boot, 64), c.BootedAt.UnixMilli(), string(c.Clock))
 			return err
 		}
 	case report.KindBoot:
@@ -282,14 +317,14 @@ func (w *writer) meaning(l *lane, r report.Received, backlog bool) error {
 			// A start says what is wrong with its lines anew; what the run before
 			// it said has ended with it.
 			w.out.State = true
-			_, err := w.stmt.clearLines.ExecContext(w.ctx, l.key.Device, r.Epoch.String(), int64(r.Seq))
+			err := w.exec(clearLines, l.key.Device, r.Epoch.String(), int64(r.Seq))
 			return err
 		}
 	case report.KindLine:
 		var ln report.LineState
 		if w.body(r, &ln) {
 			w.out.State = true
-			_, err := w.stmt.upsertLn.ExecContext(w.ctx, l.key.Device, report.Clip(ln.Line, 64), r.Epoch.String(), int64(r.Seq), report.Clip(ln.State, 32), report.Clip(ln.Detail, 400), w.now)
+			err := w.exec(upsertLn, l.key.Device, report.Clip(ln.Line, 64), r.Epoch.String(), int64(r.Seq), report.Clip(ln.State, 32), report.Clip(ln.Detail, 400), w.now)
 			return err
 		}
 	case report.KindAlarm, report.KindCommand, report.KindSnapshot, report.KindSnapshotPiece:
@@ -337,7 +372,7 @@ func (w *writer) gap(device string, g report.Gap) error {
 	}
 	l.explain(report.Range{From: g.From, To: g.To})
 	w.touch(l)
-	_, err = w.stmt.insertGap.ExecContext(w.ctx, l.id, int64(g.From), int64(g.To), int64(min(g.Count, maxSeq)), report.Clip(g.Reason, 64), w.now)
+	err = w.exec(insertGap, l.id, int64(g.From), int64(g.To), int64(min(g.Count, maxSeq)), report.Clip(g.Reason, 64), w.now)
 	return err
 }
 
@@ -348,13 +383,10 @@ func (w *writer) press(l *lane, r report.Received) error {
 		p = report.Press{Category: "?"} // somebody pressed: it has to be seen
 	}
 	ticket := shownTicket(p.Ticket)
-	res, err := w.stmt.insertComplaint.ExecContext(w.ctx, l.key.Device, l.id, int64(r.Seq), ticket,
+	var id int64
+	err := w.row(insertComplaint, l.key.Device, l.id, int64(r.Seq), ticket,
 		report.Clip(p.Category, 64), report.Clip(p.ServiceCode, 64), report.Clip(p.Label.ID, 120), report.Clip(p.Label.EN, 120), report.Clip(p.Line, 64),
-		max(1, p.Presses), r.Time.UnixMilli(), string(r.Clock), report.Clip(r.Boot, 64), r.UptimeMS, w.now)
-	if err != nil {
-		return fmt.Errorf("insert complaint: %w", err)
-	}
-	id, err := res.LastInsertId()
+		max(1, p.Presses), r.Time.UnixMilli(), string(r.Clock), report.Clip(r.Boot, 64), r.UptimeMS, w.now).Scan(&id)
 	if err != nil {
 		return fmt.Errorf("insert complaint: %w", err)
 	}

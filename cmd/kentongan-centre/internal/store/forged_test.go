@@ -10,8 +10,10 @@ import (
 
 // A head is not signed: whoever can publish can say that the device let go of
 // everything. The receipt must not follow, or the device would let go indeed.
-func TestForgedHeadMovesNoReceipt(t *testing.T) {
-	s := open(t, t.TempDir())
+func TestForgedHeadMovesNoReceipt(t *testing.T) { onEach(t, testForgedHeadMovesNoReceipt) }
+
+func testForgedHeadMovesNoReceipt(t *testing.T, place func(testing.TB) string) {
+	s := open(t, place(t))
 	commit(t, s, batch("k1", report.Complaint, 1, 3, press(t, "k1", 1), press(t, "k1", 2)))
 	done := commit(t, s, batch("k1", report.Complaint, 101, 101))
 	if len(done.Receipts) != 1 || done.Receipts[0].Seq != 2 || done.Receipts[0].Hash == nil {
@@ -27,8 +29,10 @@ func TestForgedHeadMovesNoReceipt(t *testing.T) {
 }
 
 // Whatever numbers devices claim, the pages can still add them up.
-func TestLargestHeadsCanBeAddedUp(t *testing.T) {
-	s := open(t, t.TempDir())
+func TestLargestHeadsCanBeAddedUp(t *testing.T) { onEach(t, testLargestHeadsCanBeAddedUp) }
+
+func testLargestHeadsCanBeAddedUp(t *testing.T, place func(testing.TB) string) {
+	s := open(t, place(t))
 	for n := range 40 {
 		dev := fmt.Sprint("k", n)
 		for _, lane := range report.Lanes() {

@@ -82,6 +82,16 @@ func (l *lane) opensHole(seq uint64) bool {
 	return i < len(l.holes) && l.holes[i].From < seq && seq < l.holes[i].To
 }
 
+// fresh tells whether no record of this number can be held: it lies beyond all
+// that is known, or in a hole. Any other is held, or was explained.
+func (l *lane) fresh(seq uint64) bool {
+	if seq > l.top {
+		return true
+	}
+	i := sort.Search(len(l.holes), func(i int) bool { return l.holes[i].To >= seq })
+	return i < len(l.holes) && l.holes[i].From <= seq
+}
+
 // take notes that record seq is held now.
 func (l *lane) take(seq uint64) {
 	l.received++

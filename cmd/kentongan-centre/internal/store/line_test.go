@@ -8,8 +8,10 @@ import (
 
 // A start says anew what is wrong with the lines: a button that was mended while
 // the device was off must not stay red. What comes late does not bring it back.
-func TestStartClearsLines(t *testing.T) {
-	s := open(t, t.TempDir())
+func TestStartClearsLines(t *testing.T) { onEach(t, testStartClearsLines) }
+
+func testStartClearsLines(t *testing.T, place func(testing.TB) string) {
+	s := open(t, place(t))
 	const dev = "kiosk-7"
 	birth(t, s, dev)
 	bad := func(seq uint64, line string) report.Received {

@@ -16,7 +16,7 @@ import (
 // the next receipt goes on.
 func (w *writer) stopAtConflict(l *lane, r *Receipt) error {
 	var seq sql.NullInt64
-	err := w.conn.QueryRowContext(w.ctx, `SELECT min(seq) FROM conflict WHERE lane_id = ? AND seq >= ?`, l.id, int64(l.first)).Scan(&seq)
+	err := w.row(`SELECT min(seq) FROM conflict WHERE lane_id = ? AND seq >= ?`, l.id, int64(l.first)).Scan(&seq)
 	if err != nil {
 		return fmt.Errorf("look for conflicts: %w", err)
 	}
@@ -56,11 +56,14 @@ func (w *writer) heldBefore(device string, r report.Received) (bool, error) {
 // holdsSame tells whether a line that the query finds is the record, wherever it
 // stands.
 func (w *writer) holdsSame(r report.Received, query string, args ...any) (bool, error) {
-	rows, err := w.conn.QueryContext(w.ctx, query, args...)
+	if err := w.addRecords(); err != nil {
+		return false, err
+	}
+	rows, err := w.query(query, args...)
 	if err != nil {
 		return false, fmt.Errorf("look for another place of record %s/%d: %w", r.Lane, r.Seq, err)
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err tells
+	defer rows.Close()
 	for rows.Next() {
 		var kept []byte
 		if err := rows.Scan(&kept); err != nil {

@@ -9,9 +9,11 @@ import (
 // TestMovedRecordsCountOnce: a device that was set back to an older copy sends
 // again, in a new epoch, what it can't know to have arrived, and what it has made
 // under numbers that stand for other records here.
-func TestMovedRecordsCountOnce(t *testing.T) {
+func TestMovedRecordsCountOnce(t *testing.T) { onEach(t, testMovedRecordsCountOnce) }
+
+func testMovedRecordsCountOnce(t *testing.T, place func(testing.TB) string) {
 	const next = testEpoch + 1
-	s := open(t, t.TempDir())
+	s := open(t, place(t))
 	first := press(t, "k1", 2)
 	commit(t, s, batch("k1", report.Complaint, 1, 4, press(t, "k1", 1), first, press(t, "k1", 3)))
 	move := func(r report.Received, seq uint64) report.Received {
@@ -40,8 +42,10 @@ func TestMovedRecordsCountOnce(t *testing.T) {
 
 // TestReceiptStopsAtAConflict: a device that was set back, and heard of no receipt
 // before it sent, would else free presses that we hold others for.
-func TestReceiptStopsAtAConflict(t *testing.T) {
-	s := open(t, t.TempDir())
+func TestReceiptStopsAtAConflict(t *testing.T) { onEach(t, testReceiptStopsAtAConflict) }
+
+func testReceiptStopsAtAConflict(t *testing.T, place func(testing.TB) string) {
+	s := open(t, place(t))
 	commit(t, s, batch("k1", report.Complaint, 1, 4, press(t, "k1", 1), press(t, "k1", 2), press(t, "k1", 3)))
 	other := func(seq uint64) report.Received {
 		return rec(t, "k1", report.Complaint, seq, report.KindPress, report.Press{Ticket: "other", Category: "forked", Presses: 1})
@@ -63,8 +67,10 @@ func TestReceiptStopsAtAConflict(t *testing.T) {
 // TestComplaintMovedTwiceCountsOnce: the device was set back twice before it heard
 // of a receipt. Its record then says where it stood last, or where it stood in a
 // copy that had moved before, and we hold it elsewhere.
-func TestComplaintMovedTwiceCountsOnce(t *testing.T) {
-	s := open(t, t.TempDir())
+func TestComplaintMovedTwiceCountsOnce(t *testing.T) { onEach(t, testComplaintMovedTwiceCountsOnce) }
+
+func testComplaintMovedTwiceCountsOnce(t *testing.T, place func(testing.TB) string) {
+	s := open(t, place(t))
 	move := func(r report.Received, epoch report.Epoch, seq uint64) report.Received {
 		line, err := r.Move(epoch, seq, report.Hash{})
 		if err != nil {

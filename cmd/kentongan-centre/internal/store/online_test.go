@@ -19,8 +19,10 @@ func stateOf(t *testing.T, s *Store, dev string) string {
 
 // A device and the broker died together: nobody published its will, and the
 // birth that the broker retained is no sign of life.
-func TestDeviceThatDiedWithTheBroker(t *testing.T) {
-	dir := t.TempDir()
+func TestDeviceThatDiedWithTheBroker(t *testing.T) { onEach(t, testDeviceThatDiedWithTheBroker) }
+
+func testDeviceThatDiedWithTheBroker(t *testing.T, place func(testing.TB) string) {
+	dir := place(t)
 	state := func(state, session string) Arrival {
 		return Arrival{Device: "k1", At: t0, State: &report.DeviceState{V: report.Version, State: state, Session: session}}
 	}

@@ -87,9 +87,13 @@ const orderColumns = `o.id, o.device, name, subject, who, reason, counter, expir
 
 // Orders lists orders, the newest first.
 func (s *View) Orders(ctx context.Context, f OrderFilter) ([]Order, error) {
+	open := ""
+	if f.Open {
+		open = OrderOpen
+	}
 	return collect(ctx, s.read, "orders", scanOrder, `SELECT `+orderColumns+` FROM orders o
-		WHERE (?1 = '' OR o.device = ?1) AND (?2 = '' OR name = ?2) AND (?3 = '' OR subject = ?3) AND (NOT ?4 OR o.state = 'open') AND `+s.own("o.device")+`
-		ORDER BY asked_at DESC, o.id LIMIT ?5`, f.Device, f.Name, f.Subject, f.Open, f.Limit)
+		WHERE (?1 = '' OR o.device = ?1) AND (?2 = '' OR name = ?2) AND (?3 = '' OR subject = ?3) AND (o.state = 'open' OR ?4 = '') AND `+s.own("o.device")+`
+		ORDER BY asked_at DESC, o.id LIMIT ?5`, f.Device, f.Name, f.Subject, open, f.Limit)
 }
 
 func scanOrder(r *sql.Rows) (Order, error) {
@@ -117,7 +121,7 @@ const maxDue = 200
 func (s *Store) DueOrders(ctx context.Context, now time.Time) ([]Order, error) {
 	return collect(ctx, s.read, "due orders", scanOrder, `SELECT `+orderColumns+` FROM orders o JOIN device d ON d.id = o.device
 		WHERE o.state = 'open' AND d.state = 'online' AND o.expires_at > ?1
-			AND (o.sends = 0 OR d.since_at > o.sent_at OR o.sent_at + min(60000, 3000 * (1 << min(o.sends - 1, 5))) <= ?1)
+			AND (o.sends = 0 OR d.since_at > o.sent_at OR o.sent_at + CASE WHEN o.sends > 5 THEN 60000 ELSE 3000 * (1 << CAST(o.sends - 1 AS INTEGER)) END <= ?1)
 		ORDER BY o.counter LIMIT ?2`, now.UnixMilli(), maxDue)
 }
 

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"encoding/json"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -99,7 +100,7 @@ func whenSet(ms int64) *time.Time {
 }
 
 // collect runs a query and reads its rows.
-func collect[T any](ctx context.Context, db *sql.DB, what string, scan func(*sql.Rows) (T, error), query string, args ...any) ([]T, error) {
+func collect[T any](ctx context.Context, db *pool, what string, scan func(*sql.Rows) (T, error), query string, args ...any) ([]T, error) {
 	rows, err := db.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, fmt.Errorf("read %s: %w", what, err)
@@ -121,11 +122,11 @@ func collect[T any](ctx context.Context, db *sql.DB, what string, scan func(*sql
 
 // Devices lists the devices, the offline first, then by name; id "" means all.
 func (s *View) Devices(ctx context.Context, id string) ([]Device, error) {
-	return s.FirstDevices(ctx, id, -1)
+	return s.FirstDevices(ctx, id, math.MaxInt64)
 }
 
-// FirstDevices is Devices with at most limit of them; -1 is no limit.
-func (s *View) FirstDevices(ctx context.Context, id string, limit int) ([]Device, error) {
+// FirstDevices is Devices with at most limit of them.
+func (s *View) FirstDevices(ctx context.Context, id string, limit int64) ([]Device, error) {
 	missing, err := s.missingByDevice(ctx, id)
 	if err != nil {
 		return nil, err
@@ -182,9 +183,9 @@ func (s *View) Streams(ctx context.Context, device string) ([]Stream, error) {
 			}
 		}
 		return st, nil
-	}, `SELECT s.device, coalesce(d.state = 'online', 0), s.name, s.state, s.class, s.since_at, s.doc, s.stats, s.stats_at,
+	}, `SELECT s.device, coalesce(d.state = 'online', false), s.name, s.state, s.class, s.since_at, s.doc, s.stats, s.stats_at,
 			coalesce((SELECT a.severity || ' ' || a.condition FROM alarm a WHERE d.state = 'online' AND a.device = s.device AND a.source = 'stream/' || s.name AND a.ended_at = 0
-				ORDER BY instr('critical major    minor    warning', a.severity), a.raised_at LIMIT 1), '')
+				ORDER BY `+severityRank+`, a.raised_at LIMIT 1), '')
 		FROM stream s LEFT JOIN device d ON d.id = s.device
 		WHERE (? = '' OR s.device = ?) AND `+s.own("s.device")+` ORDER BY s.device, s.name`, device, device)
 }
@@ -209,12 +210,19 @@ func (s *View) Lanes(ctx context.Context, device string) ([]Lane, error) {
 	return lanes, s.gapsOf(ctx, device, at)
 }
 
+// lostTo is the last number of hole h that its lane's device let go of, where it
+// let go of any; severityRank is the order of severities, a strange one first.
+const (
+	lostTo       = `(CASE WHEN h.to_seq < l.first THEN h.to_seq ELSE l.first - 1 END)`
+	severityRank = `(CASE a.severity WHEN 'major' THEN 1 WHEN 'minor' THEN 2 WHEN 'warning' THEN 3 ELSE 0 END)`
+)
+
 // laneQuery counts, of each lane, all numbers in holes and those below First,
 // and finds where its receipt ends, as lane.thru does.
 func laneQuery(own string) string {
 	return `SELECT l.id, l.device, l.lane, l.epoch, l.first, l.next, l.top, l.received, l.duplicates, l.conflicts, l.seen_at,
 		coalesce(sum(h.to_seq - h.from_seq + 1), 0),
-		coalesce(sum(CASE WHEN h.from_seq < l.first THEN min(h.to_seq, l.first - 1) - h.from_seq + 1 END), 0),
+		coalesce(sum(CASE WHEN h.from_seq < l.first THEN ` + lostTo + ` - h.from_seq + 1 END), 0),
 		coalesce(min(CASE WHEN h.to_seq >= l.first OR h.to_seq = l.top THEN h.from_seq - 1 END), l.top)
 	FROM lane l LEFT JOIN hole h ON h.lane_id = l.id
 	WHERE (? = '' OR l.device = ?) AND ` + own + `
@@ -279,7 +287,7 @@ func (s *View) missingByDevice(ctx context.Context, id string) (map[string]uint6
 	}
 	rows, err := collect(ctx, s.read, "missing numbers", func(r *sql.Rows) (v row, err error) {
 		return v, r.Scan(&v.id, &v.n)
-	}, `SELECT l.device, sum(min(h.to_seq, l.first - 1) - h.from_seq + 1)
+	}, `SELECT l.device, sum(`+lostTo+` - h.from_seq + 1)
 		FROM hole h JOIN lane l ON l.id = h.lane_id WHERE h.from_seq < l.first AND (? = '' OR l.device = ?) AND `+s.own("l.device")+` GROUP BY l.device`, id, id)
 	out := make(map[string]uint64, len(rows))
 	for _, r := range rows {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"math"
 	"time"
 
 	"kentongan/agent/report"
@@ -46,6 +47,10 @@ func (s *View) Complaints(ctx context.Context, f ComplaintFilter) ([]Complaint, 
 	if f.Limit <= 0 || f.Limit > MaxComplaints {
 		f.Limit = MaxComplaints
 	}
+	before := f.Before
+	if before == 0 {
+		before = math.MaxInt64
+	}
 	return collect(ctx, s.read, "complaints", func(r *sql.Rows) (Complaint, error) {
 		var c Complaint
 		var timeMS, uptime, received int64
@@ -64,15 +69,15 @@ func (s *View) Complaints(ctx context.Context, f ComplaintFilter) ([]Complaint, 
 		}
 		return c, err
 	}, `SELECT c.id, c.device, l.epoch, c.seq,
-			coalesce(CASE WHEN d.birth <> '' THEN json_extract(d.birth, '$.site') END, ''),
+			coalesce(d.site, ''),
 			c.ticket, c.category, c.service, c.label_id, c.label_en, c.line, c.presses, c.time_ms, c.clock, c.uptime_ms, c.received_at, b.booted_ms,
 			coalesce(t.state, ''), t.at_ms, coalesce(t.who, ''), coalesce(t.note_id, ''), coalesce(t.note_en, '')
 		FROM complaint c JOIN lane l ON l.id = c.lane_id
 		LEFT JOIN device d ON d.id = c.device
 		LEFT JOIN boot b ON b.device = c.device AND b.boot = c.boot
 		LEFT JOIN complaint_status t ON t.device = c.device AND t.ticket = c.ticket
-		WHERE (?1 = '' OR c.device = ?1) AND (?2 = '' OR c.ticket = ?2) AND (?3 = 0 OR c.id < ?3) AND `+s.ownComplaint()+`
-		ORDER BY c.id DESC LIMIT ?4`, f.Device, f.Ticket, f.Before, f.Limit)
+		WHERE (?1 = '' OR c.device = ?1) AND (?2 = '' OR c.ticket = ?2) AND c.id < ?3 AND `+s.ownComplaint()+`
+		ORDER BY c.id DESC LIMIT ?4`, f.Device, f.Ticket, before, f.Limit)
 }
 
 // Happening is one record of the event lane, for a device's history.

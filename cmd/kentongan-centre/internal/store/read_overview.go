@@ -35,12 +35,12 @@ func (s *View) Overview(ctx context.Context, today time.Time) (Overview, error) 
 		(SELECT count(*) FROM complaint c WHERE `+s.ownComplaint()+`), (SELECT count(*) FROM complaint c WHERE received_at >= ? AND `+s.ownComplaint()+`),
 		(SELECT received_at FROM complaint c WHERE `+s.ownComplaint()+` ORDER BY id DESC LIMIT 1),
 		d.n, d.online, d.offline, d.seen, s.n, s.playing, s.silent, s.failed, s.unusable, l.*, h.*
-	FROM (SELECT count(*) AS n, coalesce(sum(state = 'online'), 0) AS online, coalesce(sum(state = 'offline'), 0) AS offline, max(seen_at) AS seen FROM device WHERE `+s.own("id")+`) d,
-		(SELECT count(*) AS n, coalesce(sum(s.state = 'playing' AND d.state = 'online'), 0) AS playing, coalesce(sum(s.state = 'silent' AND d.state = 'online'), 0) AS silent,
-			coalesce(sum(s.state = 'failed' AND d.state = 'online'), 0) AS failed,
-			coalesce(sum(`+unusable+` AND d.state = 'online'), 0) AS unusable FROM stream s LEFT JOIN device d ON d.id = s.device WHERE `+s.own("s.device")+`) s,
+	FROM (SELECT count(*) AS n, count(*) FILTER (WHERE state = 'online') AS online, count(*) FILTER (WHERE state = 'offline') AS offline, max(seen_at) AS seen FROM device WHERE `+s.own("id")+`) d,
+		(SELECT count(*) AS n, count(*) FILTER (WHERE s.state = 'playing' AND d.state = 'online') AS playing, count(*) FILTER (WHERE s.state = 'silent' AND d.state = 'online') AS silent,
+			count(*) FILTER (WHERE s.state = 'failed' AND d.state = 'online') AS failed,
+			count(*) FILTER (WHERE `+unusable+` AND d.state = 'online') AS unusable FROM stream s LEFT JOIN device d ON d.id = s.device WHERE `+s.own("s.device")+`) s,
 		(SELECT coalesce(sum(received), 0), coalesce(sum(duplicates), 0), coalesce(sum(conflicts), 0), coalesce(sum(top), 0), coalesce(sum(next - 1 - top), 0) FROM lane WHERE `+s.own("device")+`) l,
-		(SELECT coalesce(sum(h.to_seq - h.from_seq + 1), 0), coalesce(sum(CASE WHEN h.from_seq < l.first THEN min(h.to_seq, l.first - 1) - h.from_seq + 1 END), 0)
+		(SELECT coalesce(sum(h.to_seq - h.from_seq + 1), 0), coalesce(sum(CASE WHEN h.from_seq < l.first THEN `+lostTo+` - h.from_seq + 1 END), 0)
 			FROM hole h JOIN lane l ON l.id = h.lane_id WHERE `+s.own("l.device")+`) h`, today.UnixMilli())
 	if err := row.Scan(&o.Complaints, &o.ComplaintsToday, &newest, &o.Devices, &o.Online, &o.Offline, &seen, &o.Streams, &o.Playing, &o.Silent, &o.Failed, &o.Unusable,
 		&o.Records, &o.Duplicates, &o.Conflicts, &top, &unsent, &holes, &o.Missing); err != nil {
@@ -85,12 +85,12 @@ func (s *View) Problems(ctx context.Context, limit int) ([]Problem, error) {
 	}, `SELECT 0 AS rank, 'conflict', l.device, l.lane, '', '', '', l.conflicts,
 			coalesce((SELECT min(received_at) FROM conflict c WHERE c.lane_id = l.id), l.seen_at) AS since
 			FROM lane l WHERE l.conflicts > 0 AND `+s.own("l.device")+`
-		UNION ALL SELECT 0, 'missing', l.device, l.lane, '', '', '', sum(min(h.to_seq, l.first - 1) - h.from_seq + 1), min(h.since_at)
+		UNION ALL SELECT 0, 'missing', l.device, l.lane, '', '', '', sum(`+lostTo+` - h.from_seq + 1), min(h.since_at)
 			FROM hole h JOIN lane l ON l.id = h.lane_id WHERE h.from_seq < l.first AND `+s.own("l.device")+` GROUP BY l.id
 		UNION ALL SELECT 1, 'device', id, '', state, '', '', 0, since_at FROM device WHERE state = 'offline' AND `+s.own("id")+`
 		UNION ALL SELECT 2, 'line', n.device, n.name, n.state, '', n.detail, 0, n.since_at
 			FROM line n JOIN device d ON d.id = n.device WHERE d.state = 'online' AND n.state <> 'ok' AND `+s.own("n.device")+`
-		UNION ALL SELECT 1 + instr('critical major    minor    warning', a.severity) / 9, 'alarm', a.device, a.source, a.severity, a.condition, a.doc, 0, a.raised_at
+		UNION ALL SELECT 1 + `+severityRank+`, 'alarm', a.device, a.source, a.severity, a.condition, a.doc, 0, a.raised_at
 			FROM alarm a JOIN device d ON d.id = a.device WHERE d.state = 'online' AND a.ended_at = 0 AND a.state <> 'hidden' AND `+s.own("a.device")+`
 		UNION ALL SELECT 2, 'stream', s.device, s.name, s.state, s.class, '', 0, s.since_at
 			FROM stream s JOIN device d ON d.id = s.device WHERE d.state = 'online' AND s.state IN ('silent', 'failed') AND `+s.own("s.device")+`

@@ -26,7 +26,7 @@ type statsRow struct {
 type device struct {
 	id, state, session   string
 	since, firstAt, seen int64 // Unix ms
-	birth                string
+	birth, site          string
 	dirty, insert        bool
 }
 
@@ -46,7 +46,7 @@ func (w *writer) device(id string) (*device, error) {
 		return d, nil
 	}
 	d := &device{id: id}
-	err := w.stmt.selectDevice.QueryRowContext(w.ctx, id).Scan(&d.state, &d.session, &d.since, &d.firstAt, &d.seen, &d.birth)
+	err := w.row(selectDevice, id).Scan(&d.state, &d.session, &d.since, &d.firstAt, &d.seen, &d.birth, &d.site)
 	if errors.Is(err, sql.ErrNoRows) {
 		d.firstAt, d.insert, d.dirty = w.now, true, true
 		w.out.State = true
@@ -90,7 +90,7 @@ func (w *writer) deviceState(d *device, st *report.DeviceState) error {
 // nobody was there to publish its will. It belongs to the goroutine of Commit.
 func (s *Store) NobodyConnected(ctx context.Context, now time.Time) error {
 	clear(s.devices)
-	_, err := s.conn.ExecContext(ctx, "UPDATE device SET state = ?, since_at = ? WHERE state = ?", report.Offline, now.UnixMilli(), report.Online)
+	_, err := s.edit.ExecContext(ctx, "UPDATE device SET state = ?, since_at = ? WHERE state = ?", report.Offline, now.UnixMilli(), report.Online)
 	if err != nil {
 		return fmt.Errorf("take devices offline: %w", err)
 	}
@@ -181,7 +181,7 @@ func (w *writer) birth(d *device, st *report.DeviceState) error {
 		if slices.Contains(st.Streams, name) {
 			continue
 		}
-		if _, err := w.stmt.deleteStream.ExecContext(w.ctx, d.id, name); err != nil {
+		if err := w.exec(deleteStream, d.id, name); err != nil {
 			return fmt.Errorf("delete stream: %w", err)
 		}
 		w.out.State = true
@@ -189,11 +189,12 @@ func (w *writer) birth(d *device, st *report.DeviceState) error {
 	if err := w.appBirth(d.id, st.Apps); err != nil {
 		return err
 	}
-	doc, err := json.Marshal(aboutOf(st))
+	kept := aboutOf(st)
+	doc, err := json.Marshal(kept)
 	if err != nil {
 		return fmt.Errorf("encode birth of %s: %w", d.id, err)
 	}
-	d.birth = string(doc)
+	d.birth, d.site = string(doc), kept.Site
 	return nil
 }
 
@@ -230,7 +231,7 @@ func (w *writer) streamState(dev string, st *report.StreamState) error {
 	if err != nil {
 		return fmt.Errorf("encode state of stream: %w", err)
 	}
-	if _, err := w.stmt.upsertStream.ExecContext(w.ctx, dev, st.Name, report.Clip(st.State, 32), report.Clip(st.Class, 32), w.now, doc); err != nil {
+	if err := w.exec(upsertStream, dev, st.Name, report.Clip(st.State, 32), report.Clip(st.Class, 32), w.now, string(doc)); err != nil {
 		return fmt.Errorf("write state of stream: %w", err)
 	}
 	return nil
@@ -244,7 +245,7 @@ func (w *writer) lane(k Key) (*lane, error) {
 		return l, nil
 	}
 	l := &lane{key: k}
-	err := w.stmt.selectLane.QueryRowContext(w.ctx, k.Device, report.Epoch(k.Epoch).String(), k.Lane).
+	err := w.row(selectLane, k.Device, report.Epoch(k.Epoch).String(), k.Lane).
 		Scan(&l.id, &l.first, &l.next, &l.top, &l.received, &l.duplicates, &l.conflicts, &l.seen)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
@@ -268,30 +269,26 @@ func (w *writer) lane(k Key) (*lane, error) {
 
 func (w *writer) newLane(k Key) (*lane, error) {
 	var epochs int
-	if err := w.stmt.countEpochs.QueryRowContext(w.ctx, k.Device).Scan(&epochs); err != nil {
+	if err := w.row(countEpochs, k.Device).Scan(&epochs); err != nil {
 		return nil, fmt.Errorf("count epochs: %w", err)
 	}
 	if epochs >= maxEpochs {
 		w.refuse("epoch %s of %s: the device has %d already", report.Epoch(k.Epoch), k.Device, epochs)
 		return nil, nil
 	}
-	res, err := w.stmt.insertLane.ExecContext(w.ctx, k.Device, report.Epoch(k.Epoch).String(), k.Lane, w.now)
-	if err != nil {
-		return nil, fmt.Errorf("insert lane: %w", err)
-	}
-	id, err := res.LastInsertId()
-	if err != nil {
+	var id int64
+	if err := w.row(insertLane, k.Device, report.Epoch(k.Epoch).String(), k.Lane, w.now).Scan(&id); err != nil {
 		return nil, fmt.Errorf("insert lane: %w", err)
 	}
 	return &lane{id: id, key: k, first: 1, next: 1, seen: w.now}, nil
 }
 
 func (w *writer) holes(id int64) ([]report.Range, error) {
-	rows, err := w.stmt.selectHoles.QueryContext(w.ctx, id)
+	rows, err := w.query(selectHoles, id)
 	if err != nil {
 		return nil, fmt.Errorf("read holes: %w", err)
 	}
-	defer rows.Close() //nolint:errcheck // rows.Err tells
+	defer rows.Close()
 	var out []report.Range
 	for rows.Next() {
 		var r report.Range
@@ -311,6 +308,9 @@ func (w *writer) touch(l *lane) {
 
 // flush writes the rows that changed, and makes the receipts.
 func (w *writer) flush() error {
+	if err := w.addRecords(); err != nil {
+		return err
+	}
 	for l := range w.used {
 		if l.dirty {
 			if err := w.writeLane(l); err != nil {
@@ -319,7 +319,7 @@ func (w *writer) flush() error {
 		}
 	}
 	for k, st := range w.stats {
-		if _, err := w.stmt.upsertStats.ExecContext(w.ctx, k.device, k.name, string(st.body), st.timeMS, st.seenAt); err != nil {
+		if err := w.exec(upsertStats, k.device, k.name, string(st.body), st.timeMS, st.seenAt); err != nil {
 			return fmt.Errorf("write stream stats: %w", err)
 		}
 		w.out.State = true
@@ -328,7 +328,7 @@ func (w *writer) flush() error {
 		if !d.dirty {
 			continue
 		}
-		if _, err := w.stmt.upsertDevice.ExecContext(w.ctx, d.id, d.state, d.session, d.since, d.firstAt, d.seen, d.birth); err != nil {
+		if err := w.exec(upsertDevice, d.id, d.state, d.session, d.since, d.firstAt, d.seen, d.birth, d.site); err != nil {
 			return fmt.Errorf("write device: %w", err)
 		}
 		d.dirty, d.insert = false, false
@@ -347,7 +347,7 @@ func (w *writer) flush() error {
 }
 
 func (w *writer) writeLane(l *lane) error {
-	if _, err := w.stmt.updateLane.ExecContext(w.ctx, int64(l.first), int64(l.next), int64(l.top), int64(l.received), int64(l.duplicates), int64(l.conflicts), l.seen, l.id); err != nil {
+	if err := w.exec(updateLane, int64(l.first), int64(l.next), int64(l.top), int64(l.received), int64(l.duplicates), int64(l.conflicts), l.seen, l.id); err != nil {
 		return fmt.Errorf("write lane: %w", err)
 	}
 	if l.holesMove {
@@ -364,14 +364,14 @@ func (w *writer) writeLane(l *lane) error {
 func (w *writer) writeHoles(l *lane) error {
 	for _, h := range l.stored {
 		if _, still := find(l.holes, h.From); !still {
-			if _, err := w.stmt.deleteHoles.ExecContext(w.ctx, l.id, int64(h.From)); err != nil {
+			if err := w.exec(deleteHoles, l.id, int64(h.From)); err != nil {
 				return fmt.Errorf("write holes: %w", err)
 			}
 		}
 	}
 	for _, h := range l.holes {
 		if i, old := find(l.stored, h.From); !old || l.stored[i] != h {
-			if _, err := w.stmt.insertHole.ExecContext(w.ctx, l.id, int64(h.From), int64(h.To), w.now); err != nil {
+			if err := w.exec(insertHole, l.id, int64(h.From), int64(h.To), w.now); err != nil {
 				return fmt.Errorf("write holes: %w", err)
 			}
 		}
@@ -397,18 +397,15 @@ func (w *writer) receipt(l *lane) (Receipt, error) {
 		return r, nil
 	}
 	if l.hashSeq != r.Seq {
-		var line []byte
-		err := w.stmt.selectLine.QueryRowContext(w.ctx, l.id, int64(r.Seq)).Scan(&line)
-		switch {
-		case errors.Is(err, sql.ErrNoRows):
-			l.hash = nil
-		case err != nil:
-			return Receipt{}, fmt.Errorf("read record for its hash: %w", err)
-		default:
+		line, err := w.line(l, r.Seq)
+		if err != nil {
+			return Receipt{}, err
+		}
+		l.hash, l.hashSeq = nil, r.Seq
+		if line != nil {
 			h := report.HashLine(line)
 			l.hash = &h
 		}
-		l.hashSeq = r.Seq
 	}
 	r.Hash = l.hash
 	if l.vouched != nil && l.vouched.Seq <= r.Seq {

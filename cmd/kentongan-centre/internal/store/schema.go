@@ -1,17 +1,11 @@
 package store
 
-import (
-	"database/sql"
-	"fmt"
-)
-
-// migrations bring a database from version i to i+1 (PRAGMA user_version).
-// What is released is not changed any more; a change is a new entry.
+// recordSchema is the first version.
 //
 // Times are Unix milliseconds of the centre's clock (…_at) or the device's
 // (time_ms). Epochs are their 16 hex digits, as everywhere outside. A record
 // keeps the bytes that it came as, so its hash can be computed again.
-var migrations = []string{`
+const recordSchema = `
 CREATE TABLE device (
 	id          TEXT PRIMARY KEY,
 	state       TEXT NOT NULL DEFAULT '',  -- online, offline, '' = never said
@@ -133,43 +127,32 @@ CREATE TABLE line (
 	since_at INTEGER NOT NULL,
 	PRIMARY KEY (device, name)
 ) WITHOUT ROWID;
+`
 
--- For people who look with the sqlite3 program.
+// For people who look with the sqlite3 program, or psql.
+const (
+	recordsSQLite = `
 CREATE VIEW records AS
 	SELECT l.device, l.epoch, l.lane, r.seq, r.kind,
 	       strftime('%Y-%m-%dT%H:%M:%fZ', r.received_at / 1000.0, 'unixepoch') AS received,
 	       CAST(r.line AS TEXT) AS line
 	FROM record r JOIN lane l ON l.id = r.lane_id;
-`, alarmSchema, appSchema, ticketSchema, agencySchema, accessSchema, auditSchema}
+`
+	recordsPostgres = `
+CREATE VIEW records AS
+	SELECT l.device, l.epoch, l.lane, r.seq, r.kind,
+	       to_timestamp(r.received_at / 1000.0) AS received,
+	       convert_from(r.line, 'UTF8') AS line
+	FROM record r JOIN lane l ON l.id = r.lane_id;
+`
+)
 
-// migrate runs what the database lacks, each step in a transaction of its own.
-func migrate(db *sql.DB) error {
-	var version int
-	if err := db.QueryRow("PRAGMA user_version").Scan(&version); err != nil {
-		return fmt.Errorf("read schema version: %w", err)
-	}
-	if version > len(migrations) {
-		return fmt.Errorf("schema version %d is newer than this program, which knows %d; use the newer kentongan-centre", version, len(migrations))
-	}
-	for ; version < len(migrations); version++ {
-		if err := migrateTo(db, version+1); err != nil {
-			return fmt.Errorf("bring schema to version %d: %w", version+1, err)
-		}
-	}
-	return nil
-}
+// siteSchema: a device's site is a column of its own.
+const siteSchema = `
+ALTER TABLE device ADD COLUMN site TEXT NOT NULL DEFAULT '';
+`
 
-func migrateTo(db *sql.DB, version int) error {
-	tx, err := db.Begin()
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback() //nolint:errcheck // after Commit there is nothing to roll back
-	if _, err := tx.Exec(migrations[version-1]); err != nil {
-		return err
-	}
-	if _, err := tx.Exec(fmt.Sprintf("PRAGMA user_version = %d", version)); err != nil {
-		return err
-	}
-	return tx.Commit()
-}
+// siteOfOld fills it; no PostgreSQL database is older than the column.
+const siteOfOld = `
+UPDATE device SET site = coalesce(json_extract(birth, '$.site'), '') WHERE birth <> '';
+`

@@ -1,10 +1,20 @@
-// Package store keeps what devices sent in one SQLite file, and knows of every
-// lane which numbers are still missing.
+// Package store keeps what devices sent in a database, SQLite's or PostgreSQL's,
+// and knows of every lane which numbers are still missing.
 //
 // # Durability
 //
-// The database runs in WAL mode with synchronous=FULL: when Commit returns, its
-// records survive a power cut, and only then may anybody be told so.
+// When Commit returns, its records survive a power cut, and only then may anybody
+// be told so: SQLite runs in WAL mode with synchronous=FULL, PostgreSQL with
+// synchronous_commit=on, and a server without fsync is refused.
+//
+// # Databases
+//
+// Queries are written once, in SQL that both databases understand; what differs
+// (parameters, words of a table's definition, lists) is in dialect. So: ON
+// CONFLICT with its columns, count(*) FILTER, CASE for the lesser of two, RETURNING
+// id, coalesce(…, false) for a truth; no sum of truths, no functions of one of them.
+// The type of a parameter is fixed by its first place in the query, and a column of
+// type INTEGER takes 0 and 1, not a bool. Times are made in Go, as Unix milliseconds.
 //
 // # Concurrency
 //
@@ -25,27 +35,19 @@ package store
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/url"
-	"path/filepath"
-	"runtime"
-	"time"
-
-	_ "modernc.org/sqlite" // the driver "sqlite"
 )
 
 // Store is an open database. The zero value is of no use; see Open.
 type Store struct {
-	View  // of everything
-	write *sql.DB
-	conn  *sql.Conn // the only connection of write, for Commit alone
-	log   *slog.Logger
+	View // of everything
+	d    dialect
+	conn conn // for Commit alone
+	log  *slog.Logger
 
 	// The fields below belong to the goroutine that calls Commit.
-	stmt    statements
 	lanes   map[Key]*lane
 	devices map[string]*device
 }
@@ -57,67 +59,22 @@ type Key struct {
 	Lane   string
 }
 
-// busyTimeout is how long a statement waits for a lock; only a tool that opens
-// the file beside us can hold one.
-const busyTimeout = 5 * time.Second
-
-// Open opens or creates DIR/centre.db and brings its schema up to date.
-func Open(dir string, log *slog.Logger) (*Store, error) {
-	file := filepath.Join(dir, "centre.db")
-	s := &Store{View: View{scope: Everything()}, log: log, lanes: map[Key]*lane{}, devices: map[string]*device{}}
-	var err error
-	if s.write, err = openDB(file, "journal_mode(WAL)", "synchronous(FULL)", "wal_autocheckpoint(2000)", "cache_size(-16000)"); err != nil {
-		return nil, err
-	}
-	s.write.SetMaxOpenConns(1)
-	if err := migrate(s.write); err != nil {
-		return nil, errors.Join(fmt.Errorf("open database %s: %w", file, err), s.write.Close())
-	}
-	if s.read, err = openDB(file, "query_only(1)", "cache_size(-4000)"); err != nil {
-		return nil, errors.Join(err, s.write.Close())
-	}
-	s.read.SetMaxOpenConns(max(2, runtime.NumCPU()))
-	s.read.SetConnMaxIdleTime(5 * time.Minute)
-	if s.edit, err = openDB(file, "synchronous(FULL)", "cache_size(-1000)", "secure_delete(1)"); err != nil {
-		return nil, errors.Join(err, s.read.Close(), s.write.Close())
-	}
-	s.edit.SetMaxOpenConns(1)
-	ctx := context.Background()
-	if s.conn, err = s.write.Conn(ctx); err == nil {
-		err = s.stmt.prepare(ctx, s.conn)
-	}
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("open database %s: %w", file, err), s.Close())
-	}
-	return s, nil
-}
-
-func openDB(file string, pragmas ...string) (*sql.DB, error) {
-	q := url.Values{"_txlock": {"immediate"}}
-	q.Add("_pragma", fmt.Sprintf("busy_timeout(%d)", busyTimeout.Milliseconds()))
-	for _, p := range pragmas {
-		q.Add("_pragma", p)
-	}
-	db, err := sql.Open("sqlite", "file:"+(&url.URL{Path: file}).EscapedPath()+"?"+q.Encode())
-	if err != nil {
-		return nil, fmt.Errorf("open database %s: %w", file, err)
-	}
-	return db, nil
+// newStore is a store without its database.
+func newStore(d dialect, log *slog.Logger) *Store {
+	return &Store{View: View{scope: Everything()}, d: d, log: log, lanes: map[Key]*lane{}, devices: map[string]*device{}}
 }
 
 // Close closes the database. Nobody may use the store after it.
 func (s *Store) Close() error {
-	err := s.stmt.close()
-	if s.conn != nil {
-		err = errors.Join(err, s.conn.Close())
-	}
-	return errors.Join(err, s.edit.Close(), s.read.Close(), s.write.Close())
+	// Commit's connection last: SQLite then clears its log away, and PostgreSQL's
+	// lock outlives whatever else was under way.
+	return errors.Join(s.edit.Close(), s.read.Close(), s.conn.close())
 }
 
 // Ping tells whether the database answers.
 func (s *Store) Ping(ctx context.Context) error {
-	var version int
-	if err := s.read.QueryRowContext(ctx, "PRAGMA schema_version").Scan(&version); err != nil {
+	var n int
+	if err := s.read.QueryRowContext(ctx, "SELECT count(*) FROM (SELECT 1 FROM device LIMIT 1) x").Scan(&n); err != nil {
 		return fmt.Errorf("ask database: %w", err)
 	}
 	return nil

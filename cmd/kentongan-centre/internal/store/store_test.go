@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -15,16 +14,6 @@ import (
 const testEpoch report.Epoch = 0xe1
 
 var t0 = time.Date(2026, 11, 23, 3, 0, 0, 0, time.UTC)
-
-func open(t testing.TB, dir string) *Store {
-	t.Helper()
-	s, err := Open(dir, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = s.Close() }) // some tests have closed it
-	return s
-}
 
 func rec(t testing.TB, dev string, lane report.Lane, seq uint64, kind string, body any) report.Received {
 	t.Helper()
@@ -71,8 +60,10 @@ func account(t *testing.T, s *Store, dev string, lane report.Lane) Lane {
 	return Lane{}
 }
 
-func TestCommitKeepsEachRecordOnce(t *testing.T) {
-	s := open(t, t.TempDir())
+func TestCommitKeepsEachRecordOnce(t *testing.T) { onEach(t, testCommitKeepsEachRecordOnce) }
+
+func testCommitKeepsEachRecordOnce(t *testing.T, place func(testing.TB) string) {
+	s := open(t, place(t))
 	done := commit(t, s, batch("k1", report.Complaint, 1, 4, press(t, "k1", 1), press(t, "k1", 3), press(t, "k1", 2), press(t, "k1", 2)))
 	if done.Records != 3 || done.Duplicates != 1 || len(done.Complaints) != 3 {
 		t.Errorf("committed %+v, want 3 records, 1 double, 3 complaints", done)
@@ -86,8 +77,10 @@ func TestCommitKeepsEachRecordOnce(t *testing.T) {
 }
 
 // Same number, other content: the first stays, and it is an alarm.
-func TestConflictNeverOverwrites(t *testing.T) {
-	s := open(t, t.TempDir())
+func TestConflictNeverOverwrites(t *testing.T) { onEach(t, testConflictNeverOverwrites) }
+
+func testConflictNeverOverwrites(t *testing.T, place func(testing.TB) string) {
+	s := open(t, place(t))
 	commit(t, s, batch("k1", report.Complaint, 1, 2, press(t, "k1", 1)))
 	other := rec(t, "k1", report.Complaint, 1, report.KindPress, report.Press{Ticket: "forged", Category: "y", Presses: 1})
 	done := commit(t, s, batch("k1", report.Complaint, 1, 2, other, other))
@@ -104,8 +97,10 @@ func TestConflictNeverOverwrites(t *testing.T) {
 	}
 }
 
-func TestForeignRecordIsRefused(t *testing.T) {
-	s := open(t, t.TempDir())
+func TestForeignRecordIsRefused(t *testing.T) { onEach(t, testForeignRecordIsRefused) }
+
+func testForeignRecordIsRefused(t *testing.T, place func(testing.TB) string) {
+	s := open(t, place(t))
 	done := commit(t, s, batch("k1", report.Complaint, 1, 3, press(t, "k2", 1), press(t, "k1", 2)))
 	if done.Records != 1 || len(done.Refused) != 1 {
 		t.Errorf("committed %+v, want one record and one refused", done)
@@ -116,8 +111,10 @@ func TestForeignRecordIsRefused(t *testing.T) {
 }
 
 // The account comes back from the database as it was in memory.
-func TestAccountSurvivesReopen(t *testing.T) {
-	dir := t.TempDir()
+func TestAccountSurvivesReopen(t *testing.T) { onEach(t, testAccountSurvivesReopen) }
+
+func testAccountSurvivesReopen(t *testing.T, place func(testing.TB) string) {
+	dir := place(t)
 	s := open(t, dir)
 	gap := rec(t, "k1", report.Event, 1, report.KindGap, report.Gap{Lane: report.Complaint, Epoch: testEpoch, From: 4, To: 5, Count: 2, Reason: report.GapDamage})
 	commit(t, s,
@@ -144,8 +141,10 @@ func TestAccountSurvivesReopen(t *testing.T) {
 }
 
 // What fails is as if it had never been, in memory too.
-func TestFailedCommitLeavesNothing(t *testing.T) {
-	s := open(t, t.TempDir())
+func TestFailedCommitLeavesNothing(t *testing.T) { onEach(t, testFailedCommitLeavesNothing) }
+
+func testFailedCommitLeavesNothing(t *testing.T, place func(testing.TB) string) {
+	s := open(t, place(t))
 	commit(t, s, batch("k1", report.Complaint, 1, 2, press(t, "k1", 1)))
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
@@ -160,7 +159,9 @@ func TestFailedCommitLeavesNothing(t *testing.T) {
 	}
 }
 
-func TestDeviceStatePairsSessions(t *testing.T) {
+func TestDeviceStatePairsSessions(t *testing.T) { onEach(t, testDeviceStatePairsSessions) }
+
+func testDeviceStatePairsSessions(t *testing.T, place func(testing.TB) string) {
 	state := func(what, session string) *report.DeviceState {
 		return &report.DeviceState{V: 1, State: what, Session: session, Since: t0}
 	}
@@ -183,7 +184,7 @@ func TestDeviceStatePairsSessions(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			s := open(t, t.TempDir())
+			s := open(t, place(t))
 			for _, st := range tt.says {
 				commit(t, s, Arrival{Device: "k1", At: t0, State: st})
 			}
@@ -198,7 +199,11 @@ func TestDeviceStatePairsSessions(t *testing.T) {
 // A kiosk that was switched on without a network learns the time later; its
 // earlier presses get the right one.
 func TestTimeIsCorrectedWhenTheClockIsSet(t *testing.T) {
-	s := open(t, t.TempDir())
+	onEach(t, testTimeIsCorrectedWhenTheClockIsSet)
+}
+
+func testTimeIsCorrectedWhenTheClockIsSet(t *testing.T, place func(testing.TB) string) {
+	s := open(t, place(t))
 	unset, err := report.NewRecord("k1", report.Complaint, testEpoch, 1, report.Hash{}, report.Stamp{Time: time.Unix(90, 0), Clock: report.ClockUnset, Boot: "b1", Uptime: 90 * time.Second}, report.KindPress, report.Press{Presses: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -218,8 +223,10 @@ func TestTimeIsCorrectedWhenTheClockIsSet(t *testing.T) {
 	}
 }
 
-func TestStreamsFollowTheBirth(t *testing.T) {
-	s := open(t, t.TempDir())
+func TestStreamsFollowTheBirth(t *testing.T) { onEach(t, testStreamsFollowTheBirth) }
+
+func testStreamsFollowTheBirth(t *testing.T, place func(testing.TB) string) {
+	s := open(t, place(t))
 	birth := func(session string, streams ...string) Arrival {
 		return Arrival{Device: "k1", At: t0, State: &report.DeviceState{V: 1, State: report.Online, Session: session, Streams: streams}}
 	}
@@ -237,8 +244,10 @@ func TestStreamsFollowTheBirth(t *testing.T) {
 	}
 }
 
-func TestEpochsAreBounded(t *testing.T) {
-	s := open(t, t.TempDir())
+func TestEpochsAreBounded(t *testing.T) { onEach(t, testEpochsAreBounded) }
+
+func testEpochsAreBounded(t *testing.T, place func(testing.TB) string) {
+	s := open(t, place(t))
 	var refused int
 	for n := range maxEpochs + 10 {
 		a := batch("k1", report.Telemetry, 1, 2)
@@ -250,16 +259,18 @@ func TestEpochsAreBounded(t *testing.T) {
 	}
 }
 
-func TestNewerSchemaIsRefused(t *testing.T) {
-	dir := t.TempDir()
+func TestNewerSchemaIsRefused(t *testing.T) { onEach(t, testNewerSchemaIsRefused) }
+
+func testNewerSchemaIsRefused(t *testing.T, place func(testing.TB) string) {
+	dir := place(t)
 	s := open(t, dir)
-	if _, err := s.conn.ExecContext(context.Background(), "PRAGMA user_version = 99"); err != nil {
+	if err := s.conn.(migrated).setVersion(context.Background(), 99); err != nil {
 		t.Fatal(err)
 	}
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Open(dir, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "newer than this program") {
+	if _, err := openPlace(dir); err == nil || !strings.Contains(err.Error(), "newer than this program") {
 		t.Errorf("open: %v, want that the schema is newer", err)
 	}
 }

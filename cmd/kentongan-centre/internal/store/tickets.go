@@ -37,7 +37,7 @@ type TicketState struct {
 }
 
 const upsertTicket = `INSERT INTO complaint_status (device, ticket, state, at_ms, who, note_id, note_en) VALUES (?, ?, ?, ?, ?, ?, ?)
-	ON CONFLICT DO UPDATE SET state = excluded.state, at_ms = excluded.at_ms, who = excluded.who, note_id = excluded.note_id, note_en = excluded.note_en`
+	ON CONFLICT (device, ticket) DO UPDATE SET state = excluded.state, at_ms = excluded.at_ms, who = excluded.who, note_id = excluded.note_id, note_en = excluded.note_en`
 
 // SetTicket keeps what somebody here says of a complaint.
 func (s *Store) SetTicket(ctx context.Context, device, ticket string, t TicketState) error {
@@ -73,7 +73,7 @@ func (w *writer) cancel(l *lane, r report.Received) error {
 		return nil
 	}
 	w.out.State = true
-	_, err = w.stmt.cancelTicket.ExecContext(w.ctx, l.key.Device, t.String(), report.TicketWithdrawn, w.now, "", "", "")
+	err = w.exec(upsertTicket, l.key.Device, t.String(), report.TicketWithdrawn, w.now, "", "", "")
 	if err != nil {
 		return fmt.Errorf("note that complaint %s was taken back: %w", t, err)
 	}

@@ -10,8 +10,10 @@ import (
 )
 
 // What a citizen took back and what somebody here says stands with the complaint.
-func TestHowComplaintsStand(t *testing.T) {
-	s := open(t, t.TempDir())
+func TestHowComplaintsStand(t *testing.T) { onEach(t, testHowComplaintsStand) }
+
+func testHowComplaintsStand(t *testing.T, place func(testing.TB) string) {
+	s := open(t, place(t))
 	ticket := func(seq uint64) string { return report.NewTicket(7, seq).String() }
 	commit(t, s, batch("k1", report.Complaint, 1, 4, press(t, "k1", 1), press(t, "k1", 2),
 		rec(t, "k1", report.Complaint, 3, report.KindCancel, report.Cancel{Ticket: ticket(2), Line: "road", By: "button"})))
@@ -53,8 +55,10 @@ func TestHowComplaintsStand(t *testing.T) {
 }
 
 // A cancel that makes no sense is kept as a record and says nothing.
-func TestCancelOfNothing(t *testing.T) {
-	s := open(t, t.TempDir())
+func TestCancelOfNothing(t *testing.T) { onEach(t, testCancelOfNothing) }
+
+func testCancelOfNothing(t *testing.T, place func(testing.TB) string) {
+	s := open(t, place(t))
 	done := commit(t, s, batch("k1", report.Complaint, 1, 4, press(t, "k1", 1),
 		rec(t, "k1", report.Complaint, 2, report.KindCancel, report.Cancel{Ticket: "0007-0001-0"}),
 		rec(t, "k1", report.Complaint, 3, report.KindCancel, []int{1})))

@@ -1,7 +1,6 @@
 package store
 
 import (
-	"database/sql"
 	"regexp"
 )
 
@@ -11,8 +10,8 @@ import (
 //
 // All its methods may be called from anywhere at the same time.
 type View struct {
-	read  *sql.DB // query_only
-	edit  *sql.DB // what people of the centre do; short transactions beside Commit's. What it erases is overwritten
+	read  *pool // can't write
+	edit  *pool // what people of the centre do; short transactions beside Commit's. SQLite overwrites what it erases
 	scope Scope
 }
 
@@ -85,7 +84,3 @@ func (s *View) ownComplaint() string {
 	}
 	return complaintAgency + " = '" + s.scope.agency + "'"
 }
-
-// Tables are the connections for the room access, whose queries are its own: one
-// that only reads, and one for short transactions of people.
-func (s *Store) Tables() (read, edit *sql.DB) { return s.read, s.edit }

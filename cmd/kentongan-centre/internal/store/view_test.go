@@ -11,8 +11,10 @@ import (
 // What is not said to be somebody's is the province's alone, and a complaint is
 // of the agency that it was passed on to, else of its service's, else of its
 // kiosk's.
-func TestViewShowsTheOwnAgency(t *testing.T) {
-	s := open(t, t.TempDir())
+func TestViewShowsTheOwnAgency(t *testing.T) { onEach(t, testViewShowsTheOwnAgency) }
+
+func testViewShowsTheOwnAgency(t *testing.T, place func(testing.TB) string) {
+	s := open(t, place(t))
 	ctx := t.Context()
 	for _, a := range []string{"dishub", "dpupr", "dinkes"} {
 		if err := s.PutAgency(ctx, Agency{ID: a, Name: report.Text{ID: a, EN: a}}); err != nil {
