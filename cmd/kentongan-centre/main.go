@@ -32,6 +32,7 @@ var commands = []command{
 	{"key", "--data DIR", "print the key that devices verify receipts with (centre_key in their configuration)", printKey},
 	{"ca", "init | server | client | revoke | crl | list | devices | issuing", "the certificate authority of devices and brokers", runCA},
 	{"token", "new | list | revoke", "one-time tokens that devices enrol with", runToken},
+	{"broker", "mosquitto-acl|nats-users [flags]", "print who may publish and read what, as the broker wants it", brokerFiles},
 }
 
 func main() {
