@@ -46,8 +46,10 @@ func mayImport(from, to string) bool {
 	switch {
 	case strings.HasPrefix(to, from+"/") && !strings.HasPrefix(from, "agent") && from != "hal":
 		return true // a room's own inner rooms
-	case from == "agent/report" || from == "agent/pulse" || from == "hal" || strings.HasPrefix(from, "firmware"):
+	case from == "agent/report" || from == "agent/pulse" || from == "hal":
 		return false
+	case strings.HasPrefix(from, "firmware"):
+		return to == "firmware"
 	case from == "agent":
 		return strings.HasPrefix(to, "agent/") || strings.HasPrefix(to, "hal")
 	case strings.HasPrefix(from, "agent/"):
@@ -61,11 +63,13 @@ func mayImport(from, to string) bool {
 	case strings.HasPrefix(from, "hal/"):
 		return strings.HasPrefix(to, "hal")
 	case strings.HasPrefix(from, "cmd/kentongan-centre"):
-		return to == "agent/report" || to == "firmware" || strings.HasPrefix(to, "cmd/kentongan-centre/")
+		return to == "agent/report" || strings.HasPrefix(to, "firmware") || strings.HasPrefix(to, "cmd/kentongan-centre/")
 	case strings.HasPrefix(from, "cmd/kentongan-demo"):
 		return to == "agent/report" || to == "agent/stream/streamtest" || to == "agent/kiosk/printer/printertest" || to == "broker-config" || strings.HasPrefix(to, "cmd/kentongan-demo/")
 	case from == "cmd/kentongan":
-		return strings.HasPrefix(to, "agent") || strings.HasPrefix(to, "hal") || to == "firmware"
+		return strings.HasPrefix(to, "agent") || strings.HasPrefix(to, "hal") || strings.HasPrefix(to, "firmware")
+	case from == "cmd/kentongan-boot":
+		return to == "firmware" // it must not grow with the agent
 	}
 	return false
 }

@@ -13,6 +13,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -40,6 +41,7 @@ type process struct {
 	t                 *testing.T
 	cmd               *exec.Cmd
 	page, broker, key string
+	token             string // lets the test in
 	log               *bytes.Buffer
 }
 
@@ -77,7 +79,21 @@ func start(t *testing.T, args ...string) *process {
 		_ = p.cmd.Wait()
 		t.Fatalf("the centre did not start: %s", p.log)
 	}
+	p.letIn(args[slices.Index(args, "--data")+1])
 	return p
+}
+
+// letIn makes an account beside the running centre, if there is none, and a token.
+func (p *process) letIn(data string) {
+	p.t.Helper()
+	var out, errs bytes.Buffer
+	e := env{&out, &errs}
+	dispatch(p.t.Context(), e, []string{"user", "add", "--data", data, "--name", "test", "--role", "viewer"})
+	out.Reset()
+	if dispatch(p.t.Context(), e, []string{"user", "token", "--data", data, "--name", "test"}) != exitGood {
+		p.t.Fatalf("no token: %s", &errs)
+	}
+	p.token = strings.TrimSpace(out.String())
 }
 
 // end sends a signal and waits.
@@ -193,9 +209,14 @@ func pauseOr(ctx context.Context, d time.Duration) {
 	}
 }
 
-func ask(t *testing.T, url string, to any) {
+func ask(t *testing.T, p *process, path string, to any) {
 	t.Helper()
-	res, err := http.Get(url)
+	req, err := http.NewRequest(http.MethodGet, p.page+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+p.token)
+	res, err := http.DefaultClient.Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -233,12 +254,12 @@ func TestKilledWhileReceiving(t *testing.T) {
 			Received, Missing, Thru, Duplicates, Conflicts uint64
 		}
 	}
-	ask(t, p.page+"/api/v1/lanes", &got)
+	ask(t, p, "/api/v1/lanes", &got)
 	if len(got.Lanes) != 1 || got.Lanes[0].Received != total || got.Lanes[0].Thru != total || got.Lanes[0].Missing+got.Lanes[0].Conflicts != 0 {
 		t.Errorf("lanes %+v, want %d received and proven, none missing", got.Lanes, total)
 	}
 	var list struct{ Complaints []struct{ Ticket string } }
-	ask(t, p.page+"/api/v1/complaints", &list)
+	ask(t, p, "/api/v1/complaints", &list)
 	tickets := map[string]bool{}
 	for _, c := range list.Complaints {
 		tickets[c.Ticket] = true
@@ -261,7 +282,7 @@ func waitHeld(t *testing.T, p *process, want int) {
 	deadline := time.Now().Add(patience)
 	for {
 		var got struct{ Lanes []struct{ Received int } }
-		ask(t, p.page+"/api/v1/lanes", &got)
+		ask(t, p, "/api/v1/lanes", &got)
 		if len(got.Lanes) > 0 && got.Lanes[0].Received >= want {
 			return
 		}
@@ -321,7 +342,7 @@ func TestAnnouncedURLCanBeOpened(t *testing.T) {
 // gives them; a test opens no such port.
 func TestAnnounce(t *testing.T) {
 	var out bytes.Buffer
-	announce(&out, &net.TCPAddr{IP: net.IPv6unspecified, Port: 8080}, &url.URL{Scheme: "mqtt", Host: "[::]:1883"}, "kentongan-centre+1+A")
+	announce(&out, &net.TCPAddr{IP: net.IPv6unspecified, Port: 8080}, false, &url.URL{Scheme: "mqtt", Host: "[::]:1883"}, "kentongan-centre+1+A")
 	if want := "page http://127.0.0.1:8080\nbroker mqtt://127.0.0.1:1883\nkey kentongan-centre+1+A\n"; out.String() != want {
 		t.Errorf("got  %q\nwant %q", &out, want)
 	}

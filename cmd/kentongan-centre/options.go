@@ -8,9 +8,12 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/url"
 	"os"
 	"strings"
 	"time"
+
+	"kentongan/cmd/kentongan-centre/internal/access"
 )
 
 // options are the flags of run.
@@ -21,6 +24,9 @@ type options struct {
 	name, logLevel, allowedHost string
 	keepPictures                time.Duration
 	enrol                       enrolOptions
+	tlsCert, tlsKey             string
+	proxy                       bool
+	sessionIdle, sessionLife    time.Duration
 	database                    databaseOptions
 }
 
@@ -30,8 +36,13 @@ func (o *options) flags(stderr io.Writer) *flag.FlagSet {
 	fs.StringVar(&o.data, "data", "", "`directory` of the database, the key and the embedded broker's store (required)")
 	fs.StringVar(&o.listen, "listen", "127.0.0.1:8080", "`address` of the page and the API; port 0 takes a free one")
 	fs.StringVar(&o.allowedHost, "host", "", "further host `name`s that the page answers to, separated by commas; IP addresses and localhost always are")
+	fs.StringVar(&o.tlsCert, "tls-cert", "", "PEM `file` of the page's certificate, with its chain; the page is then served by https, and a renewed file is read by itself")
+	fs.StringVar(&o.tlsKey, "tls-key", "", "PEM `file` of that certificate's key")
+	fs.BoolVar(&o.proxy, "behind-proxy", false, "believe X-Forwarded-For and X-Forwarded-Proto: a proxy of yours is in front of the page, and nobody gets past it")
+	fs.DurationVar(&o.sessionIdle, "session-idle", access.DefaultIdle, "`time` after which a log-in that nobody uses ends")
+	fs.DurationVar(&o.sessionLife, "session-life", access.DefaultLife, "`time` after which a log-in ends in any case")
 	fs.StringVar(&o.mqtt, "mqtt", "127.0.0.1:1883", "`address` of the embedded broker; port 0 takes a free one")
-	fs.StringVar(&o.broker, "broker", "", "`url` of a broker to use instead of the embedded one: mqtt://HOST:PORT or mqtts://HOST:PORT; those of a cluster's nodes separated by commas")
+	fs.StringVar(&o.broker, "broker", "", "`url` of a broker to use instead of the embedded one: mqtt://HOST:PORT or mqtts://HOST:PORT")
 	fs.StringVar(&o.ca, "ca", "", "PEM `file` of the authority that signed the broker's certificate (default: the system's)")
 	fs.StringVar(&o.cert, "cert", "", "PEM `file` of the client certificate for the broker")
 	fs.StringVar(&o.key, "key", "", "PEM `file` of the client certificate's key")
@@ -64,6 +75,12 @@ func (o *options) parse(args []string, stderr io.Writer) error {
 		return errors.New("--ca, --cert, --username and --password-file are for --broker, which is missing")
 	case o.keepPictures < time.Minute || o.keepPictures > 10*365*24*time.Hour:
 		return errors.New("--keep-pictures: 1m to 87600h")
+	case (o.tlsCert == "") != (o.tlsKey == ""):
+		return errors.New("--tls-cert and --tls-key belong together: one of them is missing")
+	case o.tlsCert != "" && o.proxy:
+		return errors.New("--tls-cert and --behind-proxy exclude each other: with a proxy in front, the proxy has the certificate")
+	case o.sessionIdle < time.Minute || o.sessionLife < o.sessionIdle || o.sessionLife > 30*24*time.Hour:
+		return errors.New("--session-idle, --session-life: 1m to 720h, and idle is not more than life")
 	case (o.cert == "") != (o.key == ""):
 		return errors.New("--cert and --key belong together: one of them is missing")
 	}
@@ -79,6 +96,18 @@ func (o *options) parse(args []string, stderr io.Writer) error {
 		}
 	}
 	return nil
+}
+
+// brokerURL is the external broker's.
+func (o *options) brokerURL() (*url.URL, error) {
+	u, err := url.Parse(o.broker)
+	if err != nil || u.Host == "" || u.Scheme != "mqtt" && u.Scheme != "mqtts" {
+		return nil, fmt.Errorf("--broker %q: write mqtt://HOST:PORT or mqtts://HOST:PORT", o.broker)
+	}
+	if u.User != nil {
+		return nil, errors.New("--broker: no user or password in the URL, where other users of this machine can read them; use --username and --password-file")
+	}
+	return u, nil
 }
 
 // tls is the configuration for an mqtts broker.

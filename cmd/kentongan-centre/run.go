@@ -17,10 +17,10 @@ import (
 	"golang.org/x/sync/errgroup"
 	"golang.org/x/sys/unix"
 
+	"kentongan/cmd/kentongan-centre/internal/access"
 	"kentongan/cmd/kentongan-centre/internal/broker"
 	"kentongan/cmd/kentongan-centre/internal/console"
 	"kentongan/cmd/kentongan-centre/internal/ingest"
-	"kentongan/cmd/kentongan-centre/internal/mqttaddr"
 	"kentongan/cmd/kentongan-centre/internal/orders"
 	"kentongan/cmd/kentongan-centre/internal/store"
 )
@@ -74,6 +74,17 @@ func (o *options) run(ctx context.Context, e env, log *slog.Logger) (err error) 
 	}
 	defer page.Close() //nolint:errcheck // the console closes it first
 
+	read, edit := st.Tables()
+	room, err := access.New(access.Config{Read: read, Edit: edit, Idle: o.sessionIdle, Life: o.sessionLife, Log: log.With("part", "access")})
+	if err != nil {
+		return err
+	}
+	pageTLS, err := o.pageTLS()
+	if err != nil {
+		return err
+	}
+	o.warn(page.Addr(), log)
+
 	cfg := ingest.Config{Name: o.name, Signer: signer}
 	clients := func() int { return -1 }
 	heal := func(ctx context.Context) error { <-ctx.Done(); return nil }
@@ -108,7 +119,7 @@ func (o *options) run(ctx context.Context, e env, log *slog.Logger) (err error) 
 		Changed: func() { con.Changed() }, Log: log.With("part", "orders"),
 	})
 	con, err = console.New(console.Config{
-		Store: st, Desk: desk, KeepPictures: o.keepPictures, Enrolment: let.api(), Ingest: in.Status, Broker: announced(cfg.Broker), BrokerClients: clients,
+		Store: st, Access: room, TLS: pageTLS, Proxy: o.proxy, Desk: desk, KeepPictures: o.keepPictures, Enrolment: let.api(), Ingest: in.Status, Broker: announced(cfg.Broker), BrokerClients: clients,
 		Verifier: verifier, Hosts: hosts(o.allowedHost, o.listen), Log: log.With("part", "console"),
 	})
 	if err != nil {
@@ -117,7 +128,7 @@ func (o *options) run(ctx context.Context, e env, log *slog.Logger) (err error) 
 	if let != nil {
 		fmt.Fprintf(e.stdout, "enrol %s\n", let.url)
 	}
-	announce(e.stdout, page.Addr(), cfg.Broker, verifier)
+	announce(e.stdout, page.Addr(), pageTLS != nil, cfg.Broker, verifier)
 
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error { return heal(ctx) })
@@ -131,8 +142,11 @@ func (o *options) run(ctx context.Context, e env, log *slog.Logger) (err error) 
 }
 
 // announce prints where the centre is and the key that it signs with.
-func announce(w io.Writer, page net.Addr, mqtt *url.URL, verifier string) {
+func announce(w io.Writer, page net.Addr, secure bool, mqtt *url.URL, verifier string) {
 	at := &url.URL{Scheme: "http", Host: page.String()}
+	if secure {
+		at.Scheme = "https"
+	}
 	fmt.Fprintf(w, "page %s\nbroker %s\nkey %s\n", announced(at), announced(mqtt), verifier)
 }
 
@@ -163,11 +177,9 @@ func (o *options) embedded(log *slog.Logger) (*broker.Broker, error) {
 }
 
 func (o *options) external(cfg *ingest.Config) (err error) {
-	nodes, err := mqttaddr.ParseList(o.broker)
-	if err != nil {
-		return fmt.Errorf("--broker: %w", err)
+	if cfg.Broker, err = o.brokerURL(); err != nil {
+		return err
 	}
-	cfg.Broker, cfg.Others = nodes[0], nodes[1:]
 	if cfg.TLS, err = o.tls(); err != nil {
 		return err
 	}

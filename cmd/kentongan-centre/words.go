@@ -38,7 +38,7 @@ func group(ctx context.Context, e env, name string, table []command, args []stri
 type words struct {
 	*flag.FlagSet
 	e    env
-	data *string
+	data *string // nil for what works without a centre
 }
 
 func newWords(e env, name string) words {
@@ -65,7 +65,7 @@ func (w words) parse(args []string, least, most int, what string) (given []strin
 	if len(given) < least || most >= 0 && len(given) > most {
 		return nil, w.wrong("write %s --data DIR %s", w.Name(), what), false
 	}
-	if *w.data == "" {
+	if w.data != nil && *w.data == "" {
 		return nil, w.wrong("--data is missing: name the directory that the centre runs with"), false
 	}
 	return given, exitGood, true

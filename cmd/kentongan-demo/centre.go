@@ -3,8 +3,11 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
+	"os/exec"
+	"slices"
 	"strings"
 	"time"
 )
@@ -15,12 +18,49 @@ type centre struct {
 	page   string // URL
 	broker string // URL, of the broker that it runs itself
 	key    string // its verifier
+	enter  string // URL that lets a person in, once
+	token  string // of the demo's own account, for its API
 }
 
 // startCentre runs the centre and waits for what it says of itself.
 func startCentre(ctx context.Context, program string, args ...string) (*centre, error) {
 	c := &centre{process: newProcess("centre", program, args...)}
-	return c, c.restart(ctx)
+	if err := c.restart(ctx); err != nil {
+		return c, err
+	}
+	return c, c.letIn(ctx)
+}
+
+// letIn makes an account at the centre, as whoever sets one up does, and a way
+// in for a person and for the demo itself.
+func (c *centre) letIn(ctx context.Context) (err error) {
+	who := []string{"--data", c.args[slices.Index(c.args, "--data")+1], "--name", "sari"}
+	if c.enter, err = c.user(ctx, "add", append(who, "--full-name", "Sari", "--role", "admin", "--url", c.page)...); err != nil {
+		return err
+	}
+	c.enter += "?now"
+	c.token, err = c.user(ctx, "token", append(who, "--label", "demo")...)
+	return err
+}
+
+// user runs kentongan-centre user and returns the line that it prints.
+func (c *centre) user(ctx context.Context, do string, args ...string) (string, error) {
+	cmd := exec.CommandContext(ctx, c.path, append([]string{"user", do}, args...)...)
+	out, err := cmd.Output()
+	if err != nil {
+		var exit *exec.ExitError
+		if errors.As(err, &exit) {
+			err = fmt.Errorf("%w: %s", err, exit.Stderr)
+		}
+		return "", fmt.Errorf("centre: user %s: %w", do, err)
+	}
+	return strings.TrimSpace(string(out)), nil
+}
+
+// do asks the centre as the demo's account.
+func (c *centre) do(req *http.Request) (*http.Response, error) {
+	req.Header.Set("Authorization", "Bearer "+c.token)
+	return http.DefaultClient.Do(req)
 }
 
 // restart runs the centre if it does not run, and waits until it is ready.
@@ -178,7 +218,7 @@ func (c *centre) get(ctx context.Context, path string, into any) error {
 	if err != nil {
 		return err
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := c.do(req)
 	if err != nil {
 		return fmt.Errorf("ask the centre for %s: %w", path, err)
 	}

@@ -60,7 +60,7 @@ func TestCitizenFollowsAComplaint(t *testing.T) {
 	if err != nil || len(at) != 1 {
 		t.Fatalf("complaints at the centre: %+v, %v", at, err)
 	}
-	said := post(ctx, fmt.Sprintf("%s/api/v1/complaints/%d/status", s.centre.page, at[0].ID), map[string]string{"state": "assigned", "who": "Sari", "note": "Dinas PUPR"})
+	said := post(ctx, s.centre.do, fmt.Sprintf("%s/api/v1/complaints/%d/status", s.centre.page, at[0].ID), map[string]string{"state": "assigned", "note": "Dinas PUPR"})
 	if said["state"] != "assigned" {
 		t.Fatalf("the centre says %v", said)
 	}
@@ -84,11 +84,11 @@ func TestCitizenFollowsAComplaint(t *testing.T) {
 
 // ask posts to the kiosk's screen.
 func (s *site) ask(ctx context.Context, what string, body map[string]string) map[string]any {
-	return post(ctx, s.screen+what, body)
+	return post(ctx, http.DefaultClient.Do, s.screen+what, body)
 }
 
 // post sends JSON and reads JSON; nothing when there is no answer.
-func post(ctx context.Context, url string, body map[string]string) (answer map[string]any) {
+func post(ctx context.Context, do func(*http.Request) (*http.Response, error), url string, body map[string]string) (answer map[string]any) {
 	text, err := json.Marshal(body)
 	if err != nil {
 		return nil
@@ -99,7 +99,7 @@ func post(ctx context.Context, url string, body map[string]string) (answer map[s
 	if err != nil {
 		return nil
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := do(req)
 	if err != nil {
 		return nil
 	}

@@ -67,7 +67,7 @@ func run(ctx context.Context, args []string) (err error) {
 		return err
 	}
 	return serveBench(ctx, s, freeOr(*bench), func(url string) {
-		fmt.Printf(welcome, s.centre.page, url, s.screen, time.Since(began).Round(time.Millisecond))
+		fmt.Printf(welcome, s.centre.enter, url, s.screen, time.Since(began).Round(time.Millisecond))
 	})
 }
 
@@ -75,6 +75,7 @@ const welcome = `
 Kentongan is running.
 
   the centre's page   %s
+                      (this link lets you in once; a log-in lasts 12 hours)
   the bench           %s
   the kiosk's screen  %s
 

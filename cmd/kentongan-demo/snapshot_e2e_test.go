@@ -38,7 +38,7 @@ func TestSnapshotOnOrder(t *testing.T) {
 	})
 	for _, name := range []string{"gate", "lobby"} {
 		began := time.Now()
-		r.say("/devices/"+demoDevice+"/streams/"+name+"/snapshot", url.Values{"who": {"Sari"}, "reason": {"laporan warga"}})
+		r.say("/devices/"+demoDevice+"/streams/"+name+"/snapshot", url.Values{"reason": {"laporan warga"}})
 		r.answered(name, "succeeded")
 		var pic pictureState
 		r.step("the picture of "+name, 30*time.Second, func() bool {
@@ -54,7 +54,7 @@ func TestSnapshotOnOrder(t *testing.T) {
 			t.Errorf("the device recorded %+v", pic.Record)
 		}
 		at := "/pictures/" + demoDevice + "/" + pic.Record.ID
-		res, err := http.Get(s.centre.page + at)
+		res, err := r.fetch(at)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -64,8 +64,8 @@ func TestSnapshotOnOrder(t *testing.T) {
 		if err != nil || jpegErr != nil || img.Bounds().Dx() != pic.Record.Width || len(data) != pic.Record.Size {
 			t.Fatalf("%s: %d bytes, %v, %v", name, len(data), err, jpegErr)
 		}
-		r.say(at+"/erase", url.Values{"who": {"Budi"}})
-		if res, err := http.Get(s.centre.page + at); err != nil || res.StatusCode != http.StatusNotFound {
+		r.say(at+"/erase", url.Values{})
+		if res, err := r.fetch(at); err != nil || res.StatusCode != http.StatusNotFound {
 			t.Errorf("after it was erased: %v %v", res, err)
 		}
 	}

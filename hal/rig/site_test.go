@@ -27,6 +27,7 @@ type site struct {
 	kernel  string
 	initrd  string
 	disk    *Disk
+	token   string // lets the test in there
 	centre  string // its page
 	program string // the agent
 }
@@ -160,7 +161,7 @@ func (s *site) format() {
 func (s *site) startBroker() (address string) {
 	address = freePort(s.t)
 	_, port, _ := net.SplitHostPort(address)
-	s.background(exec.Command("../../broker-config/mosquitto/start", filepath.Join(s.dir, "mosquitto"), port, "kentongan.centre:centre", "kiosk-7:device"))
+	s.background(exec.Command("../../broker-config/mosquitto/start-here.sh", filepath.Join(s.dir, "mosquitto"), port, "centre:centre", "kiosk-7:device"))
 	s.until("Mosquitto listens", quick, func() bool {
 		c, err := net.Dial("tcp", address)
 		return err == nil && c.Close() == nil
@@ -178,16 +179,21 @@ func (s *site) startCentre(broker string) (key string) {
 	}
 	page := freePort(s.t)
 	s.centre = "http://" + page
-	s.background(exec.Command(program, "run", "--data", data, "--listen", page, "--broker", "mqtt://"+broker, "--username", "kentongan.centre", "--password-file", secret, "--log", "warn"))
+	s.background(exec.Command(program, "run", "--data", data, "--listen", page, "--broker", "mqtt://"+broker, "--username", "centre", "--password-file", secret, "--log", "warn"))
 	s.until("the centre answers", quick, func() bool {
-		r, err := http.Get(s.centre + "/api/v1/lanes")
+		r, err := http.Get(s.centre + "/healthz")
 		return err == nil && r.Body.Close() == nil
 	})
-	out, err := exec.Command(program, "key", "--data", data).Output()
-	if err != nil {
-		s.t.Fatalf("the centre's key: %v", err)
+	tell := func(args ...string) string {
+		out, err := exec.Command(program, append(args, "--data", data)...).Output()
+		if err != nil {
+			s.t.Fatalf("the centre's %s: %v", args[0], err)
+		}
+		return strings.TrimSpace(string(out))
 	}
-	return strings.TrimSpace(string(out))
+	tell("user", "add", "--name", "rig", "--role", "viewer")
+	s.token = tell("user", "token", "--name", "rig")
+	return tell("key")
 }
 
 // background runs a program until the test ends.
@@ -256,7 +262,12 @@ func (s *site) complaints() []complaint {
 
 func (s *site) get(path string, into any) {
 	s.t.Helper()
-	r, err := http.Get(s.centre + path)
+	req, err := http.NewRequest(http.MethodGet, s.centre+path, nil)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	req.Header.Set("Authorization", "Bearer "+s.token)
+	r, err := http.DefaultClient.Do(req)
 	if err != nil {
 		s.t.Fatal(err)
 	}

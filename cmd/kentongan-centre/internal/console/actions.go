@@ -11,8 +11,8 @@ import (
 	"kentongan/cmd/kentongan-centre/internal/store"
 )
 
-// What people do on the pages. Each is a form's POST; a browser only lets our own
-// pages send one (http.CrossOriginProtection around the handler).
+// What people do on the pages. Each is a form's POST, of a page of the same
+// session (admit), and who did it is whose session it is.
 
 // Desk is where orders are given; *orders.Desk is one.
 type Desk interface {
@@ -21,38 +21,7 @@ type Desk interface {
 	TicketStatus(ctx context.Context, device, ticket, state, who, remark string) (store.Order, error)
 }
 
-const (
-	maxForm   = 16 << 10
-	whoCookie = "who"
-)
-
-// whoOf is the name that this browser wrote last. It only saves typing: what
-// counts is what stands in the form.
-func whoOf(r *http.Request) string {
-	c, err := r.Cookie(whoCookie)
-	if err != nil {
-		return ""
-	}
-	name, err := url.QueryUnescape(c.Value)
-	if err != nil || len(name) > orders.MaxWho {
-		return ""
-	}
-	return name
-}
-
-// form reads what was written, and keeps the name for the next time.
-func (c *Console) form(w http.ResponseWriter, r *http.Request) (who string, ok bool) {
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
-	if err := r.ParseForm(); err != nil {
-		c.show(w, r, http.StatusBadRequest, "message.html", "", "notdone", "err.form")
-		return "", false
-	}
-	who = strings.TrimSpace(r.PostForm.Get("who"))
-	if who != "" && len(who) <= orders.MaxWho {
-		http.SetCookie(w, &http.Cookie{Name: whoCookie, Value: url.QueryEscape(who), Path: "/", MaxAge: 12 * 3600, SameSite: http.SameSiteStrictMode, HttpOnly: true})
-	}
-	return who, true
-}
+const maxForm = 16 << 10
 
 // done goes back to the page that the form stood on.
 func done(w http.ResponseWriter, r *http.Request) {
@@ -87,12 +56,8 @@ func (c *Console) refused(w http.ResponseWriter, r *http.Request, err error) {
 
 // doAck orders a device to take a word about an alarm.
 func (c *Console) doAck(w http.ResponseWriter, r *http.Request) {
-	who, ok := c.form(w, r)
-	if !ok {
-		return
-	}
 	device, id := r.PathValue("device"), r.PathValue("id")
-	list, err := c.cfg.Store.Alarms(r.Context(), store.AlarmFilter{Device: device, ID: id, Limit: 1})
+	list, err := c.view(r).Alarms(r.Context(), store.AlarmFilter{Device: device, ID: id, Limit: 1})
 	switch {
 	case err != nil:
 		c.fail(w, r, err)
@@ -101,20 +66,16 @@ func (c *Console) doAck(w http.ResponseWriter, r *http.Request) {
 		c.show(w, r, http.StatusNotFound, "message.html", "alarms", "notdone", "err.noalarm")
 		return
 	}
-	if _, err := c.cfg.Desk.AckAlarm(r.Context(), device, id, who, r.PostForm.Get("note"), r.PostForm.Get("false") == "1"); err != nil {
+	if _, err := c.cfg.Desk.AckAlarm(r.Context(), device, id, who(r), r.PostForm.Get("note"), r.PostForm.Get("false") == "1"); err != nil {
 		c.refused(w, r, err)
 		return
 	}
-	c.hub.tell(now)
+	c.did(r)
 	done(w, r)
 }
 
 // doSnapshot orders a picture.
 func (c *Console) doSnapshot(w http.ResponseWriter, r *http.Request) {
-	who, ok := c.form(w, r)
-	if !ok {
-		return
-	}
 	s, found, err := c.streamOf(r)
 	switch {
 	case err != nil:
@@ -124,30 +85,22 @@ func (c *Console) doSnapshot(w http.ResponseWriter, r *http.Request) {
 		c.show(w, r, http.StatusNotFound, "message.html", "devices", "notdone", "err.nostream")
 		return
 	}
-	if _, err := c.cfg.Desk.Snapshot(r.Context(), s.Device, s.Name, who, r.PostForm.Get("reason")); err != nil {
+	if _, err := c.cfg.Desk.Snapshot(r.Context(), s.Device, s.Name, who(r), r.PostForm.Get("reason")); err != nil {
 		c.refused(w, r, err)
 		return
 	}
-	c.hub.tell(now)
+	c.did(r)
 	done(w, r)
 }
 
 // doErase erases a picture.
 func (c *Console) doErase(w http.ResponseWriter, r *http.Request) {
-	who, ok := c.form(w, r)
-	if !ok {
-		return
-	}
-	if who == "" {
-		c.refused(w, r, orders.ErrWho)
-		return
-	}
 	device, id := r.PathValue("device"), r.PathValue("id")
-	if err := c.cfg.Store.ErasePicture(r.Context(), device, id, who[:min(len(who), orders.MaxWho)], c.cfg.Now()); err != nil {
+	if err := c.view(r).ErasePicture(r.Context(), device, id, who(r), c.cfg.Now()); err != nil {
 		c.refused(w, r, err)
 		return
 	}
-	c.cfg.Log.Info("picture erased", "device", device, "id", id, "who", who)
-	c.hub.tell(now)
+	c.cfg.Log.Info("picture erased", "device", device, "id", id, "who", who(r))
+	c.did(r)
 	done(w, r)
 }

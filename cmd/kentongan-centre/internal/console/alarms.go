@@ -1,12 +1,12 @@
 package console
 
 import (
-	"context"
 	"net/http"
 	"strings"
 	"time"
 
 	"kentongan/agent/report"
+	"kentongan/cmd/kentongan-centre/internal/access"
 	"kentongan/cmd/kentongan-centre/internal/store"
 )
 
@@ -21,7 +21,7 @@ const (
 type alarmView struct {
 	store.Alarm
 	Pending *store.Order // somebody's word about it that the device has not answered yet
-	Who     string       // the name that this browser wrote last
+	May     bool         // who looks may say something about it
 	Back    string       // the page to come back to
 	Now     time.Time
 }
@@ -55,7 +55,7 @@ func (a alarmView) More() int { return max(0, a.Hidden-len(a.Hides)) }
 func (a alarmView) Percent() int { return int(a.Confidence*100 + 0.5) }
 
 // Open tells whether something can be said about it.
-func (a alarmView) Open() bool { return a.Ended == nil && a.Pending == nil }
+func (a alarmView) Open() bool { return a.Ended == nil && a.Pending == nil && a.May }
 
 // deniableFor is how long an alarm that is over can still be called false: the
 // device remembers its newest 32.
@@ -63,7 +63,7 @@ const deniableFor = 24 * time.Hour
 
 // Deniable tells whether an alarm that is over can be called false.
 func (a alarmView) Deniable() bool {
-	return a.Ended != nil && !a.False && a.Pending == nil && a.Now.Sub(*a.Ended) < deniableFor
+	return a.May && a.Ended != nil && !a.False && a.Pending == nil && a.Now.Sub(*a.Ended) < deniableFor
 }
 
 // Shown is the state, or that it was called false.
@@ -76,23 +76,23 @@ func (a alarmView) Shown() string {
 
 // views dresses alarms.
 func (c *Console) views(r *http.Request, list []store.Alarm, back string) ([]alarmView, error) {
-	pending, err := c.pending(r.Context(), list)
+	pending, err := c.pending(r, list)
 	if err != nil {
 		return nil, err
 	}
 	out := make([]alarmView, len(list))
 	for i, a := range list {
-		out[i] = alarmView{Alarm: a, Pending: pending[a.ID], Who: whoOf(r), Back: back, Now: c.cfg.Now()}
+		out[i] = alarmView{Alarm: a, Pending: pending[a.ID], May: may(r, access.Operator), Back: back, Now: c.cfg.Now()}
 	}
 	return out, nil
 }
 
 // pending are the open words about alarms, by the alarm's id.
-func (c *Console) pending(ctx context.Context, list []store.Alarm) (map[string]*store.Order, error) {
+func (c *Console) pending(r *http.Request, list []store.Alarm) (map[string]*store.Order, error) {
 	if len(list) == 0 {
 		return nil, nil
 	}
-	open, err := c.cfg.Store.Orders(ctx, store.OrderFilter{Name: report.OrderAckAlarm, Open: true, Limit: 5000})
+	open, err := c.view(r).Orders(r.Context(), store.OrderFilter{Name: report.OrderAckAlarm, Open: true, Limit: 5000})
 	by := make(map[string]*store.Order, len(open))
 	for i := range open {
 		by[open[i].Subject] = &open[i]
@@ -112,19 +112,19 @@ func (alarmsPage) Severities() []string { return report.Severities() }
 
 func (c *Console) alarms(w http.ResponseWriter, r *http.Request) {
 	var p alarmsPage
-	active, err := c.cfg.Store.Alarms(r.Context(), store.AlarmFilter{Limit: maxAlarms})
+	active, err := c.view(r).Alarms(r.Context(), store.AlarmFilter{Limit: maxAlarms})
 	if err == nil {
 		p.Active, err = c.views(r, active, "/alarms")
 	}
 	var ended []store.Alarm
 	if err == nil {
-		ended, err = c.cfg.Store.Alarms(r.Context(), store.AlarmFilter{Ended: true, Limit: maxEnded})
+		ended, err = c.view(r).Alarms(r.Context(), store.AlarmFilter{Ended: true, Limit: maxEnded})
 	}
 	if err == nil {
 		p.Ended, err = c.views(r, ended, "/alarms")
 	}
 	if err == nil {
-		p.Sums, err = c.cfg.Store.AlarmSums(r.Context())
+		p.Sums, err = c.view(r).AlarmSums(r.Context())
 	}
 	if err != nil {
 		c.fail(w, r, err)
@@ -140,20 +140,20 @@ type streamPage struct {
 	Active, Ended []alarmView
 	Pictures      []pictureView
 	Orders        []store.Order
-	Who           string
+	May           bool
 	Keep          time.Duration
 }
 
 // pictureView is a picture and who looks at it.
 type pictureView struct {
 	store.Picture
-	Who string
+	May bool
 	Now time.Time
 }
 
 // Erasable tells whether there is something to erase.
 func (p pictureView) Erasable() bool {
-	return p.State != store.PictureErased && p.State != store.PictureExpired
+	return p.May && p.State != store.PictureErased && p.State != store.PictureExpired
 }
 
 // Verdict is what is known of the picture, nil for nothing.
@@ -169,7 +169,7 @@ func (c *Console) streamOf(r *http.Request) (store.Stream, bool, error) {
 	if !report.ValidDevice(id) {
 		return store.Stream{}, false, nil
 	}
-	list, err := c.cfg.Store.Streams(r.Context(), id)
+	list, err := c.view(r).Streams(r.Context(), id)
 	for _, s := range list {
 		if s.Name == name {
 			return s, true, nil
@@ -188,7 +188,7 @@ func (c *Console) stream(w http.ResponseWriter, r *http.Request) {
 		c.show(w, r, http.StatusNotFound, "message.html", "devices", "notfound", "err.nostream")
 		return
 	}
-	p := streamPage{Stream: s, Who: whoOf(r), Keep: c.cfg.KeepPictures}
+	p := streamPage{Stream: s, May: may(r, access.Operator), Keep: c.cfg.KeepPictures}
 	if err := c.fillStream(r, &p); err != nil {
 		c.fail(w, r, err)
 		return
@@ -197,7 +197,7 @@ func (c *Console) stream(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *Console) fillStream(r *http.Request, p *streamPage) error {
-	ctx, st := r.Context(), c.cfg.Store
+	ctx, st := r.Context(), c.view(r)
 	back, source := r.URL.Path, "stream/"+p.Name
 	active, err := st.Alarms(ctx, store.AlarmFilter{Device: p.Device, Source: source, Hidden: true, Limit: maxAlarms})
 	if err != nil {
@@ -215,7 +215,7 @@ func (c *Console) fillStream(r *http.Request, p *streamPage) error {
 	}
 	pictures, err := st.Pictures(ctx, p.Device, p.Name, maxPictures)
 	for _, pic := range pictures {
-		p.Pictures = append(p.Pictures, pictureView{pic, p.Who, c.cfg.Now()})
+		p.Pictures = append(p.Pictures, pictureView{pic, p.May, c.cfg.Now()})
 	}
 	if err != nil {
 		return err
@@ -227,7 +227,7 @@ func (c *Console) fillStream(r *http.Request, p *streamPage) error {
 // picture gives the bytes of a picture.
 func (c *Console) picture(w http.ResponseWriter, r *http.Request) {
 	device, id := r.PathValue("device"), r.PathValue("id")
-	data, format, err := c.cfg.Store.PictureData(r.Context(), device, id)
+	data, format, err := c.view(r).PictureData(r.Context(), device, id)
 	if err != nil {
 		c.refused(w, r, err)
 		return

@@ -46,27 +46,27 @@ func deviceOf(w http.ResponseWriter, r *http.Request) (string, bool) {
 
 func (c *Console) apiDevices(w http.ResponseWriter, r *http.Request) {
 	if d, ok := deviceOf(w, r); ok {
-		list, err := c.cfg.Store.Devices(r.Context(), d)
+		list, err := c.view(r).Devices(r.Context(), d)
 		c.answer(w, "devices", list, err)
 	}
 }
 
 func (c *Console) apiStreams(w http.ResponseWriter, r *http.Request) {
 	if d, ok := deviceOf(w, r); ok {
-		list, err := c.cfg.Store.Streams(r.Context(), d)
+		list, err := c.view(r).Streams(r.Context(), d)
 		c.answer(w, "streams", list, err)
 	}
 }
 
 func (c *Console) apiLanes(w http.ResponseWriter, r *http.Request) {
 	if d, ok := deviceOf(w, r); ok {
-		list, err := c.cfg.Store.Lanes(r.Context(), d)
+		list, err := c.view(r).Lanes(r.Context(), d)
 		c.answer(w, "lanes", list, err)
 	}
 }
 
 func (c *Console) apiProblems(w http.ResponseWriter, r *http.Request) {
-	list, err := c.cfg.Store.Problems(r.Context(), maxProblems)
+	list, err := c.view(r).Problems(r.Context(), maxProblems)
 	c.answer(w, "problems", list, err)
 }
 
@@ -78,14 +78,14 @@ const maxAPI = 1000
 func (c *Console) apiAlarms(w http.ResponseWriter, r *http.Request) {
 	if d, ok := deviceOf(w, r); ok {
 		q := r.URL.Query()
-		list, err := c.cfg.Store.Alarms(r.Context(), store.AlarmFilter{Device: d, Source: q.Get("source"), Hidden: q.Get("hidden") == "1", Ended: q.Get("ended") == "1", Limit: maxAPI})
+		list, err := c.view(r).Alarms(r.Context(), store.AlarmFilter{Device: d, Source: q.Get("source"), Hidden: q.Get("hidden") == "1", Ended: q.Get("ended") == "1", Limit: maxAPI})
 		c.answer(w, "alarms", list, err)
 	}
 }
 
 func (c *Console) apiOrders(w http.ResponseWriter, r *http.Request) {
 	if d, ok := deviceOf(w, r); ok {
-		list, err := c.cfg.Store.Orders(r.Context(), store.OrderFilter{Device: d, Name: r.URL.Query().Get("name"), Limit: maxAPI})
+		list, err := c.view(r).Orders(r.Context(), store.OrderFilter{Device: d, Name: r.URL.Query().Get("name"), Limit: maxAPI})
 		c.answer(w, "orders", list, err)
 	}
 }
@@ -93,7 +93,7 @@ func (c *Console) apiOrders(w http.ResponseWriter, r *http.Request) {
 // apiPictures takes device and stream; the bytes are at /pictures/DEVICE/ID.
 func (c *Console) apiPictures(w http.ResponseWriter, r *http.Request) {
 	if d, ok := deviceOf(w, r); ok {
-		list, err := c.cfg.Store.Pictures(r.Context(), d, r.URL.Query().Get("stream"), maxAPI)
+		list, err := c.view(r).Pictures(r.Context(), d, r.URL.Query().Get("stream"), maxAPI)
 		c.answer(w, "pictures", list, err)
 	}
 }
@@ -131,6 +131,6 @@ func (c *Console) apiComplaints(w http.ResponseWriter, r *http.Request) {
 		}
 		f.Before = n
 	}
-	list, err := c.cfg.Store.Complaints(r.Context(), f)
+	list, err := c.view(r).Complaints(r.Context(), f)
 	c.answer(w, "complaints", list, err)
 }

@@ -125,7 +125,7 @@ func (a *application) add(r appRow) {
 }
 
 func (c *Console) apps(w http.ResponseWriter, r *http.Request) {
-	list, err := c.cfg.Store.Apps(r.Context(), "")
+	list, err := c.view(r).Apps(r.Context(), "")
 	if err != nil {
 		c.fail(w, r, err)
 		return
@@ -135,7 +135,7 @@ func (c *Console) apps(w http.ResponseWriter, r *http.Request) {
 
 func (c *Console) apiApps(w http.ResponseWriter, r *http.Request) {
 	if d, ok := deviceOf(w, r); ok {
-		list, err := c.cfg.Store.Apps(r.Context(), d)
+		list, err := c.view(r).Apps(r.Context(), d)
 		c.answer(w, "apps", list, err)
 	}
 }

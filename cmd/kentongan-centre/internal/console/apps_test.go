@@ -96,6 +96,7 @@ func TestNoApplications(t *testing.T) {
 func TestBrowserShowsApplications(t *testing.T) {
 	srv, s, c := serve(t, (*seeder).province, (*seeder).applications)
 	b := startChromium(t)
+	b.enter(srv.URL, s.room, "sari")
 	for _, lang := range []string{"id", "en"} {
 		b.Size(320, 900)
 		b.Scheme(false)

@@ -37,7 +37,8 @@ func BenchmarkPages(b *testing.B) {
 	if _, err := st.Commit(context.Background(), group); err != nil {
 		b.Fatal(err)
 	}
-	c, err := console.New(console.Config{Store: st, Ingest: func() ingest.Status { return ingest.Status{} }, BrokerClients: func() int { return -1 }, Now: func() time.Time { return noon }, Log: slog.New(slog.DiscardHandler)})
+	room, token := openRoom(b, st, func() time.Time { return noon })
+	c, err := console.New(console.Config{Store: st, Access: room, Ingest: func() ingest.Status { return ingest.Status{} }, BrokerClients: func() int { return -1 }, Now: func() time.Time { return noon }, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		b.Fatal(err)
 	}
@@ -48,6 +49,7 @@ func BenchmarkPages(b *testing.B) {
 				w := httptest.NewRecorder()
 				r := httptest.NewRequest("GET", path, nil)
 				r.Host = "localhost"
+				r.Header.Set("Authorization", "Bearer "+token)
 				h.ServeHTTP(w, r)
 				if w.Code != 200 {
 					b.Fatal(w.Code)

@@ -30,6 +30,7 @@ var screens = flag.String("screens", "", "directory for pictures of the pages")
 func TestBrowserShowsComplaintWithoutReload(t *testing.T) {
 	srv, s, c := serve(t, (*seeder).province)
 	b := startChromium(t)
+	b.enter(srv.URL, s.room, "sari")
 	b.Size(1280, 900)
 	b.Open(srv.URL + "/?lang=en")
 	b.Until("live", "!document.getElementById('livemark').hidden && !document.getElementById('livemark').classList.contains('off')")
@@ -58,7 +59,7 @@ func TestBrowserShowsComplaintWithoutReload(t *testing.T) {
 // A page that found no room becomes live when there is some: a browser does not
 // come back by itself after a 503.
 func TestBrowserComesBackAfterARefusal(t *testing.T) {
-	srv, _, _ := serve(t, (*seeder).province)
+	srv, s, _ := serve(t, (*seeder).province)
 	var others []*http.Response
 	for range 200 {
 		res, in := listen(t, srv.URL)
@@ -66,6 +67,7 @@ func TestBrowserComesBackAfterARefusal(t *testing.T) {
 		others = append(others, res)
 	}
 	b := startChromium(t)
+	b.enter(srv.URL, s.room, "sari")
 	b.Open(srv.URL + "/?lang=en")
 	b.Until("not live", "!document.getElementById('livemark').hidden && document.getElementById('livemark').classList.contains('off')")
 	for _, res := range others {
@@ -99,6 +101,7 @@ func TestBrowserPagesFitAndRead(t *testing.T) {
 	srv, s, _ := serve(t, (*seeder).province, (*seeder).wound, (*seeder).trouble)
 	s.now = noon
 	b := startChromium(t)
+	b.enter(srv.URL, s.room, "sari")
 	for _, lang := range []string{"id", "en"} {
 		for _, path := range []string{"/", "/devices", "/devices/kiosk-7", "/devices/cam-kp3b", "/alarms", "/devices/kiosk-7/streams/gate", "/devices/kiosk-7/streams/lobby", "/complaints", "/complaints?ticket=zzz", "/gaps"} {
 			sep := "?"

@@ -11,6 +11,7 @@ package console
 import (
 	"context"
 	"crypto/sha256"
+	"crypto/tls"
 	"embed"
 	"encoding/hex"
 	"errors"
@@ -21,8 +22,10 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
+	"kentongan/cmd/kentongan-centre/internal/access"
 	"kentongan/cmd/kentongan-centre/internal/ingest"
 	"kentongan/cmd/kentongan-centre/internal/store"
 )
@@ -33,17 +36,28 @@ var templateFiles embed.FS
 //go:embed static
 var staticFiles embed.FS
 
+// Source is where the rows are. There is no way to them but through a View, which
+// shows each agency its own.
+type Source interface {
+	For(store.Scope) *store.View
+	Ping(context.Context) error
+	Directory(context.Context) (store.Directory, error)
+}
+
 // Config is what the console shows from.
 type Config struct {
-	Store         *store.Store
+	Store         Source
+	Access        *access.Room
 	Desk          Desk
 	KeepPictures  time.Duration // for people to read; the Desk erases
 	Enrolment     http.Handler  // GET /api/v1/enrolment; nil where nobody enrols
 	Ingest        func() ingest.Status
-	Broker        string     // its URL, without secrets
-	BrokerClients func() int // negative when it isn't ours
-	Verifier      string     // the key of the receipts
-	Hosts         []string   // names that a browser may call us; IP addresses and localhost always
+	Broker        string      // its URL, without secrets
+	BrokerClients func() int  // negative when it isn't ours
+	Verifier      string      // the key of the receipts
+	Hosts         []string    // names that a browser may call us; IP addresses and localhost always
+	TLS           *tls.Config // nil = plain HTTP
+	Proxy         bool        // a proxy of ours is in front: X-Forwarded-For and -Proto are its word
 	Now           func() time.Time
 	Log           *slog.Logger
 }
@@ -53,6 +67,7 @@ type Console struct {
 	cfg       Config
 	pages     map[string]*template.Template // by language
 	hub       *hub
+	directory directory
 	assets    string // version of the static files, for their URLs
 	startedAt time.Time
 }
@@ -79,7 +94,7 @@ func New(cfg Config) (*Console, error) {
 
 func assetVersion() (string, error) {
 	h := sha256.New()
-	for _, name := range []string{"static/style.css", "static/live.js"} {
+	for _, name := range []string{"static/style.css", "static/live.js", "static/passkey.js"} {
 		b, err := staticFiles.ReadFile(name)
 		if err != nil {
 			return "", fmt.Errorf("read %s: %w", name, err)
@@ -91,16 +106,17 @@ func assetVersion() (string, error) {
 
 // Notify tells open pages of a commit. It returns at once.
 func (c *Console) Notify(done store.Committed) {
+	concerned := c.directory.concerned(done)
 	switch {
 	case len(done.Complaints) > 0, done.Urgent:
-		c.hub.tell(now)
+		c.hub.tell(now, concerned)
 	case done.State || done.Records > 0 || done.Duplicates > 0 || done.Conflicts > 0 || len(done.Refused) > 0:
-		c.hub.tell(soon)
+		c.hub.tell(soon, concerned)
 	}
 }
 
 // Changed tells open pages that something has changed which is no commit.
-func (c *Console) Changed() { c.hub.tell(soon) }
+func (c *Console) Changed() { c.hub.tell(soon, nil) }
 
 // shutdownWithin is how long requests under way may take at the end.
 const shutdownWithin = 3 * time.Second
@@ -116,7 +132,13 @@ func (c *Console) Run(ctx context.Context, l net.Listener) error {
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(c.cfg.Log.Handler(), slog.LevelDebug),
 	}
+	var upkeep sync.WaitGroup
+	defer upkeep.Wait()
+	upkeep.Go(func() { c.upkeep(ctx) })
 	ended := make(chan error, 1)
+	if c.cfg.TLS != nil {
+		l = tls.NewListener(l, c.cfg.TLS)
+	}
 	go func() { ended <- srv.Serve(l) }()
 	select {
 	case err := <-ended:
@@ -139,41 +161,67 @@ func (c *Console) Run(ctx context.Context, l net.Listener) error {
 // Handler is all that the console serves.
 func (c *Console) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", c.overview)
-	mux.HandleFunc("GET /alarms", c.alarms)
-	mux.HandleFunc("POST /alarms/{device}/{id}/ack", c.doAck)
-	mux.HandleFunc("GET /devices", c.devices)
-	mux.HandleFunc("GET /devices/{id}", c.device)
-	mux.HandleFunc("GET /devices/{id}/streams/{name}", c.stream)
-	mux.HandleFunc("POST /devices/{id}/streams/{name}/snapshot", c.doSnapshot)
-	mux.HandleFunc("GET /pictures/{device}/{id}", c.picture)
-	mux.HandleFunc("POST /pictures/{device}/{id}/erase", c.doErase)
-	mux.HandleFunc("GET /apps", c.apps)
-	mux.HandleFunc("GET /complaints", c.complaints)
-	mux.HandleFunc("POST /complaints/{id}/status", c.doStatus)
-	mux.HandleFunc("GET /gaps", c.gaps)
-	mux.HandleFunc("GET /events", c.events)
-	mux.HandleFunc("GET /metrics", c.metrics)
-	mux.HandleFunc("GET /healthz", c.healthz)
-	mux.HandleFunc("GET /api/v1/devices", c.apiDevices)
-	mux.HandleFunc("GET /api/v1/streams", c.apiStreams)
-	mux.HandleFunc("GET /api/v1/apps", c.apiApps)
-	mux.HandleFunc("GET /api/v1/complaints", c.apiComplaints)
-	mux.HandleFunc("POST /api/v1/complaints/{id}/status", c.apiStatus)
-	mux.HandleFunc("GET /api/v1/lanes", c.apiLanes)
-	mux.HandleFunc("GET /api/v1/problems", c.apiProblems)
-	mux.HandleFunc("GET /api/v1/alarms", c.apiAlarms)
-	mux.HandleFunc("GET /api/v1/orders", c.apiOrders)
-	mux.HandleFunc("GET /api/v1/pictures", c.apiPictures)
-	if c.cfg.Enrolment != nil {
-		mux.Handle("GET /api/v1/enrolment", c.cfg.Enrolment)
+	routes := c.routes()
+	if e := c.cfg.Enrolment; e != nil {
+		routes = append(routes, route{"GET /api/v1/enrolment", access.Admin, "export", e.ServeHTTP})
 	}
-	mux.HandleFunc("GET /static/{file}", c.static)
-	mux.HandleFunc("GET /favicon.ico", func(w http.ResponseWriter, r *http.Request) {
-		http.Redirect(w, r, "/static/icon.svg", http.StatusMovedPermanently)
-	})
-	mux.HandleFunc("/", c.notFound)
+	for _, rt := range routes {
+		mux.Handle(rt.pattern, c.admit(rt))
+	}
 	return c.guard(http.NewCrossOriginProtection().Handler(mux))
+}
+
+// routes is all that there is, with whom it is for.
+func (c *Console) routes() []route {
+	const nobody, viewer, operator = access.Nobody, access.Viewer, access.Operator
+	return []route{
+		{"GET /{$}", viewer, "", c.overview},
+		{"GET /alarms", viewer, "", c.alarms},
+		{"POST /alarms/{device}/{id}/ack", operator, "ack", c.doAck},
+		{"GET /devices", viewer, "", c.devices},
+		{"GET /devices/{id}", viewer, "", c.device},
+		{"GET /devices/{id}/streams/{name}", viewer, "", c.stream},
+		{"POST /devices/{id}/streams/{name}/snapshot", operator, "snapshot", c.doSnapshot},
+		{"GET /pictures/{device}/{id}", viewer, "picture", c.picture},
+		{"POST /pictures/{device}/{id}/erase", operator, "erase", c.doErase},
+		{"GET /apps", viewer, "", c.apps},
+		{"GET /complaints", viewer, "complaints", c.complaints},
+		{"POST /complaints/{id}/status", operator, "status", c.doStatus},
+		{"GET /gaps", viewer, "", c.gaps},
+		{"GET /events", viewer, "", c.events},
+		{"GET /metrics", viewer, "", c.metrics},
+		{"GET /healthz", nobody, "", c.healthz},
+		{"GET /api/v1/devices", viewer, "export", c.apiDevices},
+		{"GET /api/v1/streams", viewer, "export", c.apiStreams},
+		{"GET /api/v1/apps", viewer, "export", c.apiApps},
+		{"GET /api/v1/complaints", viewer, "export", c.apiComplaints},
+		{"POST /api/v1/complaints/{id}/status", operator, "status", c.apiStatus},
+		{"GET /api/v1/lanes", viewer, "export", c.apiLanes},
+		{"GET /api/v1/problems", viewer, "export", c.apiProblems},
+		{"GET /api/v1/alarms", viewer, "export", c.apiAlarms},
+		{"GET /api/v1/orders", viewer, "export", c.apiOrders},
+		{"GET /api/v1/pictures", viewer, "export", c.apiPictures},
+
+		{"GET /login", nobody, "", c.login},
+		{"POST /login", nobody, "", c.doLogin}, // these write their own lines: who it is is known only afterwards
+		{"POST /login/passkey/begin", nobody, "", c.doLoginBegin},
+		{"POST /login/passkey", nobody, "", c.doLoginPasskey},
+		{"GET /link/{token}", nobody, "", c.link},
+		{"POST /link/{token}", nobody, "", c.doLink},
+		{"POST /logout", viewer, "logout", c.doLogout},
+		{"GET /account", viewer, "", c.account},
+		{"POST /account/password", viewer, "password", c.doPassword},
+		{"POST /account/passkeys/begin", viewer, "", c.doPasskeyBegin},
+		{"POST /account/passkeys", viewer, "passkey", c.doPasskey},
+		{"POST /account/passkeys/{id}/drop", viewer, "passkey-drop", c.doDropPasskey},
+		{"POST /account/sessions/{hash}/end", viewer, "session-end", c.doEndSession},
+
+		{"GET /static/{file}", nobody, "", c.static},
+		{"GET /favicon.ico", nobody, "", func(w http.ResponseWriter, r *http.Request) {
+			http.Redirect(w, r, "/static/icon.svg", http.StatusMovedPermanently)
+		}},
+		{"/", viewer, "", c.notFound},
+	}
 }
 
 // guard sets the headers of all answers, and refuses names that are not ours:
@@ -184,6 +232,12 @@ func (c *Console) guard(next http.Handler) http.Handler {
 		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "same-origin")
+		h.Set("Cross-Origin-Opener-Policy", "same-origin")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Permissions-Policy", "camera=(), microphone=(), geolocation=(), publickey-credentials-create=(self), publickey-credentials-get=(self)")
+		if c.secure(r) {
+			h.Set("Strict-Transport-Security", "max-age=31536000")
+		}
 		if !c.ours(r.Host) {
 			http.Error(w, "this centre does not answer to the name "+r.Host+"; start it with --host "+r.Host, http.StatusMisdirectedRequest)
 			return

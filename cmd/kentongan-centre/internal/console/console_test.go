@@ -36,8 +36,10 @@ func serve(t *testing.T, seed ...func(*seeder)) (*httptest.Server, *seeder, *con
 		t.Fatal(err)
 	}
 	desk := orders.New(orders.Config{Store: s.st, Signer: signer, Wake: func() {}, Changed: func() {}, Keep: 7 * 24 * time.Hour, Now: func() time.Time { return noon }, Log: slog.New(slog.DiscardHandler)})
+	var token string
+	s.room, token = openRoom(t, s.st, func() time.Time { return noon })
 	c, err := console.New(console.Config{
-		Store: s.st, Desk: desk, KeepPictures: 7 * 24 * time.Hour, Ingest: func() ingest.Status { return ingest.Status{Connected: true, Messages: 7} },
+		Store: s.st, Access: s.room, Desk: desk, KeepPictures: 7 * 24 * time.Hour, Ingest: func() ingest.Status { return ingest.Status{Connected: true, Messages: 7} },
 		Broker: "mqtt://127.0.0.1:1883", BrokerClients: func() int { return 3 }, Verifier: "kentongan-centre+00000000+AAAA",
 		Now: func() time.Time { return noon }, Log: slog.New(slog.DiscardHandler),
 	})
@@ -46,6 +48,7 @@ func serve(t *testing.T, seed ...func(*seeder)) (*httptest.Server, *seeder, *con
 	}
 	srv := httptest.NewServer(c.Handler())
 	t.Cleanup(srv.Close)
+	tokens.Store(strings.TrimPrefix(srv.URL, "http://"), token)
 	return srv, s, c
 }
 

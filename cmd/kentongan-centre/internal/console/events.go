@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"kentongan/cmd/kentongan-centre/internal/store"
 )
 
 // How soon an open page should look again.
@@ -36,6 +38,8 @@ type hub struct {
 }
 
 type listener struct {
+	scope store.Scope
+
 	mu   sync.Mutex // guards most
 	most urgency
 	wake chan struct{} // one token when most is set, closed with the hub
@@ -43,13 +47,18 @@ type listener struct {
 
 func newHub() *hub { return &hub{listeners: map[*listener]bool{}} }
 
-func (h *hub) tell(u urgency) {
+// tell tells those who may know: the province, and the agencies named; to all,
+// when concerned is nil.
+func (h *hub) tell(u urgency, concerned map[string]bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed {
 		return
 	}
 	for l := range h.listeners {
+		if concerned != nil && !l.scope.All() && !concerned[l.scope.Agency()] {
+			continue
+		}
 		l.mu.Lock()
 		l.most = max(l.most, u)
 		l.mu.Unlock()
@@ -69,13 +78,13 @@ func (l *listener) take() urgency {
 }
 
 // join is nil when there are too many already.
-func (h *hub) join() *listener {
+func (h *hub) join(scope store.Scope) *listener {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed || len(h.listeners) >= maxListeners {
 		return nil
 	}
-	l := &listener{wake: make(chan struct{}, 1)}
+	l := &listener{scope: scope, wake: make(chan struct{}, 1)}
 	h.listeners[l] = true
 	return l
 }
@@ -109,7 +118,7 @@ func (h *hub) close() {
 // now. A client that doesn't take what it is sent within writeTimeout is
 // dropped; its browser comes back by itself.
 func (c *Console) events(w http.ResponseWriter, r *http.Request) {
-	l := c.hub.join()
+	l := c.hub.join(c.view(r).Scope())
 	if l == nil {
 		w.Header().Set("Retry-After", "10")
 		http.Error(w, "too many open pages", http.StatusServiceUnavailable)

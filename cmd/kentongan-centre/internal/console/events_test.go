@@ -71,7 +71,8 @@ func TestEventStreamsAreBounded(t *testing.T) {
 // The end of the program does not wait for open pages.
 func TestRunEndsWithOpenPages(t *testing.T) {
 	st := openStore(t, t.TempDir())
-	c, err := console.New(console.Config{Store: st, Ingest: func() ingest.Status { return ingest.Status{} }, BrokerClients: func() int { return -1 }, Log: slog.New(slog.DiscardHandler)})
+	room, token := openRoom(t, st, nil)
+	c, err := console.New(console.Config{Store: st, Access: room, Ingest: func() ingest.Status { return ingest.Status{} }, BrokerClients: func() int { return -1 }, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,6 +83,7 @@ func TestRunEndsWithOpenPages(t *testing.T) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- c.Run(ctx, l) }()
+	tokens.Store(l.Addr().String(), token)
 	res, in := listen(t, "http://"+l.Addr().String())
 	untilLine(t, in, "event: hello")
 	cancel()

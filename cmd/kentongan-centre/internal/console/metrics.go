@@ -14,19 +14,19 @@ import (
 // library. Names are kentongan_*, units are base units. No device is named in a
 // label: ten thousand devices would be ten thousand series.
 func (c *Console) metrics(w http.ResponseWriter, r *http.Request) {
-	o, err := c.cfg.Store.Overview(r.Context(), time.Time{})
+	o, err := c.view(r).Overview(r.Context(), time.Time{})
 	if err != nil {
 		c.cfg.Log.Error("query failed", "err", err)
 		http.Error(w, "the database did not answer", http.StatusInternalServerError)
 		return
 	}
-	sums, err := c.cfg.Store.AlarmSums(r.Context())
+	sums, err := c.view(r).AlarmSums(r.Context())
 	if err != nil {
 		c.cfg.Log.Error("query failed", "err", err)
 		http.Error(w, "the database did not answer", http.StatusInternalServerError)
 		return
 	}
-	apps, err := c.cfg.Store.AppSums(r.Context())
+	apps, err := c.view(r).AppSums(r.Context())
 	if err != nil {
 		c.cfg.Log.Error("query failed", "err", err)
 		http.Error(w, "the database did not answer", http.StatusInternalServerError)

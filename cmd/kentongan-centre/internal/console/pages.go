@@ -3,7 +3,6 @@ package console
 import (
 	"bytes"
 	"cmp"
-	"context"
 	"net/http"
 	"net/url"
 	"slices"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"kentongan/agent/report"
+	"kentongan/cmd/kentongan-centre/internal/access"
 	"kentongan/cmd/kentongan-centre/internal/ingest"
 	"kentongan/cmd/kentongan-centre/internal/store"
 )
@@ -25,6 +25,8 @@ type page struct {
 	Now             time.Time
 	Connected       bool
 	Broker, Key     string
+	User            *access.Account // nil for nobody
+	Admin           bool
 	Body            any
 }
 
@@ -49,6 +51,9 @@ func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, name,
 		Lang: lang, OtherLang: other(lang), Here: here, Title: title, Self: r.URL.EscapedPath(), Query: q,
 		Now: c.cfg.Now(), Connected: c.cfg.Ingest().Connected, Broker: c.cfg.Broker, Key: c.cfg.Verifier, Body: body,
 	}
+	if s := session(r); s != nil {
+		p.User, p.Admin = &s.Account, s.May(access.Admin)
+	}
 	if _, ok := texts[title]; ok {
 		p.Title = say(lang, title)
 	}
@@ -62,7 +67,7 @@ func (c *Console) show(w http.ResponseWriter, r *http.Request, status int, name,
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Vary", "Accept-Language, Cookie")
 	w.WriteHeader(status)
-	_, _ = buf.WriteTo(w) // the client has gone
+	_, _ = w.Write(bytes.ReplaceAll(buf.Bytes(), []byte(csrfMark), []byte(session(r).CSRF()))) // the client has gone
 }
 
 func other(lang string) string {
@@ -110,14 +115,14 @@ const (
 )
 
 // cards are the first devices, those that are offline before the others.
-func (c *Console) cards(ctx context.Context) ([]deviceCard, error) {
-	list, err := c.cfg.Store.FirstDevices(ctx, "", maxCards)
+func (c *Console) cards(r *http.Request) ([]deviceCard, error) {
+	list, err := c.view(r).FirstDevices(r.Context(), "", maxCards)
 	if err != nil {
 		return nil, err
 	}
 	var cards []deviceCard
 	for _, row := range c.deviceRows(list) {
-		cameras, err := c.cfg.Store.Streams(ctx, row.ID)
+		cameras, err := c.view(r).Streams(r.Context(), row.ID)
 		if err != nil {
 			return nil, err
 		}
@@ -136,22 +141,22 @@ func (o overviewPage) Rest() int { return o.Streams - o.Playing - o.Silent - o.F
 
 func (c *Console) overview(w http.ResponseWriter, r *http.Request) {
 	now := c.cfg.Now().In(wib)
-	o, err := c.cfg.Store.Overview(r.Context(), time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, wib))
+	o, err := c.view(r).Overview(r.Context(), time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, wib))
 	if err != nil {
 		c.fail(w, r, err)
 		return
 	}
-	problems, err := c.cfg.Store.Problems(r.Context(), maxProblems)
+	problems, err := c.view(r).Problems(r.Context(), maxProblems)
 	if err != nil {
 		c.fail(w, r, err)
 		return
 	}
-	list, err := c.cfg.Store.Complaints(r.Context(), store.ComplaintFilter{Limit: maxFeed})
+	list, err := c.view(r).Complaints(r.Context(), store.ComplaintFilter{Limit: maxFeed})
 	if err != nil {
 		c.fail(w, r, err)
 		return
 	}
-	cards, err := c.cards(r.Context())
+	cards, err := c.cards(r)
 	if err != nil {
 		c.fail(w, r, err)
 		return
@@ -226,10 +231,10 @@ type devicesPage struct {
 }
 
 func (c *Console) devices(w http.ResponseWriter, r *http.Request) {
-	list, err := c.cfg.Store.FirstDevices(r.Context(), "", maxRows)
+	list, err := c.view(r).FirstDevices(r.Context(), "", maxRows)
 	var o store.Overview
 	if err == nil {
-		o, err = c.cfg.Store.Overview(r.Context(), time.Time{})
+		o, err = c.view(r).Overview(r.Context(), time.Time{})
 	}
 	if err != nil {
 		c.fail(w, r, err)
@@ -266,7 +271,7 @@ func (c *Console) device(w http.ResponseWriter, r *http.Request) {
 	var list []store.Device
 	var err error
 	if report.ValidDevice(id) {
-		list, err = c.cfg.Store.Devices(ctx, id)
+		list, err = c.view(r).Devices(ctx, id)
 	}
 	if err != nil {
 		c.fail(w, r, err)
@@ -277,20 +282,20 @@ func (c *Console) device(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p := devicePage{deviceRow: c.deviceRows(list)[0]}
-	apps, err := c.cfg.Store.Apps(ctx, id)
+	apps, err := c.view(r).Apps(ctx, id)
 	p.Apps = c.appRows(apps)
 	if err == nil {
-		p.Cameras, err = c.cfg.Store.Streams(ctx, id)
+		p.Cameras, err = c.view(r).Streams(ctx, id)
 	}
 	if err == nil {
-		p.Lanes, err = c.cfg.Store.Lanes(ctx, id)
+		p.Lanes, err = c.view(r).Lanes(ctx, id)
 	}
 	if err == nil {
-		p.Events, err = c.cfg.Store.Happenings(ctx, id, maxEvents)
+		p.Events, err = c.view(r).Happenings(ctx, id, maxEvents)
 	}
 	var complaints []store.Complaint
 	if err == nil {
-		complaints, err = c.cfg.Store.Complaints(ctx, store.ComplaintFilter{Device: id, Limit: maxFeed})
+		complaints, err = c.view(r).Complaints(ctx, store.ComplaintFilter{Device: id, Limit: maxFeed})
 	}
 	if err != nil {
 		c.fail(w, r, err)
@@ -304,14 +309,15 @@ type complaintsPage struct {
 	List          []complaint
 	Query, Device string
 	BadTicket     bool
-	Who, Back     string
+	Back          string
+	May           bool
 	Older         int64 // id to go on before, 0 at the end
 	Paged         bool
 }
 
 func (c *Console) complaints(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	p := complaintsPage{Query: q.Get("ticket"), Who: whoOf(r), Back: r.URL.RequestURI()}
+	p := complaintsPage{Query: q.Get("ticket"), May: may(r, access.Operator), Back: r.URL.RequestURI()}
 	f := store.ComplaintFilter{Limit: perPage}
 	if d := q.Get("device"); report.ValidDevice(d) {
 		p.Device, f.Device = d, d
@@ -325,7 +331,7 @@ func (c *Console) complaints(w http.ResponseWriter, r *http.Request) {
 		f.Ticket = ticket.String()
 	}
 	if !p.BadTicket {
-		list, err := c.cfg.Store.Complaints(r.Context(), f)
+		list, err := c.view(r).Complaints(r.Context(), f)
 		if err != nil {
 			c.fail(w, r, err)
 			return
@@ -350,12 +356,12 @@ func (g gapsPage) Accounted() uint64 { return g.Records + g.Explained + g.Missin
 func (g gapsPage) Ranges() bool { return anyRanges(g.Lanes) }
 
 func (c *Console) gaps(w http.ResponseWriter, r *http.Request) {
-	o, err := c.cfg.Store.Overview(r.Context(), time.Time{})
+	o, err := c.view(r).Overview(r.Context(), time.Time{})
 	if err != nil {
 		c.fail(w, r, err)
 		return
 	}
-	lanes, err := c.cfg.Store.Lanes(r.Context(), "")
+	lanes, err := c.view(r).Lanes(r.Context(), "")
 	if err != nil {
 		c.fail(w, r, err)
 		return

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kentongan/agent/report"
+	"kentongan/cmd/kentongan-centre/internal/access"
 	"kentongan/cmd/kentongan-centre/internal/store"
 )
 
@@ -17,9 +18,10 @@ var noon = time.Date(2026, 11, 23, 6, 0, 0, 0, time.UTC)
 
 // seeder fills a store as a province would.
 type seeder struct {
-	t   *testing.T
-	st  *store.Store
-	now time.Time
+	t    *testing.T
+	st   *store.Store
+	room *access.Room
+	now  time.Time
 }
 
 func openStore(t *testing.T, dir string) *store.Store {

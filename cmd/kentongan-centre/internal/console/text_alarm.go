@@ -3,7 +3,7 @@ package console
 import "maps"
 
 // texts are all words of the pages: Indonesian, English.
-var texts = joined(pageTexts, alarmTexts, appTexts, kioskTexts, streamTexts)
+var texts = joined(pageTexts, alarmTexts, appTexts, kioskTexts, streamTexts, accessTexts)
 
 func joined(all ...map[string][2]string) map[string][2]string {
 	out := map[string][2]string{}
@@ -61,8 +61,6 @@ var alarmTexts = map[string][2]string{
 	"wasfalse":     {"Ternyata palsu?", "Was it false?"},
 	"ackgo":        {"Saya tangani", "I take it"},
 	"falsego":      {"Alarm palsu", "False alarm"},
-	"who":          {"Nama Anda", "Your name"},
-	"whohint":      {"Dicatat. Pusat ini belum mempunyai akun: nama yang ditulis dipercaya.", "It is recorded. This centre has no accounts yet: the name is believed as it is written."},
 	"note":         {"Catatan", "Note"},
 	"ackwaits":     {"Dikirim ke perangkat, jawabannya ditunggu", "Sent to the device, its answer is awaited"},
 	"ackoffline":   {"Menunggu perangkat daring", "Waits for the device to come online"},

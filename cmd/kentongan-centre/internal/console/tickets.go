@@ -16,38 +16,33 @@ import (
 
 // doStatus says how a complaint stands.
 func (c *Console) doStatus(w http.ResponseWriter, r *http.Request) {
-	who, ok := c.form(w, r)
-	if !ok {
-		return
-	}
-	if err := c.setStatus(r, r.PostForm.Get("state"), who, r.PostForm.Get("note")); err != nil {
+	if err := c.setStatus(r, r.PostForm.Get("state"), r.PostForm.Get("note")); err != nil {
 		c.refused(w, r, err)
 		return
 	}
-	c.hub.tell(now)
+	c.did(r)
 	if r.PostForm.Get("back") == "" {
 		r.PostForm.Set("back", "/complaints")
 	}
 	done(w, r)
 }
 
-// apiStatus is the same for programs: {"state", "who", "note"}.
+// apiStatus is the same for programs: {"state", "note"}. Who says it is whose
+// token it is.
 func (c *Console) apiStatus(w http.ResponseWriter, r *http.Request) {
-	var q struct{ State, Who, Note string }
+	var q struct{ State, Note string }
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxForm)).Decode(&q); err != nil {
-		refuse(w, http.StatusBadRequest, `write {"state": "assigned", "who": "…", "note": "…"}`)
+		refuse(w, http.StatusBadRequest, `write {"state": "assigned", "note": "…"}`)
 		return
 	}
-	switch err := c.setStatus(r, q.State, q.Who, q.Note); {
+	switch err := c.setStatus(r, q.State, q.Note); {
 	case err == nil:
-		c.hub.tell(now)
+		c.did(r)
 		writeJSON(w, http.StatusOK, map[string]any{"state": q.State, "now": c.cfg.Now().UTC()})
 	case errors.Is(err, store.ErrNoComplaint):
 		refuse(w, http.StatusNotFound, err.Error())
 	case errors.Is(err, orders.ErrState):
 		refuse(w, http.StatusBadRequest, err.Error()+": write one of "+strings.Join(report.TicketStates(), ", "))
-	case errors.Is(err, orders.ErrWho):
-		refuse(w, http.StatusBadRequest, err.Error())
 	case errors.Is(err, store.ErrTooManyOrders):
 		refuse(w, http.StatusTooManyRequests, err.Error())
 	default:
@@ -56,16 +51,16 @@ func (c *Console) apiStatus(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (c *Console) setStatus(r *http.Request, state, who, note string) error {
+func (c *Console) setStatus(r *http.Request, state, note string) error {
 	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
 	if err != nil {
 		return store.ErrNoComplaint
 	}
-	device, ticket, err := c.cfg.Store.ComplaintOf(r.Context(), id)
+	device, ticket, err := c.view(r).ComplaintOf(r.Context(), id)
 	if err != nil {
 		return err
 	}
-	_, err = c.cfg.Desk.TicketStatus(r.Context(), device, ticket, state, who, note)
+	_, err = c.cfg.Desk.TicketStatus(r.Context(), device, ticket, state, who(r), note)
 	return err
 }
 

@@ -24,7 +24,7 @@ func complaintID(t *testing.T, s *seeder, seq uint64) string {
 }
 
 func TestStatusIsSaid(t *testing.T) {
-	good := url.Values{"who": {"Sari Wulandari"}, "state": {"assigned"}, "note": {"Dinas  PUPR"}, "back": {"/complaints?device=kiosk-7"}}
+	good := url.Values{"state": {"assigned"}, "note": {"Dinas  PUPR"}, "back": {"/complaints?device=kiosk-7"}}
 	with := func(key, value string) url.Values {
 		f := url.Values{}
 		for k, v := range good {
@@ -42,7 +42,7 @@ func TestStatusIsSaid(t *testing.T) {
 	}{
 		"said":                {"", good, nil, http.StatusSeeOther, "/complaints?device=kiosk-7"},
 		"nowhere to go back":  {"", with("back", ""), nil, http.StatusSeeOther, "/complaints"},
-		"nobody says it":      {"", with("who", " "), nil, http.StatusBadRequest, ""},
+		"nobody says it":      {"", good, nobody, http.StatusUnauthorized, ""},
 		"no such status":      {"", with("state", "withdrawn"), nil, http.StatusBadRequest, ""},
 		"no such complaint":   {"99999", good, nil, http.StatusNotFound, ""},
 		"no number":           {"x", good, nil, http.StatusNotFound, ""},
@@ -106,19 +106,19 @@ func TestStatusAPI(t *testing.T) {
 		status   int
 		want     string
 	}{
-		{id, `{"state": "done", "who": "e-pormas", "note": "Selesai"}`, nil, 200, `"state": "done"`},
-		{id, `{"state": "lost", "who": "e-pormas"}`, nil, 400, "write one of received, assigned, done, rejected"},
-		{id, `{"state": "done"}`, nil, 400, "no name"},
+		{id, `{"state": "done", "note": "Selesai"}`, nil, 200, `"state": "done"`},
+		{id, `{"state": "lost"}`, nil, 400, "write one of received, assigned, done, rejected"},
+		{id, `{"state": "done"}`, nobody, 401, "log in"},
 		{id, `done`, nil, 400, `write {\"state\"`},
-		{"77777", `{"state": "done", "who": "x"}`, nil, 404, "no such complaint"},
-		{id, `{"state": "done", "who": "x"}`, []string{"Sec-Fetch-Site", "cross-site"}, 403, ""},
+		{"77777", `{"state": "done"}`, nil, 404, "no such complaint"},
+		{id, `{"state": "done"}`, []string{"Sec-Fetch-Site", "cross-site"}, 403, ""},
 	} {
 		if status, got := post(tt.id, tt.body, tt.header...); status != tt.status || !strings.Contains(got, tt.want) {
 			t.Errorf("%s: %d %s, want %d %s", tt.body, status, got, tt.status, tt.want)
 		}
 	}
 	_, body := get(t, srv.URL+"/api/v1/complaints?ticket="+report.NewTicket(7, 3).String())
-	if !strings.Contains(body, `"who": "e-pormas"`) || strings.Contains(body, `"pin"`) {
+	if !strings.Contains(body, `"who": "Sari Wulandari"`) || strings.Contains(body, `"pin"`) {
 		t.Errorf("the API says %s", body)
 	}
 }

@@ -26,6 +26,8 @@ func (c *Console) functions(lang string) template.FuncMap {
 	t := func(key string) string { return say(lang, key) }
 	return template.FuncMap{
 		"t":       t,
+		"csrf":    csrfField,
+		"csrfval": func() string { return csrfMark },
 		"tt":      func(prefix, key string) string { return sayAfter(lang, prefix, key) },
 		"asset":   func(name string) string { return "/static/" + name + "?v=" + c.assets },
 		"num":     func(n any) string { return number(lang, n) },

@@ -6,8 +6,6 @@ import (
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
-
-	"kentongan/cmd/kentongan-centre/internal/mqttaddr"
 )
 
 const (
@@ -21,8 +19,16 @@ const (
 // connect makes a client of its own for this session: paho's reconnection is
 // off, because a new session has to begin with all receipts.
 func (s *session) connect(ctx context.Context) error {
+	b := s.cfg.Broker
+	scheme, port := "tcp", "1883"
+	if b.Scheme == "mqtts" {
+		scheme, port = "ssl", "8883"
+	}
+	if b.Port() != "" {
+		port = b.Port()
+	}
 	o := mqtt.NewClientOptions().
-		AddBroker(mqttaddr.Paho(s.broker)).
+		AddBroker(fmt.Sprintf("%s://%s:%s", scheme, bracket(b.Hostname()), port)).
 		SetClientID(s.cfg.Name).SetCleanSession(false).SetProtocolVersion(4).
 		SetAutoReconnect(false).SetConnectRetry(false).
 		SetAutoAckDisabled(true).SetOrderMatters(true).
@@ -33,7 +39,7 @@ func (s *session) connect(ctx context.Context) error {
 	if s.cfg.Username != "" {
 		o.SetUsername(s.cfg.Username).SetPassword(s.cfg.Password)
 	}
-	if s.broker.Scheme == "mqtts" {
+	if scheme == "ssl" {
 		o.SetTLSConfig(s.cfg.TLS)
 	}
 	s.client = mqtt.NewClient(o)
@@ -43,6 +49,16 @@ func (s *session) connect(ctx context.Context) error {
 		return fmt.Errorf("connect: %w", err)
 	}
 	return nil
+}
+
+// bracket makes a host fit for HOST:PORT again.
+func bracket(host string) string {
+	for _, c := range host {
+		if c == ':' {
+			return "[" + host + "]"
+		}
+	}
+	return host
 }
 
 // subscribe asks for all topics; a persistent session already delivers.

@@ -131,6 +131,18 @@ type Directory struct {
 	Devices, Services map[string]string
 }
 
+// OfDevice is whose a device is.
+func (d Directory) OfDevice(device string) (agency string, ok bool) {
+	agency, ok = d.Devices[device]
+	return agency, ok
+}
+
+// OfService is who takes complaints of a service.
+func (d Directory) OfService(code string) (agency string, ok bool) {
+	agency, ok = d.Services[code]
+	return agency, ok
+}
+
 // Directory reads it.
 func (s *Store) Directory(ctx context.Context) (Directory, error) {
 	d := Directory{Devices: map[string]string{}, Services: map[string]string{}}

@@ -84,3 +84,7 @@ func (s *View) ownComplaint() string {
 	}
 	return complaintAgency + " = '" + s.scope.agency + "'"
 }
+
+// Tables are the connections for the room access, whose queries are its own: one
+// that only reads, and one for short transactions of people.
+func (s *Store) Tables() (read, edit *pool) { return s.read, s.edit }

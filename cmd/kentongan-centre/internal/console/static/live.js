@@ -72,7 +72,8 @@
     if (busy) { again = true; return; }
     busy = true; again = false;
     fetch(location.href, { headers: { "X-Live": "1" }, cache: "no-store" })
-      .then(function (r) { return r.ok ? r.text() : Promise.reject(r.status); })
+      .then(function (r) { if (r.status === 401) location.reload(); // the session is over: to the log-in page
+        return r.ok ? r.text() : Promise.reject(r.status); })
       .then(function (html) { put(new DOMParser().parseFromString(html, "text/html")); })
       .catch(function () { }) // the next event tries again
       .then(function () { busy = false; if (again) refresh(); });
@@ -97,7 +98,7 @@
       if (source.readyState === EventSource.CLOSED) setTimeout(listen, 4000 + 6000 * Math.random());
     };
   }
-  listen();
+  if ("in" in words) listen();
   document.addEventListener("visibilitychange", function () { if (!document.hidden && again) refresh(); });
   setInterval(tick, 1000);
   tick();

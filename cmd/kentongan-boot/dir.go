@@ -1,0 +1,115 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+
+	"kentongan/firmware"
+)
+
+// open locks the update directory and opens it. The returned function lets go.
+func open(dir string) (*firmware.Dir, func(), error) {
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return nil, nil, fmt.Errorf("open update directory: %w", err)
+	}
+	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, nil, fmt.Errorf("open update directory: %w", err)
+	}
+	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("lock update directory: %w", err), lock.Close())
+	}
+	disk, err := firmware.OpenDisk(dir)
+	if err != nil {
+		return nil, nil, errors.Join(fmt.Errorf("open update directory: %w", err), lock.Close())
+	}
+	return firmware.NewDir(disk), func() { disk.Close(); lock.Close() }, nil
+}
+
+func runInit(_ context.Context, e env, args []string) error {
+	var keysFile, programFile, releaseFile string
+	dir, _, err := flags(e, "init", args, func(f *flag.FlagSet) {
+		f.StringVar(&keysFile, "keys", "", "the key list to believe")
+		f.StringVar(&programFile, "program", "", "the first version's program")
+		f.StringVar(&releaseFile, "release", "", "the release that it came from")
+	})
+	if err != nil {
+		return err
+	}
+	if keysFile == "" || programFile == "" {
+		return usageError("--keys FILE and --program FILE are needed")
+	}
+	keys, err := os.ReadFile(keysFile)
+	if err != nil {
+		return err
+	}
+	var release []byte
+	if releaseFile != "" {
+		if release, err = os.ReadFile(releaseFile); err != nil {
+			return err
+		}
+	}
+	program, err := os.Open(programFile)
+	if err != nil {
+		return err
+	}
+	defer program.Close()
+	d, done, err := open(dir)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if err := d.Init(keys, program, release); err != nil {
+		return fmt.Errorf("%s: %w", keysFile, err)
+	}
+	return nil
+}
+
+func runBack(_ context.Context, e env, args []string) error {
+	dir, _, err := flags(e, "back", args, nil)
+	if err != nil {
+		return err
+	}
+	d, done, err := open(dir)
+	if err != nil {
+		return err
+	}
+	defer done()
+	t, err := d.Undo()
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(e.stdout, "slot %s runs from the next start on\n", t.Previous)
+	return nil
+}
+
+func runStatus(_ context.Context, e env, args []string) error {
+	dir, _, err := flags(e, "status", args, nil)
+	if err != nil {
+		return err
+	}
+	disk, err := firmware.OpenDisk(dir)
+	if err != nil {
+		return fmt.Errorf("open update directory: %w", err)
+	}
+	defer disk.Close()
+	s, err := firmware.NewDir(disk).Status()
+	if err != nil {
+		return err
+	}
+	return writeJSON(e.stdout, s)
+}
+
+func writeJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
+}

@@ -1,0 +1,137 @@
+package access
+
+import (
+	"context"
+	"crypto/sha256"
+	"database/sql"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"kentongan/agent/report"
+)
+
+// Entry is one row of the access log: who saw or did what.
+type Entry struct {
+	Seq     int64     `json:"seq"`
+	At      time.Time `json:"at"`
+	Name    string    `json:"name"`   // of the account, at that time; what was tried, of a log-in that failed
+	Agency  string    `json:"agency"` // of the account, at that time
+	Action  string    `json:"action"`
+	Object  string    `json:"object"`
+	Detail  string    `json:"detail"`
+	Addr    string    `json:"addr"`
+	Outcome string    `json:"outcome"`
+	Hash    string    `json:"hash"`
+}
+
+// Outcomes.
+const (
+	Done    = "done"
+	Refused = "refused"
+)
+
+// sum chains an entry to the one before it.
+func (e Entry) sum(before string) string {
+	row, err := json.Marshal([]any{before, e.Seq, e.At.UnixMilli(), e.Name, e.Agency, e.Action, e.Object, e.Detail, e.Addr, e.Outcome})
+	if err != nil { // strings and numbers only
+		panic(err)
+	}
+	h := sha256.Sum256(row)
+	return hex.EncodeToString(h[:])
+}
+
+// Note adds a line.
+func (r *Room) Note(ctx context.Context, e Entry) error {
+	r.journalMu.Lock()
+	defer r.journalMu.Unlock()
+	e.At = r.cfg.Now()
+	e.Name, e.Object, e.Detail = report.Clip(e.Name, 80), report.Clip(e.Object, 200), report.Clip(e.Detail, 400)
+	if e.Outcome == "" {
+		e.Outcome = Done
+	}
+	// The command line may write beside us: then the number is taken, and we look
+	// again.
+	for range 20 {
+		var last string
+		err := r.cfg.Edit.QueryRowContext(ctx, `SELECT seq, hash FROM access_log ORDER BY seq DESC LIMIT 1`).Scan(&e.Seq, &last)
+		if errors.Is(err, sql.ErrNoRows) {
+			e.Seq, err = 0, nil
+		}
+		if err != nil {
+			return fmt.Errorf("read access log: %w", err)
+		}
+		e.Seq++
+		n, err := r.change(ctx, "write access log", `INSERT INTO access_log (seq, at_ms, name, agency, action, object, detail, addr, outcome, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (seq) DO NOTHING`, e.Seq, e.At.UnixMilli(), e.Name, e.Agency, e.Action, e.Object, e.Detail, e.Addr, e.Outcome, e.sum(last))
+		if err != nil || n == 1 {
+			return err
+		}
+	}
+	return errors.New("write access log: others write it all the time")
+}
+
+// lookAgain is how long one who looks at the same thing is written down once.
+const lookAgain = 10 * time.Minute
+
+// Look notes that somebody saw something; again only after a while, for a page
+// refreshes itself.
+func (r *Room) Look(ctx context.Context, e Entry) error {
+	key := e.Name + "\x00" + e.Action + "\x00" + e.Object + "\x00" + e.Addr
+	now := r.cfg.Now()
+	r.journalMu.Lock()
+	at, seen := r.looked[key]
+	seen = seen && now.Sub(at) < lookAgain
+	if !seen {
+		for k, at := range r.looked {
+			if now.Sub(at) >= lookAgain || len(r.looked) > maxKeys {
+				delete(r.looked, k)
+			}
+		}
+		r.looked[key] = now
+	}
+	r.journalMu.Unlock()
+	if seen {
+		return nil
+	}
+	return r.Note(ctx, e)
+}
+
+// Journal lists the access log, the newest first, before a number where that is
+// not 0; name and action restrict it when they are not "".
+func (r *Room) Journal(ctx context.Context, name, action string, before int64, limit int) ([]Entry, error) {
+	return collect(ctx, r.cfg.Read, "access log", scanEntry, `SELECT seq, at_ms, name, agency, action, object, detail, addr, outcome, hash FROM access_log
+		WHERE (? = '' OR name = ?) AND (? = '' OR action = ?) AND (? = 0 OR seq < ?) ORDER BY seq DESC LIMIT ?`, name, name, action, action, before, before, limit)
+}
+
+func scanEntry(rows *sql.Rows) (e Entry, err error) {
+	var at int64
+	err = rows.Scan(&e.Seq, &at, &e.Name, &e.Agency, &e.Action, &e.Object, &e.Detail, &e.Addr, &e.Outcome, &e.Hash)
+	e.At = when(at)
+	return e, err
+}
+
+// Check reads the whole log and tells how many entries are whole, and the number
+// of the first that is missing or was changed, 0 for none. What was cut off at
+// the end can't be seen from within: whoever keeps the newest hash elsewhere can.
+func (r *Room) Check(ctx context.Context) (whole, broken int64, newest string, err error) {
+	const page = 5000
+	for {
+		list, err := collect(ctx, r.cfg.Read, "access log", scanEntry, `SELECT seq, at_ms, name, agency, action, object, detail, addr, outcome, hash FROM access_log
+			WHERE seq > ? ORDER BY seq LIMIT ?`, whole, page)
+		if err != nil {
+			return whole, 0, newest, err
+		}
+		for _, e := range list {
+			if e.Seq != whole+1 || e.Hash != e.sum(newest) {
+				return whole, whole + 1, newest, nil
+			}
+			whole, newest = e.Seq, e.Hash
+		}
+		if len(list) < page {
+			return whole, 0, newest, nil
+		}
+	}
+}

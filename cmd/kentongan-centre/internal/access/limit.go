@@ -1,0 +1,59 @@
+package access
+
+import (
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// limiter lets a burst of attempts through for each key, then one every so long.
+type limiter struct {
+	burst int
+	every time.Duration
+
+	mu sync.Mutex // guards at
+	at map[string]*rate.Limiter
+}
+
+// maxKeys bounds the memory that strangers can take.
+const maxKeys = 20_000
+
+func newLimiter(burst int, every time.Duration) *limiter {
+	return &limiter{burst: burst, every: every, at: map[string]*rate.Limiter{}}
+}
+
+// take is false when the key has had its attempts.
+func (l *limiter) take(key string, now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	one := l.at[key]
+	if one == nil {
+		if len(l.at) >= maxKeys {
+			l.drop(now)
+		}
+		one = rate.NewLimiter(rate.Every(l.every), l.burst)
+		l.at[key] = one
+	}
+	return one.AllowN(now, 1)
+}
+
+// forget gives a key its attempts back.
+func (l *limiter) forget(key string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	delete(l.at, key)
+}
+
+// drop makes room: first those that have their attempts back, which is no loss,
+// and when all are at it, all.
+func (l *limiter) drop(now time.Time) {
+	for k, one := range l.at {
+		if one.TokensAt(now) >= float64(l.burst) {
+			delete(l.at, k)
+		}
+	}
+	if len(l.at) >= maxKeys {
+		clear(l.at)
+	}
+}
