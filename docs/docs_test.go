@@ -94,7 +94,7 @@ func TestWhatDocumentsSayToType(t *testing.T) {
 				switch {
 				case b.tested:
 					ran++
-					runBlock(t, name, b, dir, bin)
+					runBlock(t, name, b, dir, bin, root)
 				case b.why == "":
 					t.Errorf("%s:%d: a block of commands says neither that it is tested nor why not", name, b.line)
 				}
@@ -106,13 +106,13 @@ func TestWhatDocumentsSayToType(t *testing.T) {
 	}
 }
 
-func runBlock(t *testing.T, name string, b block, dir, bin string) {
+func runBlock(t *testing.T, name string, b block, dir, bin, root string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, "bash", "-euo", "pipefail", "-c", b.text)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"))
+	cmd.Env = append(os.Environ(), "PATH="+bin+":"+os.Getenv("PATH"), "KENTONGAN="+root)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%s:%d: %v\n%s%s", name, b.line, err, b.text, out)
 	}

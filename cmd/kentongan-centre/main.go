@@ -33,6 +33,7 @@ var commands = []command{
 	{"ca", "init | server | client | revoke | crl | list | devices | issuing", "the certificate authority of devices and brokers", runCA},
 	{"bundle", "keygen | keys | make | sign | pack | inspect", "update bundles for devices", runBundle},
 	{"token", "new | list | revoke", "one-time tokens that devices enrol with", runToken},
+	{"broker", "mosquitto-acl|nats-users [flags]", "print who may publish and read what, as the broker wants it", brokerFiles},
 	{"user", "add|link|token|list --data DIR ...", "make accounts and ways in; kentongan-centre user help says more", userCommand},
 }
 

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -42,7 +41,7 @@ func (o *options) flags(stderr io.Writer) *flag.FlagSet {
 	fs.DurationVar(&o.sessionIdle, "session-idle", access.DefaultIdle, "`time` after which a log-in that nobody uses ends")
 	fs.DurationVar(&o.sessionLife, "session-life", access.DefaultLife, "`time` after which a log-in ends in any case")
 	fs.StringVar(&o.mqtt, "mqtt", "127.0.0.1:1883", "`address` of the embedded broker; port 0 takes a free one")
-	fs.StringVar(&o.broker, "broker", "", "`url` of a broker to use instead of the embedded one: mqtt://HOST:PORT or mqtts://HOST:PORT")
+	fs.StringVar(&o.broker, "broker", "", "`url` of a broker to use instead of the embedded one: mqtt://HOST:PORT or mqtts://HOST:PORT; those of a cluster's nodes separated by commas")
 	fs.StringVar(&o.ca, "ca", "", "PEM `file` of the authority that signed the broker's certificate (default: the system's)")
 	fs.StringVar(&o.cert, "cert", "", "PEM `file` of the client certificate for the broker")
 	fs.StringVar(&o.key, "key", "", "PEM `file` of the client certificate's key")
@@ -96,18 +95,6 @@ func (o *options) parse(args []string, stderr io.Writer) error {
 		}
 	}
 	return nil
-}
-
-// brokerURL is the external broker's.
-func (o *options) brokerURL() (*url.URL, error) {
-	u, err := url.Parse(o.broker)
-	if err != nil || u.Host == "" || u.Scheme != "mqtt" && u.Scheme != "mqtts" {
-		return nil, fmt.Errorf("--broker %q: write mqtt://HOST:PORT or mqtts://HOST:PORT", o.broker)
-	}
-	if u.User != nil {
-		return nil, errors.New("--broker: no user or password in the URL, where other users of this machine can read them; use --username and --password-file")
-	}
-	return u, nil
 }
 
 // tls is the configuration for an mqtts broker.

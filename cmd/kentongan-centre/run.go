@@ -21,6 +21,7 @@ import (
 	"kentongan/cmd/kentongan-centre/internal/broker"
 	"kentongan/cmd/kentongan-centre/internal/console"
 	"kentongan/cmd/kentongan-centre/internal/ingest"
+	"kentongan/cmd/kentongan-centre/internal/mqttaddr"
 	"kentongan/cmd/kentongan-centre/internal/orders"
 	"kentongan/cmd/kentongan-centre/internal/store"
 )
@@ -177,9 +178,11 @@ func (o *options) embedded(log *slog.Logger) (*broker.Broker, error) {
 }
 
 func (o *options) external(cfg *ingest.Config) (err error) {
-	if cfg.Broker, err = o.brokerURL(); err != nil {
-		return err
+	nodes, err := mqttaddr.ParseList(o.broker)
+	if err != nil {
+		return fmt.Errorf("--broker: %w", err)
 	}
+	cfg.Broker, cfg.Others = nodes[0], nodes[1:]
 	if cfg.TLS, err = o.tls(); err != nil {
 		return err
 	}

@@ -35,11 +35,11 @@ func newAlarmRig(t *testing.T) *alarmRig {
 	t.Helper()
 	ctx := t.Context()
 	deviceProgram, centreProgram := buildPrograms(t)
-	_, addr := newMosquitto(t, "centre:c-secret", demoDevice+":k-secret")
+	_, addr := newMosquitto(t, "kentongan.centre:c-secret", demoDevice+":k-secret")
 	r := &alarmRig{t: t, dir: t.TempDir()}
 	var err error
 	r.centre, err = startCentre(ctx, centreProgram, "--data", t.TempDir(), "--listen", "127.0.0.1:0",
-		"--broker", "mqtt://"+addr, "--username", "centre", "--password-file", writeSecret(t, "c-secret"))
+		"--broker", "mqtt://"+addr, "--username", "kentongan.centre", "--password-file", writeSecret(t, "c-secret"))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -37,7 +37,7 @@ func newMosquitto(t *testing.T, accounts ...string) (*process, string) {
 	addr := l.Addr().String()
 	l.Close()
 	_, port, _ := net.SplitHostPort(addr)
-	script := filepath.Join("..", "..", "broker-config", "mosquitto", "start-here.sh")
+	script := filepath.Join("..", "..", "broker-config", "mosquitto", "start")
 	p := newProcess("mosquitto", script, append([]string{t.TempDir(), port}, accounts...)...)
 	startBroker(t, p, addr)
 	t.Cleanup(p.stop)
@@ -108,9 +108,9 @@ func TestKillEverythingLoseNoPress(t *testing.T) {
 	random := rand.New(rand.NewPCG(seed(t), 1))
 	deviceProgram, centreProgram := buildPrograms(t)
 
-	broker, addr := newMosquitto(t, "centre:c-secret", demoDevice+":k-secret")
+	broker, addr := newMosquitto(t, "kentongan.centre:c-secret", demoDevice+":k-secret")
 	centre, err := startCentre(ctx, centreProgram, "--data", t.TempDir(), "--listen", "127.0.0.1:0",
-		"--broker", "mqtt://"+addr, "--username", "centre", "--password-file", writeSecret(t, "c-secret"))
+		"--broker", "mqtt://"+addr, "--username", "kentongan.centre", "--password-file", writeSecret(t, "c-secret"))
 	if err != nil {
 		t.Fatal(err)
 	}

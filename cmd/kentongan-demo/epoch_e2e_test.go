@@ -14,9 +14,9 @@ import (
 func TestOlderCopyOfTheStoreBeginsANewEpoch(t *testing.T) {
 	ctx := t.Context()
 	deviceProgram, centreProgram := buildPrograms(t)
-	broker, addr := newMosquitto(t, "centre:c-secret", demoDevice+":k-secret")
+	broker, addr := newMosquitto(t, "kentongan.centre:c-secret", demoDevice+":k-secret")
 	centre, err := startCentre(ctx, centreProgram, "--data", t.TempDir(), "--listen", "127.0.0.1:0",
-		"--broker", "mqtt://"+addr, "--username", "centre", "--password-file", writeSecret(t, "c-secret"))
+		"--broker", "mqtt://"+addr, "--username", "kentongan.centre", "--password-file", writeSecret(t, "c-secret"))
 	if err != nil {
 		t.Fatal(err)
 	}

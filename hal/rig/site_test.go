@@ -161,7 +161,7 @@ func (s *site) format() {
 func (s *site) startBroker() (address string) {
 	address = freePort(s.t)
 	_, port, _ := net.SplitHostPort(address)
-	s.background(exec.Command("../../broker-config/mosquitto/start-here.sh", filepath.Join(s.dir, "mosquitto"), port, "centre:centre", "kiosk-7:device"))
+	s.background(exec.Command("../../broker-config/mosquitto/start", filepath.Join(s.dir, "mosquitto"), port, "kentongan.centre:centre", "kiosk-7:device"))
 	s.until("Mosquitto listens", quick, func() bool {
 		c, err := net.Dial("tcp", address)
 		return err == nil && c.Close() == nil
@@ -179,7 +179,7 @@ func (s *site) startCentre(broker string) (key string) {
 	}
 	page := freePort(s.t)
 	s.centre = "http://" + page
-	s.background(exec.Command(program, "run", "--data", data, "--listen", page, "--broker", "mqtt://"+broker, "--username", "centre", "--password-file", secret, "--log", "warn"))
+	s.background(exec.Command(program, "run", "--data", data, "--listen", page, "--broker", "mqtt://"+broker, "--username", "kentongan.centre", "--password-file", secret, "--log", "warn"))
 	s.until("the centre answers", quick, func() bool {
 		r, err := http.Get(s.centre + "/healthz")
 		return err == nil && r.Body.Close() == nil

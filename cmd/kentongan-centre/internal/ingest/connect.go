@@ -6,6 +6,8 @@ import (
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
+
+	"kentongan/cmd/kentongan-centre/internal/mqttaddr"
 )
 
 const (
@@ -19,16 +21,8 @@ const (
 // connect makes a client of its own for this session: paho's reconnection is
 // off, because a new session has to begin with all receipts.
 func (s *session) connect(ctx context.Context) error {
-	b := s.cfg.Broker
-	scheme, port := "tcp", "1883"
-	if b.Scheme == "mqtts" {
-		scheme, port = "ssl", "8883"
-	}
-	if b.Port() != "" {
-		port = b.Port()
-	}
 	o := mqtt.NewClientOptions().
-		AddBroker(fmt.Sprintf("%s://%s:%s", scheme, bracket(b.Hostname()), port)).
+		AddBroker(mqttaddr.Paho(s.broker)).
 		SetClientID(s.cfg.Name).SetCleanSession(false).SetProtocolVersion(4).
 		SetAutoReconnect(false).SetConnectRetry(false).
 		SetAutoAckDisabled(true).SetOrderMatters(true).
@@ -39,7 +33,7 @@ func (s *session) connect(ctx context.Context) error {
 	if s.cfg.Username != "" {
 		o.SetUsername(s.cfg.Username).SetPassword(s.cfg.Password)
 	}
-	if scheme == "ssl" {
+	if s.broker.Scheme == "mqtts" {
 		o.SetTLSConfig(s.cfg.TLS)
 	}
 	s.client = mqtt.NewClient(o)
@@ -49,16 +43,6 @@ func (s *session) connect(ctx context.Context) error {
 		return fmt.Errorf("connect: %w", err)
 	}
 	return nil
-}
-
-// bracket makes a host fit for HOST:PORT again.
-func bracket(host string) string {
-	for _, c := range host {
-		if c == ':' {
-			return "[" + host + "]"
-		}
-	}
-	return host
 }
 
 // subscribe asks for all topics; a persistent session already delivers.

@@ -20,7 +20,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net/url"
@@ -31,12 +30,14 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"kentongan/agent/report"
+	"kentongan/cmd/kentongan-centre/internal/mqttaddr"
 	"kentongan/cmd/kentongan-centre/internal/store"
 )
 
 // Config says where the messages come from and who signs.
 type Config struct {
 	Broker   *url.URL    // mqtt or mqtts
+	Others   []*url.URL  // further nodes of the same cluster: the next is tried when one fails
 	TLS      *tls.Config // for mqtts
 	Username string
 	Password string
@@ -61,13 +62,10 @@ type Ingest struct {
 
 // New checks the configuration; Run does the work.
 func New(cfg Config, st *store.Store, log *slog.Logger) (*Ingest, error) {
-	switch cfg.Broker.Scheme {
-	case "mqtt", "mqtts":
-	default:
-		return nil, fmt.Errorf("broker %s: scheme %q; write mqtt://HOST:PORT or mqtts://HOST:PORT", cfg.Broker.Redacted(), cfg.Broker.Scheme)
-	}
-	if cfg.Broker.Hostname() == "" {
-		return nil, fmt.Errorf("broker %s: no host; write mqtt://HOST:PORT or mqtts://HOST:PORT", cfg.Broker.Redacted())
+	for _, u := range append([]*url.URL{cfg.Broker}, cfg.Others...) {
+		if err := mqttaddr.Check(u); err != nil {
+			return nil, err
+		}
 	}
 	if cfg.OnCommit == nil {
 		cfg.OnCommit = func(store.Committed) {}
@@ -89,9 +87,11 @@ const (
 // is committed and acknowledged before it returns.
 func (i *Ingest) Run(ctx context.Context) error {
 	pause := firstPause
-	for {
+	nodes := append([]*url.URL{i.cfg.Broker}, i.cfg.Others...)
+	for turn := 0; ; turn++ {
+		broker := nodes[turn%len(nodes)]
 		began := time.Now()
-		err := i.session(ctx)
+		err := i.session(ctx, broker)
 		i.stats.connected.Store(false)
 		if ctx.Err() != nil {
 			return nil
@@ -100,7 +100,7 @@ func (i *Ingest) Run(ctx context.Context) error {
 			pause = firstPause
 		}
 		wait := pause/2 + rand.N(pause)
-		i.log.Warn("session over", "broker", i.cfg.Broker.Redacted(), "err", err, "retry_in", wait.Round(time.Millisecond))
+		i.log.Warn("session over", "broker", broker.Redacted(), "err", err, "retry_in", wait.Round(time.Millisecond))
 		i.stats.sessionsLost.Add(1)
 		select {
 		case <-time.After(wait):
@@ -121,6 +121,7 @@ type message struct {
 // session is one connection to the broker.
 type session struct {
 	*Ingest
+	broker *url.URL
 	client mqtt.Client
 	in     chan message
 	over   chan struct{} // closed when nobody reads in any more
@@ -145,9 +146,9 @@ func (s *session) fail(err error) {
 // reading stops when they do.
 const waiting = 256
 
-func (i *Ingest) session(ctx context.Context) error {
+func (i *Ingest) session(ctx context.Context, broker *url.URL) error {
 	s := &session{
-		Ingest: i, in: make(chan message, waiting),
+		Ingest: i, broker: broker, in: make(chan message, waiting),
 		over: make(chan struct{}), dead: make(chan struct{}), acks: newReceipts(), countersigned: map[laneName]report.Signed{},
 	}
 	if err := s.connect(ctx); err != nil {
@@ -166,7 +167,7 @@ func (i *Ingest) session(ctx context.Context) error {
 			defer close(ordersDone)
 			s.sendOrders()
 		}()
-		i.log.Info("centre connected", "broker", i.cfg.Broker.Redacted())
+		i.log.Info("centre connected", "broker", broker.Redacted())
 		i.stats.connected.Store(true)
 		err = s.work(ctx)
 	} else {

@@ -1,0 +1,94 @@
+package brokertest
+
+import (
+	"net"
+	"os"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+)
+
+// Mosquitto is a running Mosquitto, started by mosquitto/start.
+type Mosquitto struct {
+	Addr string // HOST:PORT
+	Dir  string // acl, tls/crl.pem, mosquitto.db
+	args []string
+	*process
+}
+
+// StartMosquitto starts one that asks for certificates of ca. acl is its access
+// list; nil is the one that is shipped. flags are the script's.
+func StartMosquitto(t testing.TB, ca *CA, acl []byte, flags ...string) *Mosquitto {
+	t.Helper()
+	m := newMosquitto(t)
+	ca.install(t, filepath.Join(m.Dir, "tls"))
+	if acl != nil {
+		must(t, os.WriteFile(filepath.Join(m.Dir, "acl"), acl, 0o600))
+	}
+	m.args = append(append([]string{}, flags...), m.Dir, m.port())
+	m.Start(t)
+	return m
+}
+
+// StartLoopback starts one with accounts (NAME:PASSWORD) and without TLS.
+func StartLoopback(t testing.TB, accounts ...string) *Mosquitto {
+	t.Helper()
+	m := newMosquitto(t)
+	m.args = append([]string{m.Dir, m.port()}, accounts...)
+	m.Start(t)
+	return m
+}
+
+func newMosquitto(t testing.TB) *Mosquitto {
+	t.Helper()
+	port := freePorts(t, 1)
+	return &Mosquitto{Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), Dir: t.TempDir()}
+}
+
+func (m *Mosquitto) port() string {
+	_, port, _ := net.SplitHostPort(m.Addr)
+	return port
+}
+
+// Start starts it (again) at the same address, with what it has kept.
+func (m *Mosquitto) Start(t testing.TB) {
+	t.Helper()
+	m.process = start(t, logOf(t, m.Dir, "log"), nil, filepath.Join(scripts(), "mosquitto", "start"), m.args...)
+	p := m.process
+	t.Cleanup(p.kill)
+	listens(t, p, m.Addr)
+}
+
+// Reload makes it read its access list and its list of revoked certificates
+// again. It comes back at once; Mosquitto takes a moment.
+func (m *Mosquitto) Reload() { m.signal(syscall.SIGHUP) }
+
+// Stop ends it in order, which saves what waits.
+func (m *Mosquitto) Stop() {
+	m.signal(syscall.SIGTERM)
+	<-m.done
+}
+
+// Kill is SIGKILL.
+func (m *Mosquitto) Kill() { m.kill() }
+
+// StartPoliceBridge starts the bridge from ours to theirs. It can be stopped and
+// started as a broker; it listens nowhere.
+func StartPoliceBridge(t testing.TB, ours *CA, from string, theirs *CA, to string) *Mosquitto {
+	t.Helper()
+	m := &Mosquitto{Dir: t.TempDir()}
+	for dir, c := range map[string]struct {
+		ca   *CA
+		name string
+	}{"ours": {ours, "kentongan.police"}, "theirs": {theirs, "banten"}} {
+		must(t, os.MkdirAll(filepath.Join(m.Dir, dir), 0o700))
+		p := c.ca.Client(t, c.name)
+		for to, from := range map[string]string{"ca.pem": c.ca.File, "client.pem": p.CertFile, "client.key": p.KeyFile} {
+			copyFile(t, filepath.Join(m.Dir, dir, to), from)
+		}
+	}
+	m.process = start(t, logOf(t, m.Dir, "log"), nil, filepath.Join(scripts(), "mosquitto", "start-police-bridge"), m.Dir, from, to)
+	t.Cleanup(m.kill)
+	return m
+}
