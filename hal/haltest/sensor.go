@@ -87,8 +87,12 @@ func sensorBreaks(t *testing.T, b SensorBench, problem string) {
 	if err := b.Break(problem); err != nil {
 		t.Fatal(err)
 	}
+	within := patience
+	if problem == hal.Hung {
+		within = 100 * time.Millisecond
+	}
 	for range 3 {
-		_, err := readWithin(t, s, 100*time.Millisecond)
+		_, err := readWithin(t, s, within)
 		e, ok := errors.AsType[*hal.SensorError](err)
 		if !ok {
 			t.Fatalf("error %v is no *hal.SensorError", err)

@@ -36,13 +36,16 @@ func hwmonName(dir string) string {
 	return chip
 }
 
-// device is the kernel's name of what a class directory stands for.
+// device is the kernel's name of what a class directory stands for. One of IIO
+// has no link to it, and lies in it.
 func device(dir string) string {
-	target, err := filepath.EvalSymlinks(filepath.Join(dir, "device"))
-	if err != nil {
-		return ""
+	if target, err := filepath.EvalSymlinks(filepath.Join(dir, "device")); err == nil {
+		return filepath.Base(target)
 	}
-	return filepath.Base(target)
+	if target, err := filepath.EvalSymlinks(dir); err == nil && strings.HasPrefix(filepath.Base(target), "iio:") {
+		return filepath.Base(filepath.Dir(target))
+	}
+	return ""
 }
 
 // hwmonReading reads the first of each kind, or the channel that is meant. The
@@ -74,6 +77,9 @@ func hwmonReading(c hal.SensorConfig, dir string) (r hal.Reading, err error) {
 	return plausible(c, r)
 }
 
+// w1Hwmon is what the kernel calls a DS18B20 among its hwmon chips.
+const w1Hwmon = "w1_slave_temp"
+
 func hwmonChannel(r *hal.Reading, channel, path string) error {
 	kind := strings.TrimRight(channel, "0123456789")
 	have := kind == "temp" && r.Temperature != nil || kind == "humidity" && r.Humidity != nil ||
@@ -84,6 +90,9 @@ func hwmonChannel(r *hal.Reading, channel, path string) error {
 	v, err := figure(path, 1e-3)
 	if err != nil {
 		return err
+	}
+	if chip, _ := line(filepath.Join(filepath.Dir(path), "name")); chip == w1Hwmon && v == powerOn*1e-3 {
+		return errPowerOn
 	}
 	switch kind {
 	case "temp":

@@ -1,11 +1,9 @@
 package sensors
 
 import (
-	"bufio"
 	"errors"
 	"math"
 	"os"
-	"strconv"
 	"strings"
 	"testing"
 	"unsafe"
@@ -16,6 +14,7 @@ import (
 	"periph.io/x/conn/v3/physic"
 
 	"kentongan/hal"
+	"kentongan/hal/haltest"
 )
 
 func TestOnI2C(t *testing.T) {
@@ -98,29 +97,7 @@ type registers struct {
 
 func dump(t *testing.T, name string) *registers {
 	t.Helper()
-	f, err := os.Open("testdata/" + name)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	c := &registers{at: 0x76}
-	for in := bufio.NewScanner(f); in.Scan(); {
-		text, _, _ := strings.Cut(in.Text(), "#")
-		fields := strings.Fields(text)
-		if len(fields) == 0 {
-			continue
-		}
-		var all []byte
-		for _, h := range fields {
-			v, err := strconv.ParseUint(h, 16, 8)
-			if err != nil {
-				t.Fatal(err)
-			}
-			all = append(all, byte(v))
-		}
-		copy(c.bytes[all[0]:], all[1:])
-	}
-	return c
+	return &registers{at: 0x76, bytes: haltest.Registers(t, "testdata/"+name)}
 }
 
 func (c *registers) String() string                  { return "dump" }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -53,12 +54,16 @@ func TestReadings(t *testing.T) {
 		want string
 	}{
 		"the only DS18B20":       {hal.SensorConfig{Driver: "ds18b20"}, "23.125 C"},
-		"a DS18B20 by identity":  {hal.SensorConfig{Driver: "ds18b20", Address: "28-0316a2795bff"}, "23.125 C"},
-		"SHT3x":                  {hal.SensorConfig{Driver: "sht3x"}, "27.418 C, 61.25 %"},
-		"SHT3x on its bus":       {hal.SensorConfig{Driver: "sht3x", Address: "i2c-1:0x44"}, "27.418 C, 61.25 %"},
-		"SHT3x by device":        {hal.SensorConfig{Driver: "sht3x", Address: "1-0044"}, "27.418 C, 61.25 %"},
-		"BME280":                 {hal.SensorConfig{Driver: "bme280"}, "28.340 C, 58.12 %, 101098.4 Pa"},
-		"IIO by name":            {hal.SensorConfig{Driver: "iio", Address: "bme280"}, "28.340 C, 58.12 %, 101098.4 Pa"},
+		"a DS18B20 by identity":  {hal.SensorConfig{Driver: "ds18b20", Address: "28-0316a2794bff"}, "23.125 C"},
+		"SHT3x":                  {hal.SensorConfig{Driver: "sht3x"}, "-3.502 C, 12.25 %"},
+		"SHT3x on its bus":       {hal.SensorConfig{Driver: "sht3x", Address: "i2c-0:0x44"}, "-3.502 C, 12.25 %"},
+		"SHT3x by device":        {hal.SensorConfig{Driver: "sht3x", Address: "0-0044"}, "-3.502 C, 12.25 %"},
+		"LM75":                   {hal.SensorConfig{Driver: "hwmon", Address: "lm75"}, "41.500 C"},
+		"DS18B20 among hwmon":    {hal.SensorConfig{Driver: "hwmon", Address: "w1_slave_temp"}, "23.125 C"},
+		"BME280 on its bus":      {hal.SensorConfig{Driver: "bme280", Address: "i2c-0:0x76"}, "25.080 C, 47.26 %, 100653.3 Pa"},
+		"BME280 by device":       {hal.SensorConfig{Driver: "bme280", Address: "0-0076"}, "25.080 C, 47.26 %, 100653.3 Pa"},
+		"BME280":                 {hal.SensorConfig{Driver: "bme280"}, "25.080 C, 47.26 %, 100653.3 Pa"},
+		"IIO by name":            {hal.SensorConfig{Driver: "iio", Address: "bme280"}, "25.080 C, 47.26 %, 100653.3 Pa"},
 		"hwmon by name":          {hal.SensorConfig{Driver: "hwmon", Address: "cpu_thermal"}, "48.312 C"},
 		"hwmon, first channels":  {hal.SensorConfig{Driver: "hwmon", Address: "ina219"}, "12mV, -350mA"},
 		"hwmon, one channel":     {hal.SensorConfig{Driver: "hwmon", Address: "1-0040", Channel: "in1"}, "12.096V"},
@@ -100,20 +105,22 @@ func TestProblems(t *testing.T) {
 		problem string
 		says    string
 	}{
-		"power-on value":       {ds, w1("50 05 4b 46 7f ff 0c 10 1c : crc=1c YES\n50 05 4b 46 7f ff 0c 10 1c t=85000\n"), hal.Invalid, "after power on"},
-		"bad check sum":        {ds, w1("72 01 4b 46 7f ff 0e 10 00 : crc=57 NO\n72 01 4b 46 7f ff 0e 10 00 t=23125\n"), hal.Invalid, "bad check sum"},
-		"bus to ground":        {ds, w1("00 00 00 00 00 00 00 00 00 : crc=00 YES\n00 00 00 00 00 00 00 00 00 t=0\n"), hal.Invalid, "shorted to ground"},
-		"out of range":         {ds, w1("ff 7f 4b 46 7f ff 0e 10 57 : crc=57 YES\nff 7f 4b 46 7f ff 0e 10 57 t=-127000\n"), hal.Invalid, "no measurement"},
-		"half a file":          {ds, w1("72 01 4b 46 7f ff 0e"), hal.Invalid, "two lines"},
-		"empty file":           {ds, w1(""), hal.Invalid, "no measurement"},
+		"power-on value": {ds, w1("50 05 4b 46 7f ff 0c 10 1c : crc=1c YES\n50 05 4b 46 7f ff 0c 10 1c t=85000\n"), hal.Invalid, "after power on"},
+		"bad check sum":  {ds, w1("72 01 4b 46 7f ff 0e 10 00 : crc=57 NO\n72 01 4b 46 7f ff 0e 10 00 t=23125\n"), hal.Invalid, "bad check sum"},
+		"bus to ground":  {ds, w1("00 00 00 00 00 00 00 00 00 : crc=00 YES\n00 00 00 00 00 00 00 00 00 t=0\n"), hal.Invalid, "shorted to ground"},
+		"out of range":   {ds, w1("ff 7f 4b 46 7f ff 0e 10 57 : crc=57 YES\nff 7f 4b 46 7f ff 0e 10 57 t=-127000\n"), hal.Invalid, "no measurement"},
+		"half a file":    {ds, w1("72 01 4b 46 7f ff 0e"), hal.Invalid, "two lines"},
+		"empty file":     {ds, w1(""), hal.Invalid, "no answer with a right check sum"},
+		"power-on, hwmon": {hal.SensorConfig{Driver: "hwmon", Address: "w1_slave_temp"}, func(t *testing.T, tr tree) { tr.write(t, w1Dir+"/hwmon/hwmon2/temp1_input", "85000\n") },
+			hal.Invalid, "after power on"},
 		"no figure":            {ds, w1("72 : crc=57 YES\n72 t=warm\n"), hal.Invalid, `"warm" is no number`},
-		"unplugged":            {ds, remove(w1Dir, "sys/bus/w1/devices/28-0316a2795bff"), hal.Missing, "no such sensor"},
-		"another identity":     {hal.SensorConfig{Driver: "ds18b20", Address: "28-000000000000"}, nil, hal.Missing, "there is 28-0316a2795bff"},
-		"no such chip":         {hal.SensorConfig{Driver: "hwmon", Address: "lm75"}, nil, hal.Missing, "cpu_thermal (thermal_zone0), sht3x (1-0044), ina219 (1-0040)"},
+		"unplugged":            {ds, remove(w1Dir, "sys/bus/w1/devices/28-0316a2794bff"), hal.Missing, "no such sensor"},
+		"another identity":     {hal.SensorConfig{Driver: "ds18b20", Address: "28-000000000000"}, nil, hal.Missing, "there is 28-0316a2794bff"},
+		"no such chip":         {hal.SensorConfig{Driver: "hwmon", Address: "tmp102"}, nil, hal.Missing, "lm75 (0-0048), sht3x (0-0044), w1_slave_temp (28-0316a2794bff), cpu_thermal (thermal_zone0), ina219 (1-0040)"},
 		"several are meant":    {hal.SensorConfig{Driver: "hwmon"}, nil, hal.Refused, "write its address"},
 		"no such channel":      {hal.SensorConfig{Driver: "hwmon", Address: "ina219", Channel: "temp1"}, nil, hal.Missing, "there is curr1, in0, in1, power1"},
 		"no such bus":          {hal.SensorConfig{Driver: "sht3x", Address: "i2c-7:0x44"}, nil, hal.Missing, "i2c-dev"},
-		"other kernel driver":  {hal.SensorConfig{Driver: "bme280", Address: "i2c-1:0x44"}, nil, hal.Missing, "the kernel's driver sht3x has the chip"},
+		"other kernel driver":  {hal.SensorConfig{Driver: "bme280", Address: "i2c-0:0x44"}, nil, hal.Missing, "the kernel's driver sht3x has the chip"},
 		"empty humidity":       {hal.SensorConfig{Driver: "sht3x"}, func(t *testing.T, tr tree) { tr.write(t, shtDir+"/humidity1_input", "") }, hal.Invalid, "humidity1_input"},
 		"humidity beyond":      {hal.SensorConfig{Driver: "sht3x"}, func(t *testing.T, tr tree) { tr.write(t, shtDir+"/humidity1_input", "118900\n") }, hal.Invalid, "118.9 %"},
 		"pressure of a vacuum": {hal.SensorConfig{Driver: "bme280"}, func(t *testing.T, tr tree) { tr.write(t, bmeDir+"/in_pressure_input", "0.01\n") }, hal.Invalid, "pressure"},
@@ -135,6 +142,51 @@ func TestProblems(t *testing.T) {
 			}
 			if e.Problem != tt.problem || !strings.Contains(e.Error(), tt.says) || !strings.Contains(e.Error(), "cabinet") {
 				t.Errorf("error is %q, want %s, with %q in it", e, tt.problem, tt.says)
+			}
+		})
+	}
+}
+
+// A kernel without w1_slave has the figure alone, in one of two places.
+func TestDS18B20WithoutItsOldFile(t *testing.T) {
+	const hwmon, plain = w1Dir + "/hwmon/hwmon2/temp1_input", w1Dir + "/temperature"
+	tests := map[string]struct {
+		files   map[string]string
+		want    string
+		problem string
+		says    string
+	}{
+		"hwmon":             {files: map[string]string{hwmon: "23187\n", plain: "1\n"}, want: "23.187 C"},
+		"no hwmon":          {files: map[string]string{plain: "-1500\n"}, want: "-1.500 C"},
+		"power-on value":    {files: map[string]string{hwmon: "85000\n"}, problem: hal.Invalid, says: "after power on"},
+		"the same, plain":   {files: map[string]string{plain: "85000\n"}, problem: hal.Invalid, says: "after power on"},
+		"close to it":       {files: map[string]string{hwmon: "85062\n"}, want: "85.062 C"},
+		"no figure":         {files: map[string]string{hwmon: "\n"}, problem: hal.Invalid, says: "is no number"},
+		"driver not loaded": {problem: hal.Missing, says: "w1_therm"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			tr := newTree(t)
+			for _, f := range []string{w1File, w1Dir + "/hwmon", plain} {
+				if err := os.RemoveAll(tr.path(f)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			for f, text := range tt.files {
+				if err := os.MkdirAll(filepath.Dir(tr.path(f)), 0o700); err != nil {
+					t.Fatal(err)
+				}
+				tr.write(t, f, text)
+			}
+			r, err := open(t, tr.machine(), hal.SensorConfig{Driver: "ds18b20"}).Read(t.Context())
+			if tt.problem == "" {
+				if err != nil || show(r) != tt.want {
+					t.Errorf("read %s, %v; want %s", show(r), err, tt.want)
+				}
+				return
+			}
+			if e, ok := errors.AsType[*hal.SensorError](err); !ok || e.Problem != tt.problem || !strings.Contains(e.Error(), tt.says) {
+				t.Errorf("read %s, error %v; want %s, with %q in it", show(r), err, tt.problem, tt.says)
 			}
 		})
 	}
@@ -170,7 +222,7 @@ func TestRenumbered(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	for s, want := range map[hal.Sensor]string{sht: "27.418 C, 61.25 %", bme: "28.340 C, 58.12 %, 101098.4 Pa"} {
+	for s, want := range map[hal.Sensor]string{sht: "-3.502 C, 12.25 %", bme: "25.080 C, 47.26 %, 100653.3 Pa"} {
 		r, err := s.Read(t.Context())
 		if err != nil || show(r) != want {
 			t.Errorf("read %s, %v; want %s", show(r), err, want)
@@ -190,7 +242,7 @@ func TestRawIIO(t *testing.T) {
 		}
 	}
 	r, err := open(t, tr.machine(), hal.SensorConfig{Driver: "iio"}).Read(t.Context())
-	if want := "31.000 C, 40.00 %, 101098.4 Pa"; err != nil || show(r) != want {
+	if want := "31.000 C, 40.00 %, 100653.3 Pa"; err != nil || show(r) != want {
 		t.Errorf("read %s, %v; want %s", show(r), err, want)
 	}
 }
@@ -249,6 +301,11 @@ func resume(t *testing.T, tr tree, answer []byte) {
 
 func TestConformance(t *testing.T) {
 	tr := newTree(t)
+	for _, f := range []string{w1Dir + "/hwmon", w1Dir + "/temperature"} {
+		if err := os.RemoveAll(tr.path(f)); err != nil {
+			t.Fatal(err)
+		}
+	}
 	good := func(milli int) []byte {
 		return fmt.Appendf(nil, "72 01 4b 46 7f ff 0e 10 57 : crc=57 YES\n72 01 4b 46 7f ff 0e 10 57 t=%d\n", milli)
 	}

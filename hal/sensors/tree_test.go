@@ -14,11 +14,19 @@ type tree struct{ dir string }
 
 func newTree(t *testing.T) tree {
 	t.Helper()
-	a, err := txtar.ParseFile("testdata/board.txtar")
+	tr := tree{t.TempDir()}
+	for _, archive := range []string{"testdata/kernel.txtar", "testdata/board.txtar"} {
+		tr.add(t, archive)
+	}
+	return tr
+}
+
+func (tr tree) add(t *testing.T, archive string) {
+	t.Helper()
+	a, err := txtar.ParseFile(archive)
 	if err != nil {
 		t.Fatal(err)
 	}
-	tr := tree{t.TempDir()}
 	for _, f := range a.Files {
 		path := tr.path(f.Name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -33,7 +41,6 @@ func newTree(t *testing.T) tree {
 			t.Fatal(err)
 		}
 	}
-	return tr
 }
 
 func (tr tree) path(name string) string { return filepath.Join(tr.dir, name) }
@@ -49,9 +56,10 @@ func (tr tree) write(t *testing.T, name, text string) {
 
 // files of the tree
 const (
-	w1Dir    = "sys/devices/w1_bus_master1/28-0316a2795bff"
+	w1Dir    = "sys/devices/w1_bus_master1/28-0316a2794bff"
 	w1File   = w1Dir + "/w1_slave"
-	shtDir   = "sys/devices/i2c-1/1-0044/hwmon/hwmon1"
-	bmeDir   = "sys/devices/i2c-1/1-0076/iio:device0"
+	i2cDir   = "sys/devices/platform/4010000000.pcie/pci0000:00/0000:00:03.0/usb1/1-1/1-1:1.0/i2c-0"
+	shtDir   = i2cDir + "/0-0044/hwmon/hwmon1"
+	bmeDir   = i2cDir + "/0-0076/iio:device0"
 	zoneFile = "sys/devices/virtual/thermal/thermal_zone0/temp"
 )

@@ -1,7 +1,10 @@
 package sensors
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"path/filepath"
 	"strings"
 
@@ -18,6 +21,13 @@ func readDS18B20(m Machine, c hal.SensorConfig) (hal.Reading, error) {
 		return hal.Reading{}, err
 	}
 	text, err := readSome(filepath.Join(dir, "w1_slave"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return readW1Figure(c, dir)
+	}
+	if errors.Is(err, io.EOF) {
+		// Linux 6.1 shows nothing where older ones wrote crc=... NO.
+		err = fmt.Errorf("%w: the kernel got no answer with a right check sum: a loose or too long wire, or the sensor is gone", errNoMeasurement)
+	}
 	if err != nil {
 		return hal.Reading{}, err
 	}
@@ -28,9 +38,33 @@ func readDS18B20(m Machine, c hal.SensorConfig) (hal.Reading, error) {
 	return plausible(c, hal.Reading{Temperature: celsius(float64(milli) / 1e3)})
 }
 
+// readW1Figure reads a chip whose kernel has no w1_slave, which
+// Documentation/w1/slaves/w1_therm.rst calls the old interface: from its hwmon
+// device, or the file temperature where the kernel has no hwmon. Both are
+// thousandths of a degree and nothing else; a bad check sum is an error of the
+// read.
+func readW1Figure(c hal.SensorConfig, dir string) (hal.Reading, error) {
+	for _, path := range append(glob(dir, "hwmon/hwmon*/temp1_input"), filepath.Join(dir, "temperature")) {
+		v, err := figure(path, 1)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err == nil && v == powerOn {
+			err = errPowerOn
+		}
+		if err != nil {
+			return hal.Reading{}, err
+		}
+		return plausible(c, hal.Reading{Temperature: celsius(v / 1e3)})
+	}
+	return hal.Reading{}, missing(c, filepath.Base(dir)+" has neither w1_slave nor hwmon/hwmon*/temp1_input nor temperature; is the module w1_therm loaded?", nil)
+}
+
 // powerOn is what a DS18B20 holds before its first conversion (85 degrees, its
 // datasheet's table 1): a chip that lost power since it was told to measure.
 const powerOn = 85_000
+
+var errPowerOn = fmt.Errorf("%w: 85.000 degrees is what the chip holds after power on, before it has measured", errNoMeasurement)
 
 // parseW1 reads w1_slave: the chip's nine bytes and the kernel's verdict on
 // their check sum, twice, and the temperature in thousandths of a degree.
@@ -60,7 +94,7 @@ func parseW1(text string) (milli int, err error) {
 		return 0, err
 	}
 	if v == powerOn {
-		return 0, fmt.Errorf("%w: 85.000 degrees is what the chip holds after power on, before it has measured", errNoMeasurement)
+		return 0, errPowerOn
 	}
 	return int(v), nil
 }
