@@ -2,10 +2,7 @@ package rig
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"os"
-	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -14,6 +11,15 @@ import (
 // full tells whether all boards and cuts are wanted: make rig.
 func full() bool { return os.Getenv("KENTONGAN_RIG_FULL") != "" }
 
+// boards are those that a run is for: the second takes as long as the first,
+// and most of what it could find, TestEmulatedMachine does.
+func boards() []Board {
+	if full() {
+		return Boards
+	}
+	return Boards[:1]
+}
+
 // TestWholeAgent runs the agent as it is shipped on a kernel for ARM, with a
 // disk, a network, a button and a lamp that are moved and seen from outside, and
 // follows a press to the centre.
@@ -21,22 +27,32 @@ func TestWholeAgent(t *testing.T) {
 	if testing.Short() {
 		t.Skip("an emulated machine takes a while")
 	}
-	for _, b := range Boards {
-		if b.Name != "arm64" && !full() {
-			continue // make rig
-		}
+	for _, b := range boards() {
 		t.Run(b.Name, func(t *testing.T) {
 			s := newSite(t, b)
+			s.reboots = true
+			s.ready()
 			if st, err := os.Stat(s.program); err == nil {
 				t.Logf("binary of %s: %.2f MiB", b.Name, float64(st.Size())/(1<<20))
+				figures.add(b.Name, "binary", "%.2f MiB", float64(st.Size())/(1<<20))
 			}
 			r := s.boot()
-			r.firstPress()
-			r.lampAfterSync()
-			r.pressReachesTheCentre()
-			r.clockOf1970()
-			r.memory()
-			r.hungAgent()
+			for _, step := range []struct {
+				name string
+				do   func()
+			}{
+				{"first press", r.firstPress},
+				{"lamp after sync", r.lampAfterSync},
+				{"lines that can't be had", r.badLines},
+				{"a press reaches the centre", r.pressReachesTheCentre},
+				{"clock of 1970", r.clockOf1970},
+				{"memory", r.memory},
+				{"killed agent", r.killedAgent},
+				{"hung agent", r.hungAgent},
+			} {
+				progress(t, "%s: %s", b.Name, step.name)
+				step.do()
+			}
 		})
 	}
 }
@@ -46,6 +62,7 @@ func TestWholeAgent(t *testing.T) {
 func (r *running) firstPress() {
 	r.t.Helper()
 	for end := time.Now().Add(slow); len(r.confirmed()) == 0; {
+		check(r.t, "pressing from power on")
 		if time.Now().After(end) {
 			r.t.Fatalf("no press was kept in %v", slow)
 		}
@@ -53,12 +70,15 @@ func (r *running) firstPress() {
 			r.t.Fatal(err)
 		}
 	}
-	r.t.Logf("first durable press %v after power on", time.Since(r.began).Round(10*time.Millisecond))
+	took := time.Since(r.began)
+	r.site.firsts = append(r.site.firsts, took)
+	r.t.Logf("first durable press %v after power on", took.Round(10*time.Millisecond))
 }
 
 // lampAfterSync holds the disk's flush back: the lamp stays dark as long.
 func (r *running) lampAfterSync() {
 	r.t.Helper()
+	r.until("the lamp of the presses before lights", quick, r.lamp)
 	r.until("the lamp goes out", slow, func() bool { return !r.lamp() })
 	before := len(r.confirmed())
 	release := r.disk.Hold()
@@ -75,7 +95,9 @@ func (r *running) lampAfterSync() {
 	released := time.Now()
 	release()
 	r.until("the lamp lights", quick, r.lamp)
-	r.t.Logf("lamp dark for %v while the flush was held, on %v after it", dark, time.Since(released).Round(time.Millisecond))
+	after := time.Since(released).Round(time.Millisecond)
+	r.t.Logf("lamp dark for %v while the flush was held, on %v after it", dark, after)
+	figures.add(r.board.Name, "lamp while the flush was held for 3 s; lit after it", "dark; %v", after)
 }
 
 func (r *running) lamp() bool {
@@ -99,7 +121,9 @@ func (r *running) pressReachesTheCentre() {
 	r.until("the press is kept", quick, func() bool { return len(r.confirmed()) > before })
 	kept, ticket := time.Now(), r.confirmed()[before]
 	r.until("the centre has ticket "+ticket, slow, func() bool { return r.count(ticket) == 1 })
-	r.t.Logf("ticket %s: kept %v after the press, at the centre %v after it", ticket, kept.Sub(pressed).Round(time.Millisecond), time.Since(pressed).Round(time.Millisecond))
+	toKept, toCentre := kept.Sub(pressed).Round(time.Millisecond), time.Since(pressed).Round(time.Millisecond)
+	r.t.Logf("ticket %s: kept %v after the press, at the centre %v after it", ticket, toKept, toCentre)
+	figures.add(r.board.Name, "press of the board's button to kept; to the centre", "%v; %v", toKept, toCentre)
 }
 
 // count is how often the centre has a ticket.
@@ -153,144 +177,9 @@ func (r *running) memory() {
 	for line := range strings.Lines(r.text()) {
 		if strings.Contains(line, "INIT Vm") || strings.Contains(line, "INIT Rss") {
 			r.t.Log(strings.TrimSpace(line))
+			if kind, size, ok := strings.Cut(strings.TrimPrefix(strings.TrimSpace(line), "INIT "), ": "); ok {
+				figures.add(r.board.Name, "memory of the agent, "+kind, "%s", size)
+			}
 		}
 	}
-}
-
-// hungAgent stops the agent, as if it hung. Nobody feeds the watchdog then, and
-// the board is reset, which ends the emulator.
-func (r *running) hungAgent() {
-	r.t.Helper()
-	r.says("watchdog runs", quick)
-	stopped := time.Now()
-	if err := r.Type("stop"); err != nil {
-		r.t.Fatal(err)
-	}
-	select {
-	case <-r.over:
-		r.t.Logf("the watchdog reset the board %v after the agent hung (timeout 10 s)", time.Since(stopped).Round(100*time.Millisecond))
-	case <-time.After(slow):
-		r.t.Error("the watchdog did not reset the board")
-	}
-}
-
-// TestPowerCuts cuts the power while the button is pressed and the disk writes,
-// again and again, mostly without a network, so that what was confirmed is on
-// the disk alone. It is at the centre once in the end, and nothing twice.
-// KENTONGAN_RIG_CUTS is how often, KENTONGAN_RIG_SEED makes them others.
-func TestPowerCuts(t *testing.T) {
-	if testing.Short() {
-		t.Skip("an emulated machine takes a while")
-	}
-	cuts, seed := number("KENTONGAN_RIG_CUTS", 3), number("KENTONGAN_RIG_SEED", 1)
-	s := newSite(t, Boards[0])
-	confirmed := s.cuts(cuts, rand.New(rand.NewPCG(uint64(seed), 7)))
-	r := s.boot()
-	r.firstPress()
-	confirmed = append(confirmed, r.confirmed()...)
-	var all []complaint
-	r.until("the centre has all that was confirmed", slow, func() bool {
-		all = s.complaints()
-		return len(missing(confirmed, all)) == 0
-	})
-	_, lost := s.disk.Counts()
-	t.Logf("%d cuts, seed %d: %d presses confirmed, %d complaints at the centre, %d pages lost that were not flushed", cuts, seed, len(confirmed), len(all), lost)
-	if len(confirmed) < cuts || cuts >= 10 && lost == 0 {
-		t.Errorf("%d presses confirmed and %d pages lost prove nothing", len(confirmed), lost)
-	}
-	tickets := map[string]int{}
-	for _, c := range all {
-		if tickets[c.Ticket]++; tickets[c.Ticket] > 1 {
-			t.Errorf("the centre has ticket %s %d times", c.Ticket, tickets[c.Ticket])
-		}
-	}
-	slices.Sort(confirmed)
-	if n := len(slices.Compact(slices.Clone(confirmed))); n != len(confirmed) {
-		t.Errorf("%d tickets were confirmed twice", len(confirmed)-n)
-	}
-	var problems struct {
-		Problems []any `json:"problems"`
-	}
-	if s.get("/api/v1/problems", &problems); len(problems.Problems) > 0 {
-		t.Errorf("the centre has problems: %v", problems.Problems)
-	}
-}
-
-// cuts boots, presses and cuts, and returns the tickets that were confirmed.
-func (s *site) cuts(n int, chance *rand.Rand) (confirmed []string) {
-	s.t.Helper()
-	for i := range n {
-		r := s.boot()
-		online := i%5 == 4
-		if err := r.Link(online); err != nil {
-			s.t.Fatal(err)
-		}
-		r.firstPress()
-		r.pressUntil(s.disk.CutIn(1+chance.IntN(100), chance))
-		r.cut(chance)
-		confirmed = append(confirmed, r.confirmed()...)
-		s.t.Logf("cut %d (online %v): %d presses confirmed in it, %d in all", i+1, online, len(r.confirmed()), len(confirmed))
-	}
-	return confirmed
-}
-
-// pressUntil presses until the disk is dark.
-func (r *running) pressUntil(dark <-chan struct{}) {
-	r.t.Helper()
-	for end := time.Now().Add(slow); ; {
-		select {
-		case <-dark:
-			return
-		default:
-		}
-		if time.Now().After(end) {
-			r.t.Fatal("the disk was not written any more")
-		}
-		if err := r.click(20 * time.Millisecond); err != nil {
-			r.t.Fatal(err)
-		}
-	}
-}
-
-// The cuts must find a disk that lies, or they find nothing.
-func TestPowerCutsFindALie(t *testing.T) {
-	if !full() {
-		t.Skip("make rig")
-	}
-	s := newSite(t, Boards[0])
-	r := s.boot() // the file system and the spool are made on an honest disk
-	r.firstPress()
-	if err := r.Type("end"); err != nil {
-		t.Fatal(err)
-	}
-	<-r.over
-	s.disk.Lie()
-	confirmed := s.cuts(1, rand.New(rand.NewPCG(1, 7)))
-	s.boot() // and the presses that are still there go to the centre
-	var lost []string
-	for end := time.Now().Add(quick); time.Now().Before(end); time.Sleep(time.Second) {
-		if lost = missing(confirmed, s.complaints()); len(lost) == 0 {
-			break
-		}
-	}
-	t.Logf("%d of %d confirmed presses are gone on a disk that lies", len(lost), len(confirmed))
-	if len(lost) == 0 {
-		t.Error("a disk that lies lost nothing")
-	}
-}
-
-func missing(confirmed []string, at []complaint) (all []string) {
-	for _, ticket := range confirmed {
-		if !slices.ContainsFunc(at, func(c complaint) bool { return c.Ticket == ticket }) {
-			all = append(all, ticket)
-		}
-	}
-	return all
-}
-
-func number(variable string, otherwise int) int {
-	if n, err := strconv.Atoi(os.Getenv(variable)); err == nil && n > 0 {
-		return n
-	}
-	return otherwise
 }

@@ -12,6 +12,7 @@
 //	RIG drive 3 1      put line 3 of the chip high
 //	RIG toggle 3 500   change its level 500 times
 //	RIG button         push the board's power button, which pulses line 3 for 100 ms
+//	RIG chip lm75 gone change a chip on the I2C bus; see Bus.Do
 //	RIG exit 0         the tests are over, with that status
 //
 // Package agentinit runs the agent as it is shipped, on a Disk that forgets what
@@ -47,6 +48,8 @@ type Machine struct {
 	keys    interface{ Write([]byte) (int, error) }
 	monitor *monitor
 	wires   *wires
+	bus     *Bus
+	usb     *usbPort // nil without a bus
 }
 
 // Cache is the directory into which fetch.sh puts the kernel.
@@ -82,8 +85,13 @@ func (b Board) Kernel(cache string) string {
 }
 
 // Modules are the kernel's modules in the cache, in the order to load them.
-func (b Board) Modules(cache string) ([]string, error) {
-	all, err := filepath.Glob(filepath.Join(cache, "modules-"+b.Name, "*.ko"))
+func (b Board) Modules(cache string) ([]string, error) { return modules(cache, "modules-"+b.Name) }
+
+// Sensors are those of an I2C bus behind a USB adapter and what is on it.
+func (b Board) Sensors(cache string) ([]string, error) { return modules(cache, "sensors-"+b.Name) }
+
+func modules(cache, dir string) ([]string, error) {
+	all, err := filepath.Glob(filepath.Join(cache, dir, "*.ko"))
 	slices.Sort(all)
 	return all, err
 }
@@ -98,19 +106,24 @@ type Spec struct {
 	Network        bool     // the host is 10.0.2.2 from inside
 	Watchdog       bool     // an i6300ESB, whose bite ends the machine
 	Keyboard       bool     // whose lights are LEDs
+	Bus            *Bus     // behind a USB adapter; nil is none
+	Reboots        bool     // a reset starts it again and does not end it
 }
 
 // command is the emulator's. The clock stands as on a board without one.
-func (s Spec) command(ctx context.Context, qmp, qtest string) *exec.Cmd {
+func (s Spec) command(ctx context.Context, qmp, qtest, usb string) *exec.Cmd {
 	args := []string{
 		"-M", s.Machine, "-cpu", s.CPU, "-accel", "tcg", "-m", "256M",
-		"-nodefaults", "-display", "none", "-no-reboot",
+		"-nodefaults", "-display", "none",
 		"-rtc", "base=1970-01-01T00:00:00",
 		"-serial", "stdio",
 		"-qmp", "unix:" + qmp + ",server=on,wait=off",
 		"-qtest", "unix:" + qtest + ",server=on,wait=off", "-qtest-log", "none",
 		"-kernel", s.Kernel, "-initrd", s.Initrd,
 		"-append", "console=ttyAMA0 quiet panic=-1 -- " + strings.Join(s.Args, " "),
+	}
+	if !s.Reboots {
+		args = append(args, "-no-reboot")
 	}
 	if s.Disk != "" {
 		args = append(args, "-drive", "file=nbd+unix:///?socket="+s.Disk+",if=none,id=d0,format=raw,cache=writeback",
@@ -125,36 +138,60 @@ func (s Spec) command(ctx context.Context, qmp, qtest string) *exec.Cmd {
 	if s.Keyboard {
 		args = append(args, "-device", "virtio-keyboard-pci")
 	}
+	if s.Bus != nil {
+		args = append(args, "-device", "qemu-xhci,id=usb", "-chardev", "socket,id=bus,path="+usb, "-device", "usb-redir,chardev=bus,bus=usb.0")
+	}
 	return exec.CommandContext(ctx, s.Emulator, args...)
 }
 
 // Start boots a machine. It ends with ctx.
 func Start(ctx context.Context, s Spec) (*Machine, error) {
-	qmp, qtest := filepath.Join(s.Dir, "qmp"), filepath.Join(s.Dir, "qtest")
-	for _, old := range []string{qmp, qtest} {
+	qmp, qtest, usb := filepath.Join(s.Dir, "qmp"), filepath.Join(s.Dir, "qtest"), filepath.Join(s.Dir, "usb")
+	for _, old := range []string{qmp, qtest, usb} {
 		if err := os.Remove(old); err != nil && !errors.Is(err, os.ErrNotExist) {
 			return nil, err // of a machine before, in the same place
 		}
 	}
-	cmd := s.command(ctx, qmp, qtest)
-	keys, err := cmd.StdinPipe()
-	if err != nil {
+	m := &Machine{cmd: s.command(ctx, qmp, qtest, usb), bus: s.Bus}
+	if s.Bus != nil {
+		var err error
+		if m.usb, err = newUSBPort(&adapter{Bus: s.Bus}, usb); err != nil {
+			return nil, err
+		}
+	}
+	if err := m.start(ctx, qmp, qtest); err != nil {
+		m.unplug()
 		return nil, err
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	cmd.Stderr = os.Stderr
-	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start emulator: %w", err)
-	}
-	m := &Machine{cmd: cmd, keys: keys, console: bufio.NewScanner(out)}
-	if err := m.connect(ctx, qmp, qtest); err != nil {
-		_ = cmd.Process.Kill()
-		return nil, errors.Join(err, cmd.Wait())
 	}
 	return m, nil
+}
+
+func (m *Machine) start(ctx context.Context, qmp, qtest string) error {
+	keys, err := m.cmd.StdinPipe()
+	if err != nil {
+		return err
+	}
+	out, err := m.cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	m.cmd.Stderr = os.Stderr
+	if err := m.cmd.Start(); err != nil {
+		return fmt.Errorf("start emulator: %w", err)
+	}
+	m.keys, m.console = keys, bufio.NewScanner(out)
+	if err := m.connect(ctx, qmp, qtest); err != nil {
+		_ = m.cmd.Process.Kill()
+		return errors.Join(err, m.cmd.Wait())
+	}
+	return nil
+}
+
+// unplug ends what stands beside the emulator.
+func (m *Machine) unplug() {
+	if m.usb != nil {
+		_ = m.usb.Close() // a socket of ours
+	}
 }
 
 func (m *Machine) connect(ctx context.Context, qmp, qtest string) (err error) {
@@ -194,7 +231,9 @@ func (m *Machine) Serve(say func(string)) (status int, err error) {
 		}
 		_, err = fmt.Fprintf(m.keys, "%s\n", answer)
 	}
-	return status, errors.Join(err, m.console.Err(), m.cmd.Wait())
+	err = errors.Join(err, m.console.Err(), m.cmd.Wait())
+	m.unplug()
+	return status, err
 }
 
 // Press pushes the board's power button: line 3 is high for 100 ms of the
@@ -206,6 +245,14 @@ func (m *Machine) Set(line, level int) error { return m.wires.set(line, level) }
 
 // Level reads a line of the chip, from outside.
 func (m *Machine) Level(line int) (bool, error) { return m.wires.level(line) }
+
+// Driven tells whether the chip drives a line itself: the kernel made it an
+// output since the last reset.
+func (m *Machine) Driven(line int) (bool, error) { return m.wires.driven(line) }
+
+// Toggle changes the level of a low line n times, each time when the kernel has
+// taken the change before.
+func (m *Machine) Toggle(line, n int) error { return m.wires.toggle(line, n) }
 
 // Link plugs the network's cable in or out.
 func (m *Machine) Link(in bool) error {
@@ -226,6 +273,8 @@ func (m *Machine) do(order []string) error {
 	switch {
 	case len(order) == 1 && order[0] == "button":
 		return m.monitor.do("system_powerdown", nil, nil)
+	case len(order) > 1 && order[0] == "chip" && m.bus != nil:
+		return m.bus.Do(order[1:])
 	case len(order) == 3 && (order[0] == "drive" || order[0] == "toggle"):
 		line, err := strconv.Atoi(order[1])
 		if err != nil {

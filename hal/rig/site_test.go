@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -30,6 +31,12 @@ type site struct {
 	token   string // lets the test in there
 	centre  string // its page
 	program string // the agent
+	key     string // the centre's
+	broker  string
+
+	whole   bool            // the agent has a watchdog, and lines that can't be had
+	reboots bool            // a reset starts the machine again
+	firsts  []time.Duration // from each power on to the first durable press
 }
 
 const (
@@ -39,8 +46,10 @@ const (
 	diskBytes           = 48 << 20
 )
 
+// newSite starts broker and centre; ready makes the rest.
 func newSite(t *testing.T, b Board) *site {
 	t.Helper()
+	check(t, "a new site")
 	if _, err := exec.LookPath(b.Emulator); err != nil {
 		t.Fatalf("no %s (Debian: qemu-system-arm): %s", b.Emulator, toInstall)
 	}
@@ -48,7 +57,7 @@ func newSite(t *testing.T, b Board) *site {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &site{t: t, board: b, kernel: b.Kernel(cache)}
+	s := &site{t: t, board: b, kernel: b.Kernel(cache), whole: true}
 	modules, err := b.Modules(cache)
 	if _, missing := os.Stat(s.kernel); err != nil || missing != nil || len(modules) == 0 {
 		t.Fatalf("no kernel for %s in %s: %s", b.Name, cache, toInstall)
@@ -57,21 +66,33 @@ func newSite(t *testing.T, b Board) *site {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(s.dir) })
-	broker := s.startBroker()
-	key := s.startCentre(broker)
-	s.pack(modules, s.configuration(broker, key))
-	s.format()
+	s.broker = s.startBroker()
+	s.key = s.startCentre(s.broker)
 	return s
 }
 
-// configuration is the agent's.
-func (s *site) configuration(broker, key string) string {
-	watchdog := "/dev/watchdog0"
-	_, port, err := net.SplitHostPort(broker)
+// ready builds what the machine boots, and its disk.
+func (s *site) ready() {
+	s.t.Helper()
+	cache, err := Cache()
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	return fmt.Sprintf(`device: kiosk-7
+	modules, err := s.board.Modules(cache)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.pack(modules, s.configuration())
+	s.format()
+}
+
+// configuration is the agent's.
+func (s *site) configuration() string {
+	_, port, err := net.SplitHostPort(s.broker)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	text := fmt.Sprintf(`device: kiosk-7
 data: /data
 spool: {complaint: 4MiB, event: 2MiB, telemetry: 2MiB}
 uplink:
@@ -87,8 +108,19 @@ kiosk:
     - {name: road, chip: 9030000.pl061, line: %d, active_low: false, bias: as_is, debounce: 10ms, service_code: jalan-rusak, category: infrastruktur, label: {id: Jalan rusak, en: Damaged road}}
   lamps:
     saved: {chip: 9030000.pl061, line: %d}
-watchdog: {device: %s, timeout: 10s}
-`, port, key, pressLine, lampLine, watchdog)
+    fault: {chip: 9030000.pl061, line: %d}
+    alive: {chip: 9030000.pl061, line: %d}
+lines:
+  - {name: door, kind: door, chip: 9030000.pl061, line: %d, bias: as_is, debounce: 0s}
+`, port, s.key, pressLine, lampLine, faultLine, aliveLine, doorLine)
+	if s.whole {
+		text += fmt.Sprintf(`  - {name: mains, kind: mains, chip: 9030000.pl061, line: %d, bias: as_is}
+  - {name: tamper, kind: tamper, chip: 9030000.pl061, line: %d, bias: as_is}
+  - {name: water, kind: water, chip: %s, line: 1, bias: as_is}
+watchdog: {device: /dev/watchdog0, timeout: %v}
+`, busyLine, noLine, otherChip, watchdogTimeout)
+	}
+	return text
 }
 
 // pack builds the agent and its init for the board, and packs them.
@@ -124,7 +156,7 @@ func (s *site) build(to, what string, env ...string) {
 	if len(env) > 0 { // as it is shipped; for this computer, what is built already does
 		args = append(args, "-trimpath", "-ldflags", "-s -w")
 	}
-	c := exec.CommandContext(s.t.Context(), "go", append(args, what)...)
+	c := exec.CommandContext(bounded(s.t), "go", append(args, what)...)
 	c.Env = append(append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS="), env...)
 	if out, err := c.CombinedOutput(); err != nil {
 		s.t.Fatalf("build %s: %v\n%s", what, err, out)
@@ -196,16 +228,21 @@ func (s *site) startCentre(broker string) (key string) {
 	return tell("key")
 }
 
-// background runs a program until the test ends.
+// background runs a program until the test ends, and shows what it said when the
+// test has failed.
 func (s *site) background(c *exec.Cmd) {
 	s.t.Helper()
-	c.Stderr = os.Stderr
+	var said bytes.Buffer
+	c.Stderr = &said
 	if err := c.Start(); err != nil {
 		s.t.Fatal(err)
 	}
 	s.t.Cleanup(func() {
 		_ = c.Process.Kill()
 		_ = c.Wait() // killed
+		if s.t.Failed() {
+			s.t.Logf("%s said:\n%s", filepath.Base(c.Path), said.Bytes())
+		}
 	})
 }
 
@@ -223,6 +260,7 @@ func freePort(t *testing.T) string {
 func (s *site) until(what string, most time.Duration, is func() bool) {
 	s.t.Helper()
 	for end := time.Now().Add(most); !is(); time.Sleep(50 * time.Millisecond) {
+		check(s.t, what)
 		if time.Now().After(end) {
 			s.t.Fatalf("not in %v: %s", most, what)
 		}
@@ -300,10 +338,11 @@ func (s *site) boot() *running {
 	s.t.Helper()
 	s.disk.On()
 	r := &running{site: s, began: time.Now(), over: make(chan struct{})}
-	ctx, cancel := context.WithCancel(context.Background())
+	ctx, cancel := context.WithCancel(inTime)
 	m, err := Start(ctx, Spec{
 		Board: s.board, Kernel: s.kernel, Initrd: s.initrd, Dir: s.dir,
-		Disk: filepath.Join(s.dir, "nbd"), Network: true, Watchdog: s.board.Name == "arm64",
+		Disk: filepath.Join(s.dir, "nbd"), Network: true, Reboots: s.reboots,
+		Watchdog: s.whole && s.board.Name == "arm64", // armhf's kernel has it in software
 	})
 	if err != nil {
 		cancel()

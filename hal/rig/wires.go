@@ -46,17 +46,33 @@ func (w *wires) set(line, level int) error {
 	return err
 }
 
-// data is the PL061's register of levels, which is addressed through a mask of
-// lines in bits 2 to 9.
-const data = 0x0903_0000
+// Registers of the PL061: the levels, addressed through a mask of lines in bits
+// 2 to 9, and the directions, where a 1 is an output.
+const (
+	data      = 0x0903_0000
+	direction = data + 0x400
+)
 
 func (w *wires) level(line int) (bool, error) {
-	v, err := w.ask("readl %#x", data+4<<line)
+	bits, err := w.register(data + 4<<line)
+	return bits != 0, err
+}
+
+func (w *wires) driven(line int) (bool, error) {
+	bits, err := w.register(direction)
+	return bits>>line&1 != 0, err
+}
+
+func (w *wires) register(at uint64) (uint64, error) {
+	v, err := w.ask("readl %#x", at)
 	if err != nil {
-		return false, err
+		return 0, err
 	}
 	bits, err := strconv.ParseUint(v, 0, 64)
-	return bits != 0, err
+	if err != nil {
+		return 0, fmt.Errorf("wires: register %#x: %w", at, err)
+	}
+	return bits, nil
 }
 
 // toggle changes a low wire's level n times, as fast as the kernel takes the
@@ -77,13 +93,9 @@ func (w *wires) toggle(line, n int) error {
 // millisecond of the emulated machine's time for its thread.
 func (w *wires) taken() error {
 	for end := time.Now().Add(answerTime); ; {
-		v, err := w.ask("readl %#x", rawStatus)
+		bits, err := w.register(rawStatus)
 		if err != nil {
 			return err
-		}
-		bits, err := strconv.ParseUint(v, 0, 64)
-		if err != nil {
-			return fmt.Errorf("wires: register: %w", err)
 		}
 		if bits == 0 {
 			time.Sleep(500 * time.Microsecond)

@@ -1,8 +1,11 @@
 // Command agentinit is the first process of an emulated machine that runs the
 // whole agent: it loads the kernel's modules, mounts the disk, brings the
-// network up, starts the agent, and does what the serial console says:
+// network up, takes a line of the GPIO chip for itself, starts the agent, and
+// does what the serial console says:
 //
 //	stop        stop the agent as if it hung (SIGSTOP)
+//	go          let it go on (SIGCONT)
+//	kill        kill the agent (SIGKILL), and start no other
 //	clock N     set the wall clock to N seconds after 1970
 //	memory      say how much memory the agent has
 //	end         end the agent in order and switch off
@@ -20,10 +23,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
+
+	"kentongan/hal"
+	"kentongan/hal/gpio"
 )
 
 const (
@@ -61,6 +68,11 @@ func run() error {
 	if err := network(); err != nil {
 		return fmt.Errorf("network: %w", err)
 	}
+	other := gpio.New(gpio.Options{Consumer: "modem"})
+	defer other.Close()
+	if _, err := other.OpenOutput(hal.LineConfig{Name: "reset", Chip: "gpiochip0", Line: "5"}); err != nil {
+		return fmt.Errorf("take a line before the agent does: %w", err)
+	}
 	agent := exec.Command("/kentongan", "run", "--config", "/kentongan.yaml")
 	agent.Stdout, agent.Stderr = os.Stdout, os.Stderr
 	if err := agent.Start(); err != nil {
@@ -75,6 +87,9 @@ func run() error {
 		select {
 		case err := <-ended:
 			say("agent ended: %v", err)
+			if killed(agent) {
+				continue // until the watchdog resets the board
+			}
 			return unix.Unmount("/data", 0)
 		case o := <-orders:
 			if err := do(o, agent.Process); err != nil {
@@ -82,6 +97,12 @@ func run() error {
 			}
 		}
 	}
+}
+
+// killed tells whether a process that ended was killed, and not by itself.
+func killed(c *exec.Cmd) bool {
+	st, ok := c.ProcessState.Sys().(syscall.WaitStatus)
+	return ok && st.Signaled() && st.Signal() == syscall.SIGKILL
 }
 
 // mounts makes /dev, /proc and /sys, and keeps the console from repeating what
@@ -208,6 +229,10 @@ func do(order string, agent *os.Process) error {
 	switch word {
 	case "stop":
 		return agent.Signal(unix.SIGSTOP)
+	case "go":
+		return agent.Signal(unix.SIGCONT)
+	case "kill":
+		return agent.Signal(unix.SIGKILL)
 	case "end":
 		return agent.Signal(unix.SIGTERM)
 	case "clock":

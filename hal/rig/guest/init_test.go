@@ -4,6 +4,7 @@ package guest
 
 import (
 	"bufio"
+	"flag"
 	"fmt"
 	"os"
 	"strings"
@@ -11,6 +12,9 @@ import (
 
 	"golang.org/x/sys/unix"
 )
+
+// capture makes the tests of sensors print what the kernel shows of them.
+var capture = flag.Bool("capture", false, "print the sensors' files")
 
 // TestMain is the first process of the machine: it mounts, runs the tests and
 // switches the machine off.
