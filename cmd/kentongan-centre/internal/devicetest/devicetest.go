@@ -113,3 +113,13 @@ func (d *Device) Head(name report.Lane, first uint64) report.Head {
 func (d *Device) Batch(name report.Lane, rs ...report.Received) *report.Batch {
 	return &report.Batch{Head: d.Head(name, 1), Records: rs}
 }
+
+// Clone is the same device from here on, for another test.
+func (d *Device) Clone(t testing.TB) *Device {
+	n := *d
+	n.t, n.lanes = t, map[report.Lane]*lane{}
+	for name, l := range d.lanes {
+		n.lanes[name] = &lane{l.next, l.prev}
+	}
+	return &n
+}

@@ -46,3 +46,12 @@ CREATE TABLE audit_fault (
 );
 CREATE INDEX audit_fault_found ON audit_fault (found_at);
 `
+
+// rootSchema remembers how far the log of roots had come.
+const rootSchema = `
+CREATE TABLE root (
+	number BIGINT PRIMARY KEY,
+	hash   TEXT NOT NULL,
+	at     BIGINT NOT NULL
+);
+`

@@ -17,6 +17,7 @@ var migrations = []migration{
 	{both: accessSchema},
 	{both: auditSchema},
 	{both: siteSchema, sqlite: siteOfOld},
+	{both: rootSchema},
 }
 
 // migration is one step of the schema. Its text is in SQLite's words, which
