@@ -30,6 +30,9 @@ type command struct {
 var commands = []command{
 	{"run", "[flags]", "run the centre until it is told to end", runCentre},
 	{"key", "--data DIR", "print the key that devices verify receipts with (centre_key in their configuration)", printKey},
+	{"verify", "--data DIR [--json]", "audit the records: complete, in order, unaltered, or the first that is not; status 3 when one is not", verifyRecords},
+	{"export", "--data DIR --audit NEW-DIR", "write records, checkpoints, keys, receipts and roots for an auditor", exportRecords},
+	{"device-key", "list | replace --data DIR ...", "the keys that devices sign their records with", deviceKeys},
 	{"ca", "init | server | client | revoke | crl | list | devices | issuing", "the certificate authority of devices and brokers", runCA},
 	{"bundle", "keygen | keys | make | sign | pack | inspect", "update bundles for devices", runBundle},
 	{"token", "new | list | revoke", "one-time tokens that devices enrol with", runToken},

@@ -27,6 +27,7 @@ type options struct {
 	proxy                       bool
 	sessionIdle, sessionLife    time.Duration
 	database                    databaseOptions
+	audit                       auditOptions
 }
 
 func (o *options) flags(stderr io.Writer) *flag.FlagSet {
@@ -51,6 +52,7 @@ func (o *options) flags(stderr io.Writer) *flag.FlagSet {
 	fs.DurationVar(&o.keepPictures, "keep-pictures", 7*24*time.Hour, "`time` after which a picture that was asked for is erased, as 168h")
 	o.database.flags(fs)
 	o.enrol.flags(fs)
+	o.audit.flags(fs)
 	fs.StringVar(&o.logLevel, "log", "info", "least `level` of what is logged to standard error: debug, info, warn, error")
 	return fs
 }
@@ -87,6 +89,9 @@ func (o *options) parse(args []string, stderr io.Writer) error {
 		return err
 	}
 	if err := o.database.check(); err != nil {
+		return err
+	}
+	if err := o.audit.check(); err != nil {
 		return err
 	}
 	for name, addr := range map[string]string{"listen": o.listen, "mqtt": o.mqtt} {

@@ -109,6 +109,10 @@ func (o *options) run(ctx context.Context, e env, log *slog.Logger) (err error) 
 	if let != nil {
 		defer let.close()
 	}
+	proof, err := o.audit.open(o.data, st.For(store.Everything()), signer, verifier, log.With("part", "audit"))
+	if err != nil {
+		return err
+	}
 	var con *console.Console
 	cfg.OnCommit = func(c store.Committed) { con.Notify(c) }
 	in, err := ingest.New(cfg, st, log.With("part", "ingest"))
@@ -135,6 +139,8 @@ func (o *options) run(ctx context.Context, e env, log *slog.Logger) (err error) 
 	g.Go(func() error { return heal(ctx) })
 	g.Go(func() error { return in.Run(ctx) })
 	g.Go(func() error { return desk.Run(ctx) })
+	g.Go(func() error { return proof.roots.Run(ctx) })
+	g.Go(func() error { return proof.auditor.Run(ctx) })
 	g.Go(func() error { return con.Run(ctx, page) })
 	if let != nil {
 		g.Go(func() error { return let.run(ctx) })
