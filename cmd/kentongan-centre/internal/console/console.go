@@ -42,6 +42,13 @@ type Source interface {
 	For(store.Scope) *store.View
 	Ping(context.Context) error
 	Directory(context.Context) (store.Directory, error)
+
+	// What admins do, who see the whole province.
+	PutAgency(context.Context, store.Agency) error
+	DropAgency(ctx context.Context, id string) error
+	SetDeviceAgency(ctx context.Context, device, agency string) error
+	PutService(context.Context, store.Service) error
+	DropService(ctx context.Context, code string) error
 }
 
 // Config is what the console shows from.
@@ -173,7 +180,7 @@ func (c *Console) Handler() http.Handler {
 
 // routes is all that there is, with whom it is for.
 func (c *Console) routes() []route {
-	const nobody, viewer, operator = access.Nobody, access.Viewer, access.Operator
+	const nobody, viewer, operator, admin = access.Nobody, access.Viewer, access.Operator, access.Admin
 	return []route{
 		{"GET /{$}", viewer, "", c.overview},
 		{"GET /alarms", viewer, "", c.alarms},
@@ -215,6 +222,19 @@ func (c *Console) routes() []route {
 		{"POST /account/passkeys", viewer, "passkey", c.doPasskey},
 		{"POST /account/passkeys/{id}/drop", viewer, "passkey-drop", c.doDropPasskey},
 		{"POST /account/sessions/{hash}/end", viewer, "session-end", c.doEndSession},
+
+		{"GET /users", admin, "users", c.users},
+		{"POST /users", admin, "user-add", c.doAddUser},
+		{"POST /users/{name}", admin, "user-change", c.doChangeUser},
+		{"POST /users/{name}/link", admin, "user-link", c.doLinkUser},
+		{"POST /users/{name}/end", admin, "user-end", c.doEndUser},
+		{"GET /agencies", admin, "", c.agencies},
+		{"POST /agencies", admin, "agency", c.doAgency},
+		{"POST /agencies/{id}/drop", admin, "agency-drop", c.doDropAgency},
+		{"POST /agencies/devices", admin, "device-agency", c.doDeviceAgency},
+		{"POST /agencies/services", admin, "service", c.doService},
+		{"POST /agencies/services/{code}/drop", admin, "service-drop", c.doDropService},
+		{"GET /access-log", admin, "access-log", c.accessLog},
 
 		{"GET /static/{file}", nobody, "", c.static},
 		{"GET /favicon.ico", nobody, "", func(w http.ResponseWriter, r *http.Request) {

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"kentongan/agent/report"
@@ -46,7 +47,10 @@ func (s *View) Agencies(ctx context.Context) ([]Agency, error) {
 // PutAgency makes an agency, or names it anew.
 func (s *Store) PutAgency(ctx context.Context, a Agency) error {
 	if !ValidAgency(a.ID) {
-		return fmt.Errorf("agency %q: write 1 to 40 of a-z, 0-9 and hyphen", report.Clip(a.ID, 60))
+		return &InputError{"id", a.ID, "1 to 40 of a-z, 0-9 and hyphen"}
+	}
+	if a.Name.ID == "" {
+		return &InputError{"name", "", "what people call the agency"}
 	}
 	return s.change(ctx, "write agency "+a.ID, `INSERT INTO agency (id, name_id, name_en) VALUES (?, ?, ?)
 		ON CONFLICT (id) DO UPDATE SET name_id = excluded.name_id, name_en = excluded.name_en`, a.ID, a.Name.ID, a.Name.EN)
@@ -70,7 +74,7 @@ func (s *Store) DropAgency(ctx context.Context, id string) error {
 // "" takes it from everybody.
 func (s *Store) SetDeviceAgency(ctx context.Context, device, agency string) error {
 	if !report.ValidDevice(device) {
-		return fmt.Errorf("device %q: write 1 to 40 of a-z, 0-9 and hyphen", report.Clip(device, 60))
+		return &InputError{"device", device, "1 to 40 of a-z, 0-9 and hyphen"}
 	}
 	if agency == "" {
 		return s.change(ctx, "set agency of "+device, `DELETE FROM device_agency WHERE device = ?`, device)
@@ -96,7 +100,7 @@ func (s *View) Services(ctx context.Context) ([]Service, error) {
 // PutService enters a service in the routing table, or changes it.
 func (s *Store) PutService(ctx context.Context, v Service) error {
 	if !report.ValidName(v.Code) {
-		return fmt.Errorf("service code %q: write 1 to 32 of a-z, 0-9, hyphen and underscore, as the kiosk's configuration has it", report.Clip(v.Code, 60))
+		return &InputError{"code", v.Code, "the service_code of the kiosk's configuration: a-z, 0-9, hyphen, underscore"}
 	}
 	if v.Agency != "" {
 		if err := s.known(ctx, v.Agency); err != nil {
@@ -190,4 +194,43 @@ func flag(b bool) int64 {
 		return 1
 	}
 	return 0
+}
+
+// InputError is what somebody wrote that can't be taken.
+type InputError struct {
+	Field, Value, Want string
+}
+
+func (e *InputError) Error() string {
+	return fmt.Sprintf("%s %q: write %s", e.Field, report.Clip(e.Value, 60), e.Want)
+}
+
+// Owned is a device and whose it is.
+type Owned struct {
+	Device, Site, Agency string
+	Heard                bool // it has spoken to this centre
+}
+
+// Owned lists devices and whose they are, those of nobody first; query restricts
+// them to ids and agencies that contain it.
+func (s *View) Owned(ctx context.Context, query string, limit int) ([]Owned, error) {
+	like := "%" + likeEscape(query) + "%"
+	return collect(ctx, s.read, "owners", func(r *sql.Rows) (o Owned, err error) {
+		var birth string
+		if err := r.Scan(&o.Device, &o.Agency, &birth, &o.Heard); err != nil {
+			return o, err
+		}
+		b, err := readAbout(birth)
+		o.Site = b.Site
+		return o, err
+	}, `SELECT x.device, x.agency, x.birth, x.heard FROM (
+			SELECT d.id AS device, coalesce(g.agency, '') AS agency, d.birth AS birth, 1 AS heard FROM device d LEFT JOIN device_agency g ON g.device = d.id
+			UNION ALL SELECT g.device, g.agency, '', 0 FROM device_agency g WHERE g.device NOT IN (SELECT id FROM device)) x
+		WHERE (x.device LIKE ? ESCAPE '!' OR x.agency LIKE ? ESCAPE '!') AND `+s.own("x.device")+`
+		ORDER BY CASE x.agency WHEN '' THEN 0 ELSE 1 END, x.device LIMIT ?`, like, like, limit)
+}
+
+// likeEscape makes a text one that LIKE … ESCAPE '!' takes as it is.
+func likeEscape(s string) string {
+	return strings.NewReplacer("!", "!!", "%", "!%", "_", "!_").Replace(strings.ToLower(s))
 }
