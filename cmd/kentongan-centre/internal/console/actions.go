@@ -45,6 +45,7 @@ func (c *Console) refused(w http.ResponseWriter, r *http.Request, err error) {
 		{store.ErrNoComplaint, http.StatusNotFound, "err.nocomplaint"},
 		{store.ErrTooManyOrders, http.StatusTooManyRequests, "err.many"},
 		{store.ErrNoPicture, http.StatusNotFound, "err.nopic"},
+		{store.ErrNoAgency, http.StatusBadRequest, "err.noagency"},
 	} {
 		if errors.Is(err, known.err) {
 			c.show(w, r, known.status, "message.html", "", "notdone", known.text)

@@ -102,6 +102,7 @@ func (c *Console) pending(r *http.Request, list []store.Alarm) (map[string]*stor
 
 type alarmsPage struct {
 	Active, Ended []alarmView
+	Shelved       []shelfView
 	Sums          store.AlarmSums
 	Rate          float64
 	RateKnown     bool
@@ -112,7 +113,7 @@ func (alarmsPage) Severities() []string { return report.Severities() }
 
 func (c *Console) alarms(w http.ResponseWriter, r *http.Request) {
 	var p alarmsPage
-	active, err := c.view(r).Alarms(r.Context(), store.AlarmFilter{Limit: maxAlarms})
+	active, err := c.view(r).Alarms(r.Context(), store.AlarmFilter{Now: c.cfg.Now(), Limit: maxAlarms})
 	if err == nil {
 		p.Active, err = c.views(r, active, "/alarms")
 	}
@@ -122,6 +123,9 @@ func (c *Console) alarms(w http.ResponseWriter, r *http.Request) {
 	}
 	if err == nil {
 		p.Ended, err = c.views(r, ended, "/alarms")
+	}
+	if err == nil {
+		p.Shelved, err = c.shelf(r)
 	}
 	if err == nil {
 		p.Sums, err = c.view(r).AlarmSums(r.Context())

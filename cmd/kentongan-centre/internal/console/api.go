@@ -66,7 +66,7 @@ func (c *Console) apiLanes(w http.ResponseWriter, r *http.Request) {
 }
 
 func (c *Console) apiProblems(w http.ResponseWriter, r *http.Request) {
-	list, err := c.view(r).Problems(r.Context(), maxProblems)
+	list, err := c.view(r).Problems(r.Context(), c.cfg.Now(), maxProblems)
 	c.answer(w, "problems", list, err)
 }
 

@@ -185,6 +185,8 @@ func (c *Console) routes() []route {
 		{"GET /{$}", viewer, "", c.overview},
 		{"GET /alarms", viewer, "", c.alarms},
 		{"POST /alarms/{device}/{id}/ack", operator, "ack", c.doAck},
+		{"POST /alarms/{device}/{id}/shelve", operator, "shelve", c.doShelve},
+		{"POST /shelf/{device}/drop", operator, "unshelve", c.doUnshelve},
 		{"GET /devices", viewer, "", c.devices},
 		{"GET /devices/{id}", viewer, "", c.device},
 		{"GET /devices/{id}/streams/{name}", viewer, "", c.stream},

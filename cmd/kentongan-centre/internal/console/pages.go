@@ -3,6 +3,7 @@ package console
 import (
 	"bytes"
 	"cmp"
+	"html/template"
 	"net/http"
 	"net/url"
 	"slices"
@@ -146,7 +147,7 @@ func (c *Console) overview(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, err)
 		return
 	}
-	problems, err := c.view(r).Problems(r.Context(), maxProblems)
+	problems, err := c.view(r).Problems(r.Context(), c.cfg.Now(), maxProblems)
 	if err != nil {
 		c.fail(w, r, err)
 		return
@@ -308,6 +309,8 @@ func (c *Console) device(w http.ResponseWriter, r *http.Request) {
 type complaintsPage struct {
 	List          []complaint
 	Query, Device string
+	State, Agency string // filters
+	Agencies      []store.Agency
 	BadTicket     bool
 	Back          string
 	May           bool
@@ -325,6 +328,18 @@ func (c *Console) complaints(w http.ResponseWriter, r *http.Request) {
 	if n, err := strconv.ParseInt(q.Get("before"), 10, 64); err == nil && n > 0 {
 		f.Before, p.Paged = n, true
 	}
+	if s := q.Get("state"); slices.Contains(complaintStates, s) {
+		p.State, f.State = s, s
+	}
+	if a := q.Get("agency"); store.ValidAgency(a) {
+		p.Agency, f.Agency = a, a
+	}
+	agencies, err := c.view(r).Agencies(r.Context())
+	if err != nil {
+		c.fail(w, r, err)
+		return
+	}
+	p.Agencies = agencies
 	if p.Query != "" {
 		ticket, err := report.ParseTicket(p.Query)
 		p.BadTicket = err != nil
@@ -342,6 +357,23 @@ func (c *Console) complaints(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	c.show(w, r, http.StatusOK, "complaints.html", "complaints", "complaints", p)
+}
+
+// complaintStates are those that the page can be restricted to.
+var complaintStates = append(report.TicketStates(), report.TicketWithdrawn)
+
+// States are those to choose from.
+func (complaintsPage) States() []string { return complaintStates }
+
+// Filter is what the page is restricted to, as a query.
+func (p complaintsPage) Filter() template.URL {
+	q := url.Values{}
+	for key, v := range map[string]string{"device": p.Device, "state": p.State, "agency": p.Agency} {
+		if v != "" {
+			q.Set(key, v)
+		}
+	}
+	return template.URL(q.Encode()) // escaped
 }
 
 type gapsPage struct {

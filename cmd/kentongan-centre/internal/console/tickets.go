@@ -16,6 +16,10 @@ import (
 
 // doStatus says how a complaint stands.
 func (c *Console) doStatus(w http.ResponseWriter, r *http.Request) {
+	if err := c.passOn(r); err != nil {
+		c.refused(w, r, err)
+		return
+	}
 	if err := c.setStatus(r, r.PostForm.Get("state"), r.PostForm.Get("note")); err != nil {
 		c.refused(w, r, err)
 		return
@@ -49,6 +53,22 @@ func (c *Console) apiStatus(w http.ResponseWriter, r *http.Request) {
 		c.cfg.Log.Error("state of complaint not set", "err", err)
 		refuse(w, http.StatusInternalServerError, "the database did not answer")
 	}
+}
+
+// passOn gives the complaint to the agency that the form names, where that is
+// another one.
+func (c *Console) passOn(r *http.Request) error {
+	agency := r.PostForm.Get("agency")
+	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
+	if agency == "" || err != nil {
+		return nil // setStatus says what is wrong with the number
+	}
+	v := c.view(r)
+	has, err := v.AgencyOfComplaint(r.Context(), id)
+	if err != nil || has == agency {
+		return err
+	}
+	return v.PassOn(r.Context(), id, agency, who(r), c.cfg.Now())
 }
 
 func (c *Console) setStatus(r *http.Request, state, note string) error {

@@ -130,6 +130,18 @@ func (s *View) PassOn(ctx context.Context, id int64, agency, who string, now tim
 		ON CONFLICT (device, ticket) DO UPDATE SET agency = excluded.agency, at_ms = excluded.at_ms, who = excluded.who`, device, ticket, agency, now.UnixMilli(), who)
 }
 
+// AgencyOfComplaint is whose a complaint is to deal with, "" for the province's.
+func (s *View) AgencyOfComplaint(ctx context.Context, id int64) (agency string, err error) {
+	err = s.read.QueryRowContext(ctx, `SELECT `+complaintAgency+` FROM complaint c WHERE c.id = ? AND `+s.ownComplaint(), id).Scan(&agency)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", ErrNoComplaint
+	}
+	if err != nil {
+		return "", fmt.Errorf("read agency of complaint %d: %w", id, err)
+	}
+	return agency, nil
+}
+
 // Directory says whose devices and services are; only those that somebody has.
 type Directory struct {
 	Devices, Services map[string]string

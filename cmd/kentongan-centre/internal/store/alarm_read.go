@@ -18,13 +18,15 @@ type Alarm struct {
 	report.Alarm
 	Raised time.Time  `json:"raised"`          // when we heard of it first
 	Ended  *time.Time `json:"ended,omitempty"` // when we heard that it is over
+	Agency string     `json:"agency,omitempty"`
 }
 
 // AlarmFilter says which alarms; empty fields don't restrict.
 type AlarmFilter struct {
 	Device, Source, ID string
-	Ended              bool // those that are over, the newest first; else those that are not, the worst first
-	Hidden             bool // those too that another one explains
+	Ended              bool      // those that are over, the newest first; else those that are not, the worst first
+	Hidden             bool      // those too that another one explains
+	Now                time.Time // when set, those that are on the shelf at that time are left out
 	Limit              int
 }
 
@@ -43,7 +45,7 @@ func (s *View) Alarms(ctx context.Context, f AlarmFilter) ([]Alarm, error) {
 		var a Alarm
 		var n, raised, ended int64
 		var state, doc string
-		if err := r.Scan(&a.Device, &a.Online, &a.Site, &n, &state, &raised, &ended, &doc); err != nil {
+		if err := r.Scan(&a.Device, &a.Online, &a.Site, &a.Agency, &n, &state, &raised, &ended, &doc); err != nil {
 			return a, err
 		}
 		if err := json.Unmarshal([]byte(doc), &a.Alarm); err != nil {
@@ -51,10 +53,18 @@ func (s *View) Alarms(ctx context.Context, f AlarmFilter) ([]Alarm, error) {
 		}
 		a.N, a.State, a.Raised, a.Ended = uint64(n), state, when(raised), whenSet(ended)
 		return a, nil
-	}, `SELECT a.device, coalesce(d.state = 'online', false), coalesce(d.site, ''), a.n, a.state, a.raised_at, a.ended_at, a.doc
+	}, `SELECT a.device, coalesce(d.state = 'online', false), coalesce(d.site, ''), coalesce((SELECT g.agency FROM device_agency g WHERE g.device = a.device), ''), a.n, a.state, a.raised_at, a.ended_at, a.doc
 		FROM alarm a LEFT JOIN device d ON d.id = a.device
-		WHERE `+which+` AND (?1 = '' OR a.device = ?1) AND (?2 = '' OR a.source = ?2) AND (?3 = '' OR a.id = ?3) AND `+s.own("a.device")+`
-		ORDER BY `+order+`, a.device, a.id LIMIT ?4`, f.Device, f.Source, f.ID, f.Limit)
+		WHERE `+which+` AND (?1 = '' OR a.device = ?1) AND (?2 = '' OR a.source = ?2) AND (?3 = '' OR a.id = ?3) AND (CAST(?5 AS BIGINT) = 0 OR NOT `+shelved+`?5)) AND `+s.own("a.device")+`
+		ORDER BY `+order+`, a.device, a.id LIMIT ?4`, f.Device, f.Source, f.ID, f.Limit, atOrZero(f.Now))
+}
+
+// atOrZero is a time in Unix ms, 0 when it is not set.
+func atOrZero(t time.Time) int64 {
+	if t.IsZero() {
+		return 0
+	}
+	return t.UnixMilli()
 }
 
 // AlarmSums is the alarms of all devices in figures.

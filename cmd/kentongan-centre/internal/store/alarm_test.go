@@ -174,7 +174,7 @@ func testAlarmSums(t *testing.T, place func(testing.TB) string) {
 	if sums.Active[report.Major] != 2 || sums.Total() != 2 || sums.Unacked != 1 || sums.Hidden != 1 || sums.Raised != 9 || !known || rate != 5 {
 		t.Errorf("sums %+v, rate %v", sums, rate)
 	}
-	problems, err := d.s.Problems(context.Background(), 10)
+	problems, err := d.s.Problems(context.Background(), time.Now(), 10)
 	if err != nil || len(problems) != 2 || problems[0].Alarm == nil || problems[0].Alarm.Text.EN != "Camera is silent" {
 		t.Errorf("problems %+v (%v), want the two alarms that stand", problems, err)
 	}

@@ -89,6 +89,9 @@ func (w *writer) appStats(device string, r report.Received) error {
 		return fmt.Errorf("encode figures of application: %w", err)
 	}
 	w.out.State = true
+	if err := w.appLook(device, r, st); err != nil {
+		return err
+	}
 	if err := w.exec(upsertAppStats, string(doc), w.now, device, st.Name); err != nil {
 		return fmt.Errorf("write figures of application: %w", err)
 	}

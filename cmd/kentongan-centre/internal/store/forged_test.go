@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"testing"
+	"time"
 
 	"kentongan/agent/report"
 )
@@ -43,7 +44,7 @@ func testLargestHeadsCanBeAddedUp(t *testing.T, place func(testing.TB) string) {
 	if o, err := s.Overview(ctx, t0); err != nil || o.Missing != 40*3*(maxSeq-1) {
 		t.Errorf("overview %+v (%v), want %d missing", o, err, uint64(40*3*(maxSeq-1)))
 	}
-	if list, err := s.Problems(ctx, 1000); err != nil || len(list) != 120 {
+	if list, err := s.Problems(ctx, time.Now(), 1000); err != nil || len(list) != 120 {
 		t.Errorf("%d problems (%v), want 120", len(list), err)
 	}
 	if list, err := s.Devices(ctx, ""); err != nil || len(list) != 40 {

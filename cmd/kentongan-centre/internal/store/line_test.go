@@ -2,6 +2,7 @@ package store
 
 import (
 	"testing"
+	"time"
 
 	"kentongan/agent/report"
 )
@@ -30,7 +31,7 @@ func testStartClearsLines(t *testing.T, place func(testing.TB) string) {
 
 func redLines(t *testing.T, s *Store) (names []string) {
 	t.Helper()
-	problems, err := s.Problems(t.Context(), 100)
+	problems, err := s.Problems(t.Context(), time.Now(), 100)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -18,6 +18,7 @@ var migrations = []migration{
 	{both: auditSchema},
 	{both: siteSchema, sqlite: siteOfOld},
 	{both: rootSchema},
+	{both: appDaySchema},
 }
 
 // migration is one step of the schema. Its text is in SQLite's words, which

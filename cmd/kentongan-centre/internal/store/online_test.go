@@ -56,7 +56,7 @@ func testDeviceThatDiedWithTheBroker(t *testing.T, place func(testing.TB) string
 			t.Errorf("%s: %s, want %s", step.name, got, step.want)
 		}
 	}
-	problems, err := s.Problems(context.Background(), 10)
+	problems, err := s.Problems(context.Background(), time.Now(), 10)
 	if err != nil || len(problems) != 0 {
 		t.Errorf("problems %+v (%v), want none", problems, err)
 	}

@@ -26,6 +26,7 @@ type Complaint struct {
 	Clock    string      `json:"clock"` // synced, estimated, unset; corrected = worked out when the clock was set later
 	Received time.Time   `json:"received"`
 
+	Agency string       `json:"agency,omitempty"` // whose it is to deal with
 	Status *TicketState `json:"status,omitempty"` // nil while it was only received
 }
 
@@ -34,6 +35,8 @@ type ComplaintFilter struct {
 	Device string
 	Ticket string // as report.Ticket.String writes it
 	Before int64  // id
+	Agency string
+	State  string // of TicketState; received too, which is none
 	Limit  int    // at most MaxComplaints, which 0 means too
 }
 
@@ -58,7 +61,7 @@ func (s *View) Complaints(ctx context.Context, f ComplaintFilter) ([]Complaint, 
 		var st TicketState
 		err := r.Scan(&c.ID, &c.Device, &c.Epoch, &c.Seq, &c.Site, &c.Ticket, &c.Category, &c.Service, &c.Label.ID, &c.Label.EN,
 			&c.Line, &c.Presses, &timeMS, &c.Clock, &uptime, &received, &booted,
-			&st.State, &at, &st.Who, &st.Note.ID, &st.Note.EN)
+			&st.State, &at, &st.Who, &st.Note.ID, &st.Note.EN, &c.Agency)
 		if c.Clock != string(report.ClockSynced) && booted.Valid {
 			timeMS, c.Clock = booted.Int64+uptime, "corrected"
 		}
@@ -71,13 +74,14 @@ func (s *View) Complaints(ctx context.Context, f ComplaintFilter) ([]Complaint, 
 	}, `SELECT c.id, c.device, l.epoch, c.seq,
 			coalesce(d.site, ''),
 			c.ticket, c.category, c.service, c.label_id, c.label_en, c.line, c.presses, c.time_ms, c.clock, c.uptime_ms, c.received_at, b.booted_ms,
-			coalesce(t.state, ''), t.at_ms, coalesce(t.who, ''), coalesce(t.note_id, ''), coalesce(t.note_en, '')
+			coalesce(t.state, ''), t.at_ms, coalesce(t.who, ''), coalesce(t.note_id, ''), coalesce(t.note_en, ''), `+complaintAgency+`
 		FROM complaint c JOIN lane l ON l.id = c.lane_id
 		LEFT JOIN device d ON d.id = c.device
 		LEFT JOIN boot b ON b.device = c.device AND b.boot = c.boot
 		LEFT JOIN complaint_status t ON t.device = c.device AND t.ticket = c.ticket
-		WHERE (?1 = '' OR c.device = ?1) AND (?2 = '' OR c.ticket = ?2) AND c.id < ?3 AND `+s.ownComplaint()+`
-		ORDER BY c.id DESC LIMIT ?4`, f.Device, f.Ticket, before, f.Limit)
+		WHERE (?1 = '' OR c.device = ?1) AND (?2 = '' OR c.ticket = ?2) AND c.id < ?3
+			AND (?5 = '' OR coalesce(t.state, 'received') = ?5) AND (?6 = '' OR `+complaintAgency+` = ?6) AND `+s.ownComplaint()+`
+		ORDER BY c.id DESC LIMIT ?4`, f.Device, f.Ticket, before, f.Limit, f.State, f.Agency)
 }
 
 // Happening is one record of the event lane, for a device's history.

@@ -66,11 +66,11 @@ type Problem struct {
 	Alarm *report.Alarm `json:"alarm,omitempty"`
 }
 
-// Problems lists what is red, what endangers the proof first, then the oldest
+// Problems lists what is red at a time, what endangers the proof first, then the oldest
 // first. A device that is offline hides its alarms, streams and lines: nobody
 // knows how they are. Of a device that says alarms, those stand for its streams:
 // a dead switch is one problem, not a dozen.
-func (s *View) Problems(ctx context.Context, limit int) ([]Problem, error) {
+func (s *View) Problems(ctx context.Context, now time.Time, limit int) ([]Problem, error) {
 	return collect(ctx, s.read, "problems", func(r *sql.Rows) (Problem, error) {
 		var p Problem
 		var since, rank int64
@@ -91,9 +91,9 @@ func (s *View) Problems(ctx context.Context, limit int) ([]Problem, error) {
 		UNION ALL SELECT 2, 'line', n.device, n.name, n.state, '', n.detail, 0, n.since_at
 			FROM line n JOIN device d ON d.id = n.device WHERE d.state = 'online' AND n.state <> 'ok' AND `+s.own("n.device")+`
 		UNION ALL SELECT 1 + `+severityRank+`, 'alarm', a.device, a.source, a.severity, a.condition, a.doc, 0, a.raised_at
-			FROM alarm a JOIN device d ON d.id = a.device WHERE d.state = 'online' AND a.ended_at = 0 AND a.state <> 'hidden' AND `+s.own("a.device")+`
+			FROM alarm a JOIN device d ON d.id = a.device WHERE d.state = 'online' AND a.ended_at = 0 AND a.state <> 'hidden' AND `+s.own("a.device")+` AND NOT `+shelved+`?1)
 		UNION ALL SELECT 2, 'stream', s.device, s.name, s.state, s.class, '', 0, s.since_at
 			FROM stream s JOIN device d ON d.id = s.device WHERE d.state = 'online' AND s.state IN ('silent', 'failed') AND `+s.own("s.device")+`
 				AND NOT EXISTS (SELECT 1 FROM alarm_set x WHERE x.device = s.device)
-		ORDER BY rank, since LIMIT ?`, limit)
+		ORDER BY rank, since LIMIT ?2`, now.UnixMilli(), limit)
 }

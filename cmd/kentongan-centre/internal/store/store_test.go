@@ -91,7 +91,7 @@ func testConflictNeverOverwrites(t *testing.T, place func(testing.TB) string) {
 	if err != nil || len(list) != 1 || list[0].Category != "x" {
 		t.Errorf("complaints %+v (%v), want the first alone", list, err)
 	}
-	problems, err := s.Problems(context.Background(), 10)
+	problems, err := s.Problems(context.Background(), time.Now(), 10)
 	if err != nil || len(problems) != 1 || problems[0].What != "conflict" || problems[0].Count != 2 {
 		t.Errorf("problems %+v (%v), want the conflict", problems, err)
 	}

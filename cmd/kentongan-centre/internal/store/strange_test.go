@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"testing"
+	"time"
 
 	"kentongan/agent/report"
 )
@@ -42,7 +43,7 @@ func testStrangeTexts(t *testing.T, place func(testing.TB) string) {
 	if list, err := s.Complaints(ctx, ComplaintFilter{}); err != nil || len(list) != 1 {
 		t.Errorf("complaints %+v (%v), want one", list, err)
 	}
-	if list, err := s.Problems(ctx, 10); err != nil || len(list) != 2 {
+	if list, err := s.Problems(ctx, time.Now(), 10); err != nil || len(list) != 2 {
 		t.Errorf("problems %+v (%v), want the alarm and the line", list, err)
 	}
 	if list, err := s.Happenings(ctx, "k1", 10); err != nil || len(list) != 6 {

@@ -1,0 +1,20 @@
+package console
+
+import (
+	"context"
+
+	"kentongan/cmd/kentongan-centre/internal/access"
+)
+
+// Routes are the patterns of everything that is served, with the role that each
+// needs, for tests that walk them all.
+func (c *Console) Routes() map[string]access.Role {
+	out := map[string]access.Role{}
+	for _, rt := range c.routes() {
+		out[rt.pattern] = rt.need
+	}
+	return out
+}
+
+// ReadDirectory is what the console does by itself now and then.
+func (c *Console) ReadDirectory() { c.readDirectory(context.Background()) }
