@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -111,6 +112,25 @@ func (m *Mosquitto) ready() error {
 
 // PID is its process.
 func (m *Mosquitto) PID() int { return m.cmd.Process.Pid }
+
+// clockTick is the unit of processor time in /proc: USER_HZ is 100 on Linux.
+const clockTick = 10 * time.Millisecond
+
+// Busy is the processor time that it has taken, in steps of 10 ms.
+func (m *Mosquitto) Busy() (time.Duration, error) {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", m.PID()))
+	if err != nil {
+		return 0, fmt.Errorf("processor time of mosquitto: %w", err)
+	}
+	_, rest, _ := strings.Cut(string(text), ") ") // its name stands before, in brackets
+	f := strings.Fields(rest)                     // field 3 and on of proc(5)
+	if len(f) < 13 {
+		return 0, fmt.Errorf("processor time of mosquitto: %q", text)
+	}
+	user, err := strconv.ParseInt(f[11], 10, 64)
+	system, err2 := strconv.ParseInt(f[12], 10, 64)
+	return time.Duration(user+system) * clockTick, errors.Join(err, err2)
+}
 
 // Stop kills it; nothing of it is kept.
 func (m *Mosquitto) Stop() {

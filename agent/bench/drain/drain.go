@@ -6,6 +6,7 @@ package drain
 import (
 	"fmt"
 	"os"
+	"syscall"
 	"time"
 
 	"kentongan/agent/bench/broker"
@@ -30,6 +31,8 @@ type Result struct {
 	Messages int
 	Bytes    int64         // that the broker received, as MQTT
 	Took     time.Duration // from the first record's arrival to the last PUBACK or arrival
+	Broker   time.Duration // processor time that the broker took meanwhile
+	Client   time.Duration // the same of ours, with the observer
 }
 
 // Rate is records per second.
@@ -74,11 +77,16 @@ func run(dir, addr string, n int, send func() error) (Result, error) {
 		return Result{}, err
 	}
 	defer o.Close()
+	before := own()
 	if err := send(); err != nil {
 		return Result{}, err
 	}
 	end := time.Now()
 	seen, err := o.Await(n, time.Minute)
+	if err != nil {
+		return Result{}, err
+	}
+	busy, err := m.Busy()
 	if err != nil {
 		return Result{}, err
 	}
@@ -89,5 +97,14 @@ func run(dir, addr string, n int, send func() error) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	return Result{Records: seen.Records, Messages: seen.Messages, Bytes: bytes, Took: end.Sub(o.Began())}, nil
+	return Result{Records: seen.Records, Messages: seen.Messages, Bytes: bytes, Took: end.Sub(o.Began()), Broker: busy, Client: own() - before}, nil
+}
+
+// own is the processor time that this process has taken.
+func own() time.Duration {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
