@@ -70,12 +70,13 @@ type benchState struct {
 	Alarms  []alarmState    `json:"alarms"` // that stand, at the centre
 	Log     []string        `json:"log"`
 	Slips   int             `json:"slips"` // printed
+	Around  []aroundState   `json:"around"`
 }
 
 func (s *site) benchState(ctx context.Context) benchState {
 	b := benchState{
 		Power: s.device.running(), Centre: s.centre.running(), Cut: s.network.isCut(),
-		Lamps: s.device.readLamps(), Log: s.device.log.last(12), Tickets: []string{}, Streams: []streamState{}, Alarms: []alarmState{},
+		Lamps: s.device.readLamps(), Log: s.device.log.last(12), Tickets: []string{}, Streams: []streamState{}, Alarms: []alarmState{}, Around: []aroundState{},
 	}
 	if s.paper != nil {
 		b.Slips = len(s.paper.Slips())
@@ -91,6 +92,9 @@ func (s *site) benchState(ctx context.Context) benchState {
 		}
 		if alarms, err := s.centre.alarms(ctx, false); err == nil {
 			b.Alarms = alarms
+		}
+		if around, err := s.centre.surroundings(ctx, demoDevice); err == nil {
+			b.Around = around
 		}
 	}
 	return b

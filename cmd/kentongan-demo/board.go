@@ -16,8 +16,13 @@ type board struct {
 type boardRequest struct {
 	Op     string `json:"op"`
 	Line   string `json:"line,omitempty"`
-	Active bool   `json:"active,omitempty"`
+	Active *bool  `json:"active,omitempty"`
 	MS     int    `json:"ms,omitempty"`
+
+	Sensor      string   `json:"sensor,omitempty"`
+	Temperature *float64 `json:"temperature_c,omitempty"`
+	Humidity    *float64 `json:"humidity_percent,omitempty"`
+	Problem     *string  `json:"problem,omitempty"`
 }
 
 type boardAnswer struct {
@@ -52,4 +57,43 @@ func (b board) do(r boardRequest) (boardAnswer, error) {
 func (b board) press(line string) error {
 	_, err := b.do(boardRequest{Op: "pulse", Line: line, MS: 40})
 	return err
+}
+
+// surround changes what surrounds the kiosk: its mains, its cabinet's door, or the
+// climate in it. The board forgets it with its power.
+func (b board) surround(what, how string) error {
+	r, ok := around(what, how)
+	if !ok {
+		return fmt.Errorf("unknown action %s %s", what, how)
+	}
+	_, err := b.do(r)
+	return err
+}
+
+func around(what, how string) (r boardRequest, ok bool) {
+	line := func(name string, active bool) (boardRequest, bool) {
+		return boardRequest{Op: "set", Line: name, Active: &active}, true
+	}
+	climate := func(degrees, percent float64, problem string) (boardRequest, bool) {
+		return boardRequest{Op: "sensor", Sensor: theSensor, Temperature: &degrees, Humidity: &percent, Problem: &problem}, true
+	}
+	switch what + " " + how {
+	case "mains off":
+		return line(lineMains, true)
+	case "mains on":
+		return line(lineMains, false)
+	case "door open":
+		return line(lineDoor, true)
+	case "door close":
+		return line(lineDoor, false)
+	case "climate heat":
+		return climate(heated, damp, "")
+	case "climate drench":
+		return climate(warm, drenched, "")
+	case "climate unplug":
+		return climate(warm, damp, sensorLost)
+	case "climate normal":
+		return climate(warm, damp, "")
+	}
+	return r, false
 }

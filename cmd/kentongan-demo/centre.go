@@ -135,6 +135,16 @@ type (
 		Subject string `json:"subject"`
 		State   string `json:"state"`
 	}
+	aroundState struct {
+		Source  string `json:"source"`
+		Reading *struct {
+			Temperature float64 `json:"temperature_c"`
+			Humidity    float64 `json:"humidity_percent"`
+		} `json:"reading"`
+		Input *struct {
+			Active bool `json:"active"`
+		} `json:"input"`
+	}
 	streamState struct {
 		Device string `json:"device"`
 		Name   string `json:"stream"`
@@ -208,6 +218,15 @@ func (c *centre) streams(ctx context.Context) ([]streamState, error) {
 	}
 	err := c.get(ctx, "/api/v1/streams", &got)
 	return got.Streams, err
+}
+
+// surroundings are what the sensors and contacts of a device say.
+func (c *centre) surroundings(ctx context.Context, device string) ([]aroundState, error) {
+	var got struct {
+		Surroundings []aroundState `json:"surroundings"`
+	}
+	err := c.get(ctx, "/api/v1/surroundings?device="+device, &got)
+	return got.Surroundings, err
 }
 
 // get asks the centre's API.

@@ -40,6 +40,23 @@ const (
 	lampFault    = "GPIO24"
 )
 
+// What surrounds the kiosk: the line of its mains, of its cabinet's door, and the
+// sensor in it.
+const (
+	lineMains  = "GPIO6"
+	lineDoor   = "GPIO13"
+	theSensor  = "cabinet"
+	tooHot     = 65.0 // degrees Celsius
+	tooHumid   = 90.0 // per cent
+	warm       = 30.5 // as hal/sim begins
+	damp       = 74.0
+	heated     = 71.0
+	drenched   = 96.0
+	mainsName  = "mains"
+	doorName   = "door"
+	sensorLost = "hung" // a problem of hal/sim's sensors
+)
+
 // deviceConfig is what the device's configuration file is made of.
 type deviceConfig struct {
 	Device, Data, Socket  string
@@ -51,6 +68,7 @@ type deviceConfig struct {
 	Saved, Received, Fail string
 	Cooldown              time.Duration
 	Screen, Printer       string // address, device; "" is none
+	Surroundings          string // sensors and lines; "" is none
 }
 
 type cameraConfig struct {
@@ -109,8 +127,16 @@ kiosk:
 {{- with .Printer}}
   printer: {device: {{printf "%q" .}}, width: 48, title: Balai Kota Serang (demo)}
 {{- end}}
-stats_every: 2s
+{{.Surroundings}}stats_every: 2s
 `))
+
+// surroundings are the sensor and the contacts of the demo's kiosk.
+var surroundings = fmt.Sprintf(`sensors:
+  - {name: %s, driver: sht3x, every: 2s, too_hot: %g, humid: %g}
+lines:
+  - {name: %s, kind: mains, line: %s, hold_on: 1s, hold_off: 1s}
+  - {name: %s, kind: door, line: %s, hold_on: 1s, hold_off: 1s}
+`, theSensor, tooHot, tooHumid, mainsName, lineMains, doorName, lineDoor)
 
 // newDevice writes a configuration into dir and makes the device that runs it.
 func newDevice(program, dir string, c deviceConfig) (*device, error) {

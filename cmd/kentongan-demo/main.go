@@ -89,6 +89,8 @@ Try, with both open side by side:
   6. kill the centre and start it again
   7. touch a service on the kiosk's screen, look its ticket and PIN up there, and
      change its status on the centre's page of complaints; take the printer's paper out
+  8. switch the mains off, open the cabinet's door, heat it: the device's page at the
+     centre shows the reading, and the alarm comes at once, for heat after a minute
 
 Up in %v. Ctrl-C ends everything and leaves nothing behind.
 `

@@ -94,7 +94,7 @@ func openSite(ctx context.Context, o siteOptions) (*site, error) {
 }
 
 func (s *site) deviceConfig() deviceConfig {
-	c := deviceConfig{Cooldown: time.Second, Device: demoDevice, Broker: "mqtt://" + s.network.addr(), CentreKey: s.centre.key}
+	c := deviceConfig{Cooldown: time.Second, Device: demoDevice, Broker: "mqtt://" + s.network.addr(), CentreKey: s.centre.key, Surroundings: surroundings}
 	c.Screen = strings.Trim(strings.TrimPrefix(s.screen, "http:"), "/")
 	if s.paper != nil {
 		c.Printer = s.paper.Path
@@ -152,6 +152,8 @@ func (s *site) act(ctx context.Context, what, on string) error {
 	switch what {
 	case "press":
 		return s.device.board.press(on)
+	case "mains", "door", "climate":
+		return s.device.board.surround(what, on)
 	case "paper":
 		if s.paper == nil {
 			return errors.New("this machine can't play a printer")

@@ -203,6 +203,7 @@ func (c *Console) routes() []route {
 		{"GET /api/v1/devices", viewer, "export", c.apiDevices},
 		{"GET /api/v1/streams", viewer, "export", c.apiStreams},
 		{"GET /api/v1/apps", viewer, "export", c.apiApps},
+		{"GET /api/v1/surroundings", viewer, "export", c.apiSurroundings},
 		{"GET /api/v1/complaints", viewer, "export", c.apiComplaints},
 		{"POST /api/v1/complaints/{id}/status", operator, "status", c.apiStatus},
 		{"GET /api/v1/lanes", viewer, "export", c.apiLanes},

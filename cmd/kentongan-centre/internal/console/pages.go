@@ -249,6 +249,7 @@ type devicePage struct {
 	deviceRow
 	Cameras    []store.Stream
 	Apps       []appRow
+	Around     []around
 	Lanes      []store.Lane
 	Events     []store.Happening
 	Complaints []complaint
@@ -288,6 +289,11 @@ func (c *Console) device(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		p.Cameras, err = c.view(r).Streams(ctx, id)
 	}
+	var said []store.Around
+	if err == nil {
+		said, err = c.view(r).Surroundings(ctx, id, c.cfg.Now())
+	}
+	p.Around = c.surroundings(said)
 	if err == nil {
 		p.Lanes, err = c.view(r).Lanes(ctx, id)
 	}

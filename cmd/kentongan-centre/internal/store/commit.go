@@ -317,9 +317,16 @@ func (w *writer) meaning(l *lane, r report.Received, backlog bool) error {
 			// A start says what is wrong with its lines anew; what the run before
 			// it said has ended with it.
 			w.out.State = true
+			if err := w.aroundStart(r); err != nil {
+				return err
+			}
 			err := w.exec(clearLines, l.key.Device, r.Epoch.String(), int64(r.Seq))
 			return err
 		}
+	case report.KindReading:
+		return w.reading(r)
+	case report.KindInput:
+		return w.input(r)
 	case report.KindLine:
 		var ln report.LineState
 		if w.body(r, &ln) {

@@ -19,6 +19,7 @@ var migrations = []migration{
 	{both: siteSchema, sqlite: siteOfOld},
 	{both: rootSchema},
 	{both: appDaySchema},
+	{both: surroundingsSchema},
 }
 
 // migration is one step of the schema. Its text is in SQLite's words, which
