@@ -12,7 +12,7 @@ import (
 	"kentongan/agent/config"
 )
 
-//go:embed examples/*.yaml
+//go:embed examples
 var examples embed.FS
 
 var configCommands = []command{
@@ -25,7 +25,7 @@ const configUsage = `kentongan config check FILE | show FILE | example NAME
 
   check     Name all that is wrong with a configuration.
   show      Print it with its defaults filled in, without passwords.
-  example   Print a commented example: camera-gateway or kiosk.
+  example   Print a commented example: camera-gateway or kiosk; or a language: su.
 
 Examples:
   kentongan config example kiosk > kiosk.yaml
@@ -121,13 +121,15 @@ Prints a commented configuration to begin with:
 
   camera-gateway   two cameras, two links to the centre, no buttons
   kiosk            three buttons, three lamps, one camera
+  su               Sundanese for a kiosk's screen, to be changed or translated
 
 Until the files that it names are there and centre_key is your centre's own,
 'config check' names them. 'run' refuses the example's key, and starts without
 the files: what needs them fails.
 
 Examples:
-  kentongan config example kiosk > kiosk.yaml`
+  kentongan config example kiosk > kiosk.yaml
+  kentongan config example su > languages/su.json`
 
 func runConfigExample(_ context.Context, e env, args []string) int {
 	o := newOptions("kentongan config example", configExampleUsage)
@@ -135,7 +137,7 @@ func runConfigExample(_ context.Context, e env, args []string) int {
 	if !ok {
 		return status
 	}
-	text, err := examples.ReadFile("examples/" + path.Base(words[0]) + ".yaml")
+	text, err := readExample(words[0])
 	if err != nil {
 		what := "there is " + strings.Join(exampleNames(), ", ")
 		if s := config.Suggest(words[0], exampleNames()); s != "" {
@@ -150,13 +152,32 @@ func runConfigExample(_ context.Context, e env, args []string) int {
 	return exitGood
 }
 
-func exampleNames() []string {
-	files, err := fs.Glob(examples, "examples/*.yaml")
+// exampleFiles are the names of the examples' files.
+func exampleFiles() (files []string) {
+	list, err := fs.ReadDir(examples, "examples")
 	if err != nil {
-		panic(err) // the pattern is good
+		panic(err) // they are part of the program
 	}
-	for i, f := range files {
-		files[i] = strings.TrimSuffix(path.Base(f), ".yaml")
+	for _, f := range list {
+		files = append(files, f.Name())
 	}
 	return files
+}
+
+func readExample(name string) ([]byte, error) {
+	for _, f := range exampleFiles() {
+		if exampleName(f) == name {
+			return examples.ReadFile("examples/" + f)
+		}
+	}
+	return nil, fs.ErrNotExist
+}
+
+func exampleName(file string) string { return strings.TrimSuffix(file, path.Ext(file)) }
+
+func exampleNames() (names []string) {
+	for _, f := range exampleFiles() {
+		names = append(names, exampleName(f))
+	}
+	return names
 }

@@ -64,7 +64,7 @@ func runRun(ctx context.Context, e env, args []string) int {
 }
 
 // loadToRun reads a configuration. A file in it that can't be used, as a
-// camera's password or the broker's certificate, is no reason to take no
+// camera's password, the broker's certificate or a language, is no reason to take no
 // presses: what needs it fails alone. The example's centre key, which would let
 // nothing leave for ever, is.
 func loadToRun(e env, file string) (cfg *config.Config, missing config.Problems, ok bool) {
@@ -72,7 +72,7 @@ func loadToRun(e env, file string) (cfg *config.Config, missing config.Problems,
 	if err == nil {
 		missing, _ = errors.AsType[config.Problems](cfg.CheckFiles())
 	}
-	if err != nil || agent.CheckLanguages(cfg) != nil ||
+	if err != nil ||
 		slices.ContainsFunc(missing, func(p config.Problem) bool { return p.Path == "uplink.centre_key" }) {
 		cfg, ok = loadConfig(e, file) // says all that is wrong
 		return cfg, nil, ok

@@ -55,12 +55,13 @@ func scenes() []scene {
 	state := func(s string) string { return fmt.Sprintf("document.body.dataset.state === %q", s) }
 	return []scene{
 		{"ready", func(p *played) { p.set(func(s *kiosk.Show) { *s = kiosk.Show{} }) }, "0", state("ready")},
+		{"saving", func(p *played) { p.set(func(s *kiosk.Show) { *s = kiosk.Show{Working: true} }) }, "0", state("saving")},
 		{"saved", func(p *played) { p.kept(2) }, "0", state("saved") + " && !document.getElementById('kept').hidden"},
 		{"received", func(p *played) { p.set(func(s *kiosk.Show) { s.Received, s.Takeable = true, false }) }, "0", state("received")},
 		{"withdrawn", func(p *played) { p.set(func(s *kiosk.Show) { *s = kiosk.Show{Cancelled: ticket} }) }, "0", state("ready")},
 		{"unkept", func(p *played) { p.set(func(s *kiosk.Show) { *s = kiosk.Show{Out: true, Unkept: true} }) }, "0", state("unkept")},
 		{"out", func(p *played) { p.set(func(s *kiosk.Show) { *s = kiosk.Show{Out: true} }) }, "0", state("out")},
-		{"part", func(p *played) { p.set(func(s *kiosk.Show) { *s = kiosk.Show{Part: true} }) }, "0", state("ready") + " && document.getElementById('more').textContent.length > 10"},
+		{"part", func(p *played) { p.set(func(s *kiosk.Show) { *s = kiosk.Show{Dead: []string{"water", "aid"}} }) }, "0", state("ready") + " && document.getElementById('more').textContent.includes(document.querySelector('[data-button=water]').textContent + ', ')"},
 		{"waiting", func(p *played) { p.set(func(s *kiosk.Show) { *s = kiosk.Show{Waiting: 12} }) }, "0", state("ready") + " && document.getElementById('more').textContent.startsWith('12 ')"},
 		{"answer", func(p *played) { p.set(func(s *kiosk.Show) { *s = kiosk.Show{} }) },
 			fmt.Sprintf("document.getElementById('field').value = %q; document.getElementById('form').requestSubmit()", ticket+" 4K7P"),
@@ -99,13 +100,24 @@ const small = `[...document.querySelectorAll('button, input')].filter(e => { con
 
 const widest = `[...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1).slice(0, 5).map(e => e.tagName + '.' + e.id + ' ' + e.textContent.trim().slice(0, 30)).join('; ')`
 
-// Each thing that the page shows, in both languages, from the narrowest phone to
+// sundanese is a directory of languages with the example in it, as an installer
+// would put it there.
+func sundanese(t *testing.T) (dir string) {
+	t.Helper()
+	dir = t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "su.json"), must(os.ReadFile("../../../cmd/kentongan/examples/su.json")), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
+}
+
+// Each thing that the page shows, in three languages, from the narrowest phone to
 // a large screen: axe finds nothing, nothing is cut off or hard to read or hit.
 func TestBrowserShowsEachState(t *testing.T) {
 	axe := axeSource(t)
-	srv, k := serve(t, nil)
+	srv, k := serve(t, func(c *Config) { c.Languages = must(Languages(sundanese(t))) })
 	b := startChromium(t)
-	for _, lang := range []string{"id", "en"} {
+	for _, lang := range []string{"id", "en", "su"} {
 		b.Size(1280, 900)
 		b.Open(srv.URL + "/")
 		b.Eval(axe + "; 0")
@@ -320,16 +332,23 @@ func TestBrowserKeyboardAndMotion(t *testing.T) {
 	}
 }
 
-// A language is a file; the page goes back to the first one when nobody is there.
+// A language is a file, its key is large; a text that it does not have is
+// Indonesian, and says so to who reads it out.
 func TestBrowserFurtherLanguage(t *testing.T) {
 	dir := t.TempDir()
-	text := strings.NewReplacer(`"Indonesia"`, `"Basa Sunda", "services": {"road": "Jalan ruksak"}`, "Pilih layanan", "Pilih palayanan").Replace(string(must(ours.ReadFile("lang/id.json"))))
+	text := `{"name": "Basa Sunda", "services": {"road": "Jalan ruksak"}, "texts": {"services": "Pilih palayanan", "saved": "Geus kasimpen."}}`
 	if err := os.WriteFile(filepath.Join(dir, "su.json"), []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	srv, _ := serve(t, func(c *Config) { c.Languages = must(Languages(dir)) })
+	srv, k := serve(t, func(c *Config) { c.Languages = must(Languages(dir)) })
 	b := startChromium(t)
 	b.Open(srv.URL + "/")
+	if size := b.Eval("(r => Math.min(r.width, r.height))(document.querySelector('[data-lang=su]').getBoundingClientRect())").(float64); size < 48 {
+		t.Errorf("its key is %v pixels wide or high, want 48", size)
+	}
 	b.Eval("document.querySelector('[data-lang=su]').click()")
 	b.Until("Sundanese", "document.documentElement.lang === 'su' && document.getElementById('servicesname').textContent === 'Pilih palayanan' && document.querySelector('[data-button=road]').textContent === 'Jalan ruksak'")
+	b.Until("the state in Indonesian", "document.getElementById('say').textContent.startsWith('Siap.') && document.getElementById('say').lang === 'id'")
+	k.kept(4)
+	b.Until("the state in Sundanese", "document.getElementById('say').textContent === 'Geus kasimpen.' && document.getElementById('say').lang === ''")
 }

@@ -18,18 +18,18 @@ const (
 
 // state is what the page shows. It is sent whole, at each change.
 type state struct {
-	State     string `json:"state"`          // ready, saved, received, unkept, out
-	Part      bool   `json:"part,omitempty"` // some buttons are out of order
-	Ticket    string `json:"ticket,omitempty"`
-	PIN       string `json:"pin,omitempty"`
-	Button    string `json:"button,omitempty"`
-	LabelID   string `json:"label_id,omitempty"`
-	LabelEN   string `json:"label_en,omitempty"`
-	Presses   int    `json:"presses,omitempty"`
-	Left      int    `json:"left,omitempty"` // seconds that the ticket is shown
-	Cancel    bool   `json:"cancel,omitempty"`
-	Withdrawn bool   `json:"withdrawn,omitempty"`
-	Waiting   uint64 `json:"waiting"`
+	State     string   `json:"state"`          // ready, saving, saved, received, unkept, out
+	Dead      []string `json:"dead,omitempty"` // buttons that are out of order, where others serve
+	Ticket    string   `json:"ticket,omitempty"`
+	PIN       string   `json:"pin,omitempty"`
+	Button    string   `json:"button,omitempty"`
+	LabelID   string   `json:"label_id,omitempty"`
+	LabelEN   string   `json:"label_en,omitempty"`
+	Presses   int      `json:"presses,omitempty"`
+	Left      int      `json:"left,omitempty"` // seconds that the ticket is shown
+	Cancel    bool     `json:"cancel,omitempty"`
+	Withdrawn bool     `json:"withdrawn,omitempty"`
+	Waiting   uint64   `json:"waiting"`
 }
 
 // longer is how much longer the newest ticket is shown, for who asked for it.
@@ -60,7 +60,7 @@ func (l *longer) of(ticket string) time.Duration {
 // now is the state, and when it changes by itself; local clients see the ticket.
 func (s *Screen) now(local bool) (state, time.Duration) {
 	k := s.kiosk.Show()
-	st := state{State: "ready", Part: k.Part, Waiting: k.Waiting}
+	st := state{State: "ready", Dead: k.Dead, Waiting: k.Waiting}
 	var next time.Duration
 	if n := k.Newest; n != nil {
 		if left := s.cfg.ShowFor + s.more.of(n.Ticket) - time.Since(n.At); left > 0 {
@@ -79,6 +79,8 @@ func (s *Screen) now(local bool) (state, time.Duration) {
 	switch {
 	case k.Unkept:
 		st = state{State: "unkept", Waiting: k.Waiting}
+	case k.Working: // it may be another citizen's: what is shown of the one before goes
+		st, next = state{State: "saving", Waiting: k.Waiting}, 0
 	case k.Out && st.State == "ready":
 		st.State = "out"
 	}

@@ -62,7 +62,8 @@ type Config struct {
 	Listen    string // HOST:PORT
 	Title     string
 	Help      string        // telephone number for when the kiosk is out of service; "" is none
-	Touch     []Choice      // what can be touched; none is nothing
+	Buttons   []Choice      // all that there are
+	Touch     []Choice      // of these, what can be touched; none is nothing
 	CanCancel bool          // a touch can be taken back
 	ShowFor   time.Duration // of a ticket
 	Languages []Language    // the first is the one to begin with
@@ -190,10 +191,10 @@ func (s *Screen) texts() map[string]any {
 	all := map[string]any{}
 	for _, l := range s.cfg.Languages {
 		services := map[string]string{}
-		for _, c := range s.cfg.Touch {
+		for _, c := range s.cfg.Buttons {
 			services[c.Name] = l.Service(c)
 		}
-		all[l.Code] = map[string]any{"texts": l.Texts, "services": services}
+		all[l.Code] = map[string]any{"texts": l.Texts, "services": services, "borrowed": l.Borrowed}
 	}
 	return all
 }

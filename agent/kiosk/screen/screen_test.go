@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -96,13 +97,13 @@ func settings(t testing.TB) Config {
 	if err != nil {
 		t.Fatal(err)
 	}
+	all := []Choice{
+		{"road", report.Text{ID: "Jalan rusak", EN: "Damaged road"}}, {"light", report.Text{ID: "Lampu jalan mati", EN: "Street light out"}},
+		{"water", report.Text{ID: "Air bersih mati", EN: "No clean water"}}, {"aid", report.Text{ID: "Bantuan sosial", EN: "Social aid"}},
+	}
 	return Config{
 		Listen: "127.0.0.1:0", Title: "", Help: "112", CanCancel: true, ShowFor: 30 * time.Second, Languages: languages,
-		Touch: []Choice{
-			{"road", report.Text{ID: "Jalan rusak", EN: "Damaged road"}}, {"light", report.Text{ID: "Lampu jalan mati", EN: "Street light out"}},
-			{"water", report.Text{ID: "Air bersih mati", EN: "No clean water"}}, {"aid", report.Text{ID: "Bantuan sosial", EN: "Social aid"}},
-		},
-		Log: slog.New(slog.DiscardHandler),
+		Buttons: all, Touch: all, Log: slog.New(slog.DiscardHandler),
 	}
 }
 
@@ -474,20 +475,22 @@ func TestPageHoldsTextsAsText(t *testing.T) {
 func TestLanguages(t *testing.T) {
 	good := strings.Replace(string(must(ours.ReadFile("lang/id.json"))), `"Indonesia"`, `"Basa Sunda"`, 1)
 	tests := map[string]struct{ file, text, want string }{ // want "" is no error
-		"good":            {"su.json", good, ""},
-		"with services":   {"su.json", strings.Replace(good, `"texts"`, `"services": {"road": "Jalan ruksak"}, "texts"`, 1), ""},
-		"replaces ours":   {"en.json", good, ""},
-		"no language":     {"Sunda.json", good, `"Sunda" is no code of a language`},
-		"no JSON":         {"su.json", "{\n\"name\": \n", "line 3: unexpected EOF"},
-		"unknown key":     {"su.json", `{"name": "x", "text": {}}`, `unknown field "text"`},
-		"missing":         {"su.json", strings.Replace(good, `"pin": "PIN",`, "", 1), `texts.pin is missing; in Indonesian it is "PIN"`},
-		"unknown text":    {"su.json", strings.Replace(good, `"pin":`, `"pen": "x", "pin":`, 1), "texts.pen: there is no such text"},
-		"lost a place":    {"su.json", strings.Replace(good, "{help}", "112", 1), "texts.out.help: does not hold {help}"},
-		"too long":        {"su.json", strings.Replace(good, `"PIN"`, `"`+strings.Repeat("x", 201)+`"`, 1), "texts.pin: more than 200 characters"},
-		"no name":         {"su.json", strings.Replace(good, "Basa Sunda", "", 1), "name is missing"},
-		"more behind it":  {"su.json", good + "{}", "something follows the closing brace"},
-		"far too long":    {"su.json", good + strings.Repeat(" ", maxLangFile), "more than 65536 bytes"},
-		"another's bytes": {"su.json", strings.Replace(good, `"PIN"`, `"\u0007"`, 1), "texts.pin: holds a control character"},
+		"good":               {"su.json", good, ""},
+		"with services":      {"su.json", strings.Replace(good, `"texts"`, `"services": {"road": "Jalan ruksak"}, "texts"`, 1), ""},
+		"replaces ours":      {"en.json", good, ""},
+		"no language":        {"Sunda.json", good, `"Sunda" is no code of a language`},
+		"no JSON":            {"su.json", "{\n\"name\": \n", "line 3: unexpected EOF"},
+		"unknown key":        {"su.json", `{"name": "x", "text": {}}`, `unknown field "text"`},
+		"missing":            {"su.json", strings.Replace(good, `"pin": "PIN",`, "", 1), ""},
+		"nothing but a name": {"su.json", `{"name": "Basa Sunda"}`, ""},
+		"twice":              {"su.json", strings.Replace(good, `"pin": "PIN",`, "\"pin\": \"PIN\",\n\"pin\": \"x\",", 1), "line 20: texts.pin is in line 19 too"},
+		"unknown text":       {"su.json", strings.Replace(good, `"pin":`, `"pen": "x", "pin":`, 1), "line 19: texts.pen: there is no such text"},
+		"lost a place":       {"su.json", strings.Replace(good, "{help}", "112", 1), "line 15: texts.out.help: does not hold {help}"},
+		"too long":           {"su.json", strings.Replace(good, `"PIN"`, `"`+strings.Repeat("x", 201)+`"`, 1), "line 19: texts.pin: more than 200 characters"},
+		"no name":            {"su.json", strings.Replace(good, "Basa Sunda", "", 1), "line 2: name is missing"},
+		"more behind it":     {"su.json", good + "{}", "something follows the closing brace"},
+		"far too long":       {"su.json", good + strings.Repeat(" ", maxLangFile), "more than 65536 bytes"},
+		"another's bytes":    {"su.json", strings.Replace(good, `"PIN"`, `"\u0007"`, 1), "texts.pin: holds a control character"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -507,9 +510,18 @@ func TestLanguages(t *testing.T) {
 	if _, err := Languages("/nowhere"); err == nil || !strings.Contains(err.Error(), "no such directory") {
 		t.Errorf("no directory: %v", err)
 	}
+	if all, _ := Languages("/nowhere"); len(all) != 2 {
+		t.Errorf("without the directory there are %d languages, want ours", len(all))
+	}
 	id, en := mustRead("id"), mustRead("en")
-	if _, err := parseLanguage("en", must(ours.ReadFile("lang/en.json")), id.Texts); err != nil {
-		t.Errorf("English: %v", err)
+	for code, file := range map[string]string{"en": "lang/en.json", "su": "../../../cmd/kentongan/examples/su.json"} {
+		if l, err := parseLanguage(code, must(os.ReadFile(file)), id.Texts); err != nil || len(l.Borrowed) > 0 {
+			t.Errorf("%s: %v, and it borrows %v", file, err, l.Borrowed)
+		}
+	}
+	short, err := parseLanguage("jv", []byte(`{"name": "Basa Jawa", "texts": {"saved": "Wis disimpen."}}`), id.Texts)
+	if err != nil || short.Texts["saved"] != "Wis disimpen." || short.Texts["out"] != id.Texts["out"] || !slices.Contains(short.Borrowed, "out") || slices.Contains(short.Borrowed, "saved") {
+		t.Errorf("a language of one text: %+v, %v", short, err)
 	}
 	if got := en.Service(Choice{"road", report.Text{ID: "Jalan", EN: "Road"}}); got != "Road" {
 		t.Errorf("a service in English is %q", got)

@@ -15,13 +15,16 @@
 	const text = key => data.texts[lang].texts[key] || data.texts[first].texts[key] || key;
 	const put = (el, s) => { if (el && el.textContent !== s) el.textContent = s; }; // a live region speaks only of changes
 	const hide = (el, yes) => { if (el && el.hidden !== yes) el.hidden = yes; };
-	const t = (el, key) => { el.dataset.t = key; put(el, text(key)); };
+	// A text that the language has not is Indonesian, and is read out as that.
+	const own = (el, ...keys) => { if (keys.some(k => (data.texts[lang].borrowed || []).includes(k))) el.lang = 'id'; else el.removeAttribute('lang'); };
+	const t = (el, key) => { el.dataset.t = key; own(el, key); put(el, text(key)); };
+	const named = button => data.texts[lang].services[button] || button;
 
 	function speak(code, dir) {
 		lang = code;
 		document.documentElement.lang = code;
 		document.documentElement.dir = dir;
-		for (const el of document.querySelectorAll('[data-t]')) put(el, text(el.dataset.t));
+		for (const el of document.querySelectorAll('[data-t]')) t(el, el.dataset.t);
 		for (const el of document.querySelectorAll('[data-l]')) el.setAttribute('aria-label', text(el.dataset.l));
 		for (const el of document.querySelectorAll('[data-button]')) put(el, data.texts[lang].services[el.dataset.button]);
 		for (const el of document.querySelectorAll('[data-lang]')) el.setAttribute('aria-pressed', el.dataset.lang === code);
@@ -35,13 +38,15 @@
 		document.body.dataset.state = s.state;
 		const touchable = document.querySelector('[data-button]') !== null;
 		t($('say'), s.withdrawn ? 'withdrawn' : s.state === 'ready' && touchable ? 'ready.touch' : s.state);
-		let more = '';
-		if (s.state === 'unkept') more = text('unkept.more');
-		if (s.state === 'out') more = text('out.more');
-		if ((s.state === 'out' || s.state === 'unkept') && data.help) more += ' ' + text('out.help').replace('{help}', data.help);
-		if (s.part && s.state !== 'out' && s.state !== 'unkept') more = text('part');
-		if (s.state === 'ready' && !more && s.waiting) more = text('waiting').replace('{n}', s.waiting);
+		let more = '', key = '';
+		if (s.state === 'unkept' || s.state === 'out') {
+			more = text(key = s.state + '.more');
+			if (data.help) more += ' ' + text('out.help').replace('{help}', data.help);
+		} else if (s.dead) more = text(key = 'part').replace('{names}', s.dead.map(named).join(', '));
+		else if (s.state === 'ready' && s.waiting) more = text(key = 'waiting').replace('{n}', s.waiting);
+		own($('more'), key);
 		put($('more'), more);
+		for (const el of document.querySelectorAll('[data-button]')) el.dataset.dead = (s.dead || []).includes(el.dataset.button);
 		hide($('more'), !more);
 		hide($('kept'), !s.ticket);
 		put($('ticket'), s.ticket || '');
