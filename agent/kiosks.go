@@ -23,9 +23,14 @@ import (
 // buildKiosk makes the kiosk and what belongs to it.
 func (a *Agent) buildKiosk() (err error) {
 	cfg := kioskConfig(a.cfg.Kiosk)
-	cfg.Dir = filepath.Join(a.cfg.Data, "kiosk")
+	cfg.Dir, cfg.Save = filepath.Join(a.cfg.Data, "kiosk"), saveFile
 	cfg.Epoch = a.spool.Epoch()
 	cfg.Head = func() report.Head { return a.spool.Head(report.Complaint) }
+	if q := a.cfg.Kiosk.Quiet; q.From != "" {
+		from, _ := q.From.Since() // checked
+		to, _ := q.To.Since()
+		cfg.Quiet = &kiosk.QuietHours{From: from, To: to, Now: a.localTime}
+	}
 	print := a.buildPrinter(a.cfg.Kiosk.Printer)
 	if print != nil {
 		cfg.OnKept = a.printSlip(print)
@@ -46,29 +51,30 @@ func (a *Agent) buildKiosk() (err error) {
 	}
 	a.beating = append(a.beating, a.kiosk)
 	a.parts = append(a.parts, part{"kiosk", a.kiosk.Run}, part{"kiosk alarms", a.watchKiosk})
-	return a.buildScreen(a.cfg.Kiosk)
+	a.buildScreen(a.cfg.Kiosk)
+	return nil
 }
 
 // buildScreen makes the page for citizens, if there is one.
-func (a *Agent) buildScreen(c config.Kiosk) error {
+func (a *Agent) buildScreen(c config.Kiosk) {
 	if c.Screen.Listen == "" {
-		return nil
+		return
 	}
 	languages, err := screen.Languages(c.Screen.Languages)
-	if err != nil {
-		return err
+	if err != nil { // the others do, and a press needs none
+		a.o.Log.Error("language not used", "part", "agent", "err", err)
 	}
 	cfg := screen.Config{
 		Listen: c.Screen.Listen, Title: c.Screen.Title, Help: c.Screen.Help, CanCancel: c.Cancel.Within > 0,
 		ShowFor: c.Screen.ShowFor, Languages: languages, Log: a.o.Log,
 	}
+	for _, b := range c.Buttons {
+		cfg.Buttons = append(cfg.Buttons, screen.Choice{Name: b.Name, Label: report.Text{ID: b.Label.ID, EN: b.Label.EN}})
+	}
 	if c.Screen.Touch {
-		for _, b := range c.Buttons {
-			cfg.Touch = append(cfg.Touch, screen.Choice{Name: b.Name, Label: report.Text{ID: b.Label.ID, EN: b.Label.EN}})
-		}
+		cfg.Touch = cfg.Buttons
 	}
 	a.parts = append(a.parts, part{"screen", screen.New(cfg, a.kiosk).Run})
-	return nil
 }
 
 // CheckLanguages looks at the files of the kiosk's further languages, which only
@@ -124,7 +130,7 @@ func (a *Agent) watchKiosk(ctx context.Context) error {
 		changed := a.kiosk.Changed()
 		s := a.kiosk.Show()
 		a.journal.kioskFound("out_of_service", s.Out, a.kiosk.Troubles())
-		a.journal.kioskFound("button", s.Part && !s.Out, a.kiosk.Troubles())
+		a.journal.kioskFound("button", len(s.Dead) > 0 && !s.Out, a.kiosk.Troubles())
 		select {
 		case <-changed:
 		case <-ctx.Done():
@@ -218,12 +224,16 @@ func wire(name string, w config.Wire) hal.LineConfig {
 	}
 }
 
-func lamp(name string, l config.Lamp) *hal.LineConfig {
+func lamp(name string, l config.Lamp) *kiosk.Lamp {
 	if l.Line == "" {
 		return nil
 	}
+	k := &kiosk.Lamp{LineConfig: hal.LineConfig{Name: name, Chip: l.Chip, Line: l.Line, ActiveLow: l.ActiveLow, Bias: gpio.PullNoChange}}
 	if led, ok := strings.CutPrefix(l.Line, "led:"); ok {
-		return &hal.LineConfig{Name: name, LED: led}
+		k.LineConfig = hal.LineConfig{Name: name, LED: led}
 	}
-	return &hal.LineConfig{Name: name, Chip: l.Chip, Line: l.Line, ActiveLow: l.ActiveLow, Bias: gpio.PullNoChange}
+	if l.Sense != "" {
+		k.Sense = &hal.LineConfig{Chip: l.Chip, Line: l.Sense, Bias: gpio.PullNoChange}
+	}
+	return k
 }

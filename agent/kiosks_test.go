@@ -70,10 +70,10 @@ func pressToLamp(t testing.TB, n int) []time.Duration {
 	defer board.Close()
 	lit := make(chan time.Time, 1)
 	k, err := kiosk.New(kiosk.Config{
-		Number: 7, Dir: t.TempDir(), Epoch: s.Epoch(), Head: func() report.Head { return s.Head(report.Complaint) },
+		Number: 7, Dir: t.TempDir(), Save: saveFile, Epoch: s.Epoch(), Head: func() report.Head { return s.Head(report.Complaint) },
 		Cooldown: time.Nanosecond, Debounce: time.Nanosecond,
 		Buttons: []kiosk.Button{{Name: "road", Line: hal.LineConfig{Line: "GPIO17"}, ServiceCode: "jalan-rusak"}},
-		Lamps:   kiosk.Lamps{Saved: &hal.LineConfig{Name: "saved", Line: "GPIO22"}},
+		Lamps:   kiosk.Lamps{Saved: &kiosk.Lamp{LineConfig: hal.LineConfig{Name: "saved", Line: "GPIO22"}}},
 	}, litBoard{board, lit}, s, log)
 	if err != nil {
 		t.Fatal(err)

@@ -49,6 +49,9 @@ func (d *decoder) checkKiosk(k *Kiosk) {
 	d.checkCombinations(k)
 	d.checkReached(k)
 	d.checkPrinter(&k.Printer)
+	if at := "kiosk.quiet_hours.to"; k.Quiet.From != "" && k.Quiet.From == k.Quiet.To {
+		d.addf(d.at(at), at, "%s is when they begin, too; write another time, or leave quiet_hours out", show(string(k.Quiet.To)))
+	}
 	d.checkLines(k.wires())
 }
 
@@ -72,7 +75,7 @@ func (k *Kiosk) wires() (lines []wire) {
 	}
 	lines = append(lines, wire{"kiosk.cancel.line", k.Cancel.Wire.Chip, k.Cancel.Wire.Line})
 	for _, l := range k.outputs() {
-		lines = append(lines, wire{l.path + ".line", l.lamp.Chip, l.lamp.Line})
+		lines = append(lines, wire{l.path + ".line", l.lamp.Chip, l.lamp.Line}, wire{l.path + ".sense", l.lamp.Chip, l.lamp.Sense})
 	}
 	return lines
 }
@@ -192,6 +195,9 @@ func (d *decoder) checkPrinter(p *Printer) {
 
 func (w *warner) kiosk() {
 	k := w.c.Kiosk
+	if k.Quiet.From != "" && k.Buzzer.Line == "" {
+		w.addf("kiosk.quiet_hours", "no buzzer, so there is nothing to be silent")
+	}
 	if len(k.Buttons) > 0 && k.Lamps.Saved.Line == "" && k.Screen.Listen == "" {
 		w.addf("kiosk.buttons", "no lamp saved: a citizen does not see that the press counted")
 	}

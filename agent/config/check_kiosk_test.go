@@ -42,6 +42,14 @@ func TestKioskProblems(t *testing.T) {
 		"screen":                          {buttons(road, aid) + "  screen: {listen: '127.0.0.1:8070', touch: true}\n", ""},
 		"screen nowhere":                  {buttons(road) + "  screen: {listen: 8070}\n", `kiosk.screen.listen: "8070" is no address; write ADDRESS:PORT`},
 		"screen that can't be touched":    {buttons(road, aid) + "  screen: {listen: '127.0.0.1:8070'}\n", `kiosk.buttons[1].line: missing`},
+		"quiet hours":                     {buttons(road) + "  buzzer: {line: GPIO25}\n  quiet_hours: {from: '22:00', to: '05:00'}\n", ""},
+		"quiet hours without an end":      {buttons(road) + "  quiet_hours: {from: '22:00'}\n", `kiosk.quiet_hours.to: missing; write to, as to: 05:00`},
+		"quiet hours off":                 {buttons(road) + "  quiet_hours: {from: 'off', to: '05:00'}\n", `kiosk.quiet_hours.from: "off" is no time of day; write HH:MM, as 06:00`},
+		"quiet hours of no length":        {buttons(road) + "  quiet_hours: {from: '22:00', to: '22:00'}\n", `kiosk.quiet_hours.to: "22:00" is when they begin, too`},
+		"sense line":                      {buttons(road) + "  lamps: {saved: {line: GPIO22, sense: GPIO5}}\n", ""},
+		"sense line of a button":          {buttons(road) + "  lamps: {saved: {line: GPIO22, sense: GPIO17}}\n", `kiosk.lamps.saved.sense: line "GPIO17" is used by kiosk.buttons[0] already`},
+		"sense line that is an LED":       {buttons(road) + "  lamps: {saved: {line: GPIO22, sense: 'led:ACT'}}\n", `kiosk.lamps.saved.sense: "led:ACT" is an LED`},
+		"sense line of a buzzer":          {buttons(road) + "  buzzer: {line: GPIO25, sense: GPIO5}\n", `kiosk.buzzer.sense: unknown key`},
 		"self-test at no time":            {buttons(road) + "  self_test: 24:00\n", `kiosk.self_test: "24:00" is no time of day; write HH:MM, as 06:00, or off`},
 	}
 	for name, tt := range tests {

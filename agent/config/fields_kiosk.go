@@ -22,6 +22,7 @@ type Kiosk struct {
 	Cooldown     time.Duration // of one button, after a press that counted
 	Lamps        Lamps
 	Buzzer       Lamp
+	Quiet        QuietHours
 	SelfTest     TimeOfDay
 	Printer      Printer
 	Screen       Screen
@@ -82,7 +83,11 @@ type Lamp struct {
 	Chip      string // as Wire.Chip
 	Line      string
 	ActiveLow bool
+	Sense     string // input line that sees the lamp's current; "" is none
 }
+
+// QuietHours are those in which the buzzer is silent; no From is none.
+type QuietHours struct{ From, To TimeOfDay }
 
 // Printer is where slips come out; no Device is none.
 type Printer struct {
@@ -124,14 +129,18 @@ func (k *Kiosk) fields(dir string) []field {
 		duration("cooldown", &k.Cooldown, 0, 10*time.Minute).defaults("3s").
 			says("Time after a press in which more presses of the same button count into the same complaint."),
 		mapping("lamps", []field{
-			mapping("saved", k.Lamps.Saved.fields()).says("Lights when the press is on the disk."),
-			mapping("received", k.Lamps.Received.fields()).says("Flashes twice and lights when the centre has it."),
-			mapping("fault", k.Lamps.Fault.fields()).says("Lights while a press would not be kept, and flashes when one was not. See docs/how-to/kiosk.md for a wiring that lights it when the agent is dead."),
+			mapping("saved", k.Lamps.Saved.seen()).says("Lights when the press is on the disk; blinks while that takes longer than a tenth of a second."),
+			mapping("received", k.Lamps.Received.seen()).says("Flashes twice and lights when the centre has it."),
+			mapping("fault", k.Lamps.Fault.seen()).says("Lights while a press would not be kept, and flashes when one was not. See docs/how-to/kiosk.md for a wiring that lights it when the agent is dead."),
 			mapping("alive", k.Lamps.Alive.fields()).says("No lamp: changes four times a second while a press would be kept, for a circuit that lights the red lamp when the changes stop."),
 		}).says("The signals; each may be left out."),
 		mapping("buzzer", k.Buzzer.fields()).
 			says("A buzzer that sounds while its line is active. One beep: saved. Two: the centre has it. A long one: not saved. Three: taken back."),
-		timeOfDay("self_test", &k.SelfTest).defaults("06:00").
+		mapping("quiet_hours", []field{
+			timeOfDay("from", &k.Quiet.From, false).must().like("22:00").says("When they begin, by local time."),
+			timeOfDay("to", &k.Quiet.To, false).must().like("05:00").says("When they end."),
+		}).says("Hours in which the buzzer is silent, each day; the lamps show all the same, and a press that was not kept is heard at any hour. While the clock was never set no hour is quiet."),
+		timeOfDay("self_test", &k.SelfTest, true).defaults("06:00").
 			says("When lamps, buttons, printer and the way to the centre are tested each day, by local time. The lamps light for a second."),
 		mapping("printer", k.Printer.fields(dir)).says("An ESC/POS printer for slips with the ticket. A press never waits for it."),
 		mapping("screen", k.Screen.fields(dir)).says("A page for a browser in kiosk mode, on the kiosk itself."),
@@ -231,6 +240,12 @@ func (l *Lamp) fields() []field {
 	}
 }
 
+// seen are the keys of a lamp that can be looked at.
+func (l *Lamp) seen() []field {
+	return append(l.fields(), text("sense", &l.Sense, upTo(32)).like("GPIO26").
+		says("A line, in the same chip, that changes when the lamp draws current: then the daily self-test finds a burnt lamp or a cut wire. It looks for a change, whichever level it is."))
+}
+
 func chip(to *string) field {
 	return text("chip", to, upTo(64)).like("gpiochip0").says("GPIO chip: name, label or /dev path; else any that has the line.")
 }
@@ -241,12 +256,16 @@ func line(to *string) field {
 
 var timeForm = regexp.MustCompile(`^([01][0-9]|2[0-3]):[0-5][0-9]$`)
 
-// timeOfDay is HH:MM, or off.
-func timeOfDay(key string, to *TimeOfDay) field {
+// timeOfDay is HH:MM, or, where it may be, off.
+func timeOfDay(key string, to *TimeOfDay, mayBeOff bool) field {
+	or, within := "", "00:00 to 23:59"
+	if mayBeOff {
+		or, within = ", or off", within+", or `off`"
+	}
 	return text(key, (*string)(to), func(s string) error {
-		if s != "off" && !timeForm.MatchString(s) {
-			return fmt.Errorf("%s is no time of day; write HH:MM, as 06:00, or off", show(s))
+		if !timeForm.MatchString(s) && !(mayBeOff && s == "off") {
+			return fmt.Errorf("%s is no time of day; write HH:MM, as 06:00%s", show(s), or)
 		}
 		return nil
-	}).within("00:00 to 23:59, or `off`")
+	}).within(within)
 }

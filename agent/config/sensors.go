@@ -101,6 +101,9 @@ func (d *decoder) checkSensors(c *Config) {
 	for i, b := range c.Kiosk.Buttons {
 		inputs = append(inputs, wire{fmt.Sprintf("kiosk.buttons[%d].line", i), b.Wire.Chip, b.Wire.Line})
 	}
+	for _, l := range c.Kiosk.outputs() {
+		inputs = append(inputs, wire{l.path + ".sense", l.lamp.Chip, l.lamp.Sense})
+	}
 	inputs = append(inputs, wire{"kiosk.cancel.line", c.Kiosk.Cancel.Wire.Chip, c.Kiosk.Cancel.Wire.Line})
 	d.checkLEDs(inputs, c.Kiosk.outputs())
 }

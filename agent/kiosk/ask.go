@@ -80,14 +80,15 @@ const (
 // ledger is what the centre said of complaints. It is a copy: losing it costs
 // the citizen an older answer.
 type ledger struct {
-	dir string // "" keeps nothing
+	dir  string // "" keeps nothing
+	save Save
 
 	mu     sync.Mutex            // guards states
 	states []report.TicketStatus // the newest word last
 }
 
-func openLedger(dir string) (*ledger, error) {
-	l := &ledger{dir: dir}
+func openLedger(dir string, save Save) (*ledger, error) {
+	l := &ledger{dir: dir, save: save}
 	if dir == "" {
 		return l, nil
 	}
@@ -127,7 +128,7 @@ func (l *ledger) set(s report.TicketStatus) error {
 		if err != nil {
 			return err
 		}
-		if err := writeFile(filepath.Join(l.dir, ledgerFile), text); err != nil {
+		if err := l.save(filepath.Join(l.dir, ledgerFile), text); err != nil {
 			return fmt.Errorf("keep the state of complaint %s: %w", s.Ticket, err)
 		}
 	}

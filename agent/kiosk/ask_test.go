@@ -15,7 +15,7 @@ import (
 func asking(t *testing.T, head *report.Head) *Kiosk {
 	t.Helper()
 	cfg := config()
-	cfg.Dir, cfg.Epoch = t.TempDir(), 1
+	cfg.Dir, cfg.Save, cfg.Epoch = t.TempDir(), save, 1
 	cfg.Head = func() report.Head { return *head }
 	return newKiosk(t, cfg)
 }
@@ -120,7 +120,7 @@ func TestLedgerSurvivesABadFile(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, ledgerFile), []byte("[{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	l, err := openLedger(dir)
+	l, err := openLedger(dir, save)
 	if err == nil {
 		t.Error("a bad file is no error")
 	}
@@ -132,7 +132,7 @@ func TestLedgerSurvivesABadFile(t *testing.T) {
 // Who asks for a complaint that was taken back is told so.
 func TestAskForOneTakenBack(t *testing.T) {
 	cfg := cancellable()
-	cfg.Dir = t.TempDir()
+	cfg.Dir, cfg.Save = t.TempDir(), save
 	var next atomic.Uint64
 	next.Store(1)
 	cfg.Head = func() report.Head { return report.Head{First: 1, Next: next.Load()} }

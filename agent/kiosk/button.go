@@ -43,8 +43,11 @@ type button struct {
 	grown    int         // how often the cool-down was doubled for that
 	retry    *time.Timer // running: the store refused
 	refused  bool
-	slow     *time.Timer // running while an append does
-	stuck    *time.Timer // running while the line is active
+	slow     *time.Timer     // running while an append does
+	working  *time.Timer     // the same
+	edges    <-chan hal.Edge // of the line; nil without one
+	waits    bool            // for the other one of the pair to have seen all its edges
+	stuck    *time.Timer     // running while the line is active
 	noise    noiseWatch
 	taken    *withdrawal     // a cancel that is in no record yet; nil if none
 	newest   confirmed       // the newest press that was kept
@@ -111,7 +114,7 @@ func (b *button) run(ctx context.Context) {
 }
 
 func (b *button) timers() []**time.Timer {
-	return []**time.Timer{&b.cooldown, &b.retry, &b.slow, &b.stuck, &b.settle, &b.held, &b.alone, &b.noise.timer}
+	return []**time.Timer{&b.cooldown, &b.retry, &b.slow, &b.working, &b.stuck, &b.settle, &b.held, &b.alone, &b.noise.timer}
 }
 
 // opened notes how the line was found.
@@ -161,13 +164,13 @@ func (b *button) quiet(in hal.Input) time.Duration {
 // serve handles the button until ctx or the line ends, or until stop. Without
 // a line it still looks after what is counted.
 func (b *button) serve(ctx context.Context, in hal.Input, stop <-chan time.Time) error {
-	var edges <-chan hal.Edge
+	b.edges = nil
 	if in != nil {
-		edges = in.Edges()
+		b.edges = in.Edges()
 	}
 	for {
 		select {
-		case e, ok := <-edges:
+		case e, ok := <-b.edges:
 			if !ok {
 				b.stuck.Stop()
 				b.ends()
@@ -186,9 +189,12 @@ func (b *button) serve(ctx context.Context, in hal.Input, stop <-chan time.Time)
 			b.refused = false
 			b.next()
 		case <-b.slow.C:
+			b.k.panel.works(b.cfg.Name, false)
 			b.k.panel.fault(b.storeFault(), true)
 			b.k.panel.refused()
 			b.k.log.Error("store is slow", "line", b.cfg.Name, "after", slowAfter)
+		case <-b.working.C:
+			b.k.panel.works(b.cfg.Name, true)
 		case <-b.stuck.C:
 			b.isStuck(in)
 		case <-b.settle.C:
@@ -196,7 +202,7 @@ func (b *button) serve(ctx context.Context, in hal.Input, stop <-chan time.Time)
 		case <-b.held.C:
 			b.means(b.ges.held(), b.ges.since)
 		case <-b.alone.C:
-			b.single()
+			b.lonely()
 		case <-b.noise.timer.C:
 			b.listen(in)
 		case <-stop:
@@ -293,11 +299,13 @@ func (b *button) counts(at time.Duration) {
 	case twice:
 		b.count(1)
 	}
+	b.waits = false
 	b.alone.Reset(b.pair.within + chordSlack)
 }
 
 // single takes the press that waited for the other half of a combination.
 func (b *button) single() {
+	b.waits = false
 	if b.pair != nil && b.pair.alone(b) {
 		b.count(1)
 	}

@@ -8,9 +8,10 @@ import (
 )
 
 const (
-	retryEvery   = 2 * time.Second // of a record that the store refused
-	slowAfter    = 5 * time.Second // a store that takes longer is a fault: the citizen has gone
-	flushTimeout = 3 * time.Second // for the last record, at shutdown
+	retryEvery   = 2 * time.Second       // of a record that the store refused
+	workingAfter = 80 * time.Millisecond // a store that takes longer is seen to work: within 100 ms something must be seen
+	slowAfter    = 5 * time.Second       // a store that takes longer is a fault: the citizen has gone
+	flushTimeout = 3 * time.Second       // for the last record, at shutdown
 
 	// A button that is pressed for so long without a cool-down in which nobody
 	// pressed is a short circuit or a game: no queue of people is that quick for
@@ -58,6 +59,9 @@ func (b *button) next() {
 func (b *button) fly(f flight) {
 	b.flying = f
 	b.slow.Reset(slowAfter)
+	if f.take == nil { // what a cancel takes back is saved until then
+		b.working.Reset(workingAfter)
+	}
 	go func() { b.done <- b.append(f) }() // serve or flush waits for it
 }
 
@@ -123,7 +127,9 @@ func (b *button) appended(r appendResult) {
 	f := b.flying
 	b.flying = flight{}
 	b.slow.Stop()
+	b.working.Stop()
 	if r.err != nil {
+		b.k.panel.works(b.cfg.Name, false)
 		if f.take == nil {
 			b.pending += f.n
 			b.touched(f.waiters)

@@ -170,6 +170,43 @@ func TestCombination(t *testing.T) {
 	}
 }
 
+// The other button has the edge and has not got to it when the first one's time is
+// over: a busy board must not make two complaints of a combination, nor lose a
+// press to a button that hangs.
+func TestCombinationOnABusyBoard(t *testing.T) {
+	for name, tt := range map[string]struct {
+		hangs time.Duration
+		want  []string
+	}{
+		"late":  {200 * ms, []string{"aid"}},
+		"hangs": {3 * time.Second, []string{"road", "water"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in(t, pairs(), func(b *booth) {
+				busy := make(chan error, 1)
+				go func() {
+					busy <- b.kiosk.find("water").pulse.Do(b.t.Context(), func() { time.Sleep(tt.hangs) })
+				}()
+				time.Sleep(10 * ms)
+				for _, line := range []string{"GPIO17", "GPIO18"} {
+					if err := b.board.Pulse(line, 60*ms); err != nil {
+						t.Fatal(err)
+					}
+					time.Sleep(40 * ms)
+				}
+				time.Sleep(10 * time.Second)
+				synctest.Wait()
+				if err := <-busy; err != nil {
+					t.Fatal(err)
+				}
+				if got := b.store.buttons(); !slices.Equal(got, tt.want) {
+					t.Errorf("records of %v, want %v", got, tt.want)
+				}
+			})
+		})
+	}
+}
+
 // Two presses of one button so quickly that the first has not been decided are
 // both counted.
 func TestChordCountsBothOfOneButton(t *testing.T) {

@@ -5,7 +5,8 @@
 //
 // # What the lamps say
 //
-// Saved lights only after the store has returned: the press is on the disk.
+// Saved lights only after the store has returned: the press is on the disk. While
+// a store takes longer than a tenth of a second it blinks: at work, not saved yet.
 // Received flashes twice and lights when the centre has everything that was
 // kept here, so it never stands for a press that the centre has not seen. Fault
 // is on while a button can't be trusted: its line is missing, busy or stuck, or
@@ -67,17 +68,23 @@ type Store interface {
 	Append(ctx context.Context, lane report.Lane, kind string, body any) (uint64, error)
 }
 
+// Save puts a small file in place of an old one; it returns when the new content
+// is on the disk, and until then a power cut leaves the old one.
+type Save func(file string, content []byte) error
+
 // Config says what the kiosk has. The zero value of a duration is its default.
 type Config struct {
 	Number   uint32             // the device part of tickets, up to report.MaxTicketPart
 	Dir      string             // what the kiosk keeps: numbers given out, the PINs' key; "" is nothing, and no PINs
+	Save     Save               // how it is kept; not nil with Dir
 	Epoch    report.Epoch       // of the store
 	Head     func() report.Head // of the complaint lane; nil when nobody asks for tickets
 	Buttons  []Button
 	Pairs    []Pair
 	Lamps    Lamps
-	OnKept   func(Kept) // told of each press that was kept; must not block; may be nil
-	SelfTest *SelfTest  // nil is none
+	OnKept   func(Kept)  // told of each press that was kept; must not block; may be nil
+	SelfTest *SelfTest   // nil is none
+	Quiet    *QuietHours // of the buzzer; nil is none
 
 	CancelWithin time.Duration // a press can be taken back for so long
 	Cooldown     time.Duration
@@ -106,11 +113,17 @@ type Pair struct {
 
 // Lamps are the signals; nil is a lamp that is not there.
 type Lamps struct {
-	Saved    *hal.LineConfig
-	Received *hal.LineConfig
-	Fault    *hal.LineConfig
-	Alive    *hal.LineConfig
-	Buzzer   *hal.LineConfig
+	Saved    *Lamp
+	Received *Lamp
+	Fault    *Lamp
+	Alive    *Lamp
+	Buzzer   *Lamp
+}
+
+// Lamp is one signal.
+type Lamp struct {
+	hal.LineConfig                 // its Name may be empty
+	Sense          *hal.LineConfig // an input that changes with the lamp's current; nil is none
 }
 
 // Kiosk watches buttons. Acked and Status may be called from any goroutine.
@@ -153,10 +166,10 @@ func New(cfg Config, board hal.Board, store Store, log *slog.Logger) (*Kiosk, er
 		next = cfg.Head().Next
 	}
 	var err error
-	if k.numbers, err = openNumbers(cfg.Dir, cfg.Number, cfg.Epoch, next); err != nil {
+	if k.numbers, err = openNumbers(cfg.Dir, cfg.Save, cfg.Number, cfg.Epoch, next); err != nil {
 		log.Error("tickets not remembered", "err", err) // no reason to take no presses
 	}
-	if k.ledger, err = openLedger(cfg.Dir); err != nil {
+	if k.ledger, err = openLedger(cfg.Dir, cfg.Save); err != nil {
 		log.Error("states of complaints not remembered", "err", err)
 	}
 	k.events = newReporter(store, log)
@@ -188,6 +201,9 @@ func (k *Kiosk) join() {
 func (c Config) check() error {
 	if c.Number > report.MaxTicketPart {
 		return fmt.Errorf("number %d: a ticket has room for 0 to %d", c.Number, report.MaxTicketPart)
+	}
+	if c.Dir != "" && c.Save == nil {
+		return fmt.Errorf("directory %s: no way to save a file in it", c.Dir)
 	}
 	if len(c.Buttons) == 0 {
 		return fmt.Errorf("no button")

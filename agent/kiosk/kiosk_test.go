@@ -3,6 +3,7 @@ package kiosk
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -39,11 +40,15 @@ func TestLampWaitsForTheStore(t *testing.T) {
 	in(t, config(), func(b *booth) {
 		b.store.set(nil, 400*ms)
 		b.press("GPIO17") // takes 200 ms
-		b.wantLamps("", "while the store works")
+		if s := b.kiosk.Show(); !s.Working || s.Newest != nil {
+			t.Errorf("while the store works, shown: %+v", s)
+		}
 		time.Sleep(199 * ms)
-		b.wantLamps("", "1 ms before it is done")
+		b.wantLamps("", "1 ms before it is done, between two blinks")
 		time.Sleep(2 * ms)
 		b.wantLamps("S", "after it is done")
+		time.Sleep(200 * ms)
+		b.wantLamps("S", "and steady")
 	})
 }
 
@@ -214,7 +219,7 @@ func TestMissingAndBusyLines(t *testing.T) {
 		b.press("GPIO17")
 		b.wantCounts(1) // the rest runs
 		b.wantLamps("SF", "the rest runs")
-		if s := b.kiosk.Show(); s.Out || !s.Part {
+		if s := b.kiosk.Show(); s.Out || !slices.Equal(s.Dead, []string{"water"}) {
 			t.Errorf("one of two buttons is dead, shown: %+v", s)
 		}
 		time.Sleep(10 * time.Minute)
@@ -333,7 +338,7 @@ func TestReceived(t *testing.T) {
 		b.kiosk.Acked(2)
 		b.wantLamps("SR", "received too")
 		time.Sleep(receivedFor)
-		b.kiosk.panel.kept(1) // told late, by a button that shared the store's commit
+		b.kiosk.panel.kept("road", 1) // told late, by a button that shared the store's commit
 		b.wantLamps("SR", "an older press whose receipt is here too")
 		time.Sleep(receivedFor)
 		b.kiosk.Acked(2)

@@ -11,17 +11,17 @@ import (
 
 // lamp is one output, a lamp or a buzzer; the panel's goroutine owns it.
 type lamp struct {
-	cfg   *hal.LineConfig // nil for a lamp that is not there
+	cfg   *Lamp           // nil for a lamp that is not there
 	out   hal.Output      // nil while it can't be opened
 	on    bool            // as it should be now
 	rest  bool            // as it should be when nothing is played
-	beats bool            // plays beat again and again
+	loop  []time.Duration // is played again and again; nil is nothing
 	steps []time.Duration // of a pattern, what is left: now, then the opposite, ...
 	until time.Time       // the end of steps[0]
 	state string          // as report.LineState
 }
 
-func newLamp(c *hal.LineConfig, name string) lamp {
+func newLamp(c *Lamp, name string) lamp {
 	if c == nil {
 		return lamp{}
 	}
@@ -38,7 +38,7 @@ func (p *panel) openLamps() {
 		if l.cfg == nil || l.out != nil {
 			continue
 		}
-		out, err := p.board.OpenOutput(*l.cfg)
+		out, err := p.board.OpenOutput(l.cfg.LineConfig)
 		if err != nil {
 			p.failed(l, err)
 			continue
@@ -63,11 +63,18 @@ func (p *panel) play(l *lamp, steps []time.Duration) {
 // rest ends what is played and says how the lamp is from now on.
 func (p *panel) rest(l *lamp, on bool) {
 	l.steps, l.rest = nil, on
-	if l.beats {
-		p.play(l, beat)
+	if l.loop != nil {
+		p.play(l, l.loop)
 		return
 	}
 	p.set(l, on)
+}
+
+// sound plays on the buzzer, unless these are hours in which it is silent.
+func (p *panel) sound(steps []time.Duration) {
+	if !p.quiet.now() {
+		p.play(&p.buzzer, steps)
+	}
 }
 
 // step goes on with the patterns whose step is over.

@@ -31,6 +31,7 @@ const (
 // both; the kiosk then needs a new number (docs/how-to/kiosk.md).
 type numbers struct {
 	dir    string // "" keeps nothing
+	save   Save
 	number uint32
 	epoch  report.Epoch
 	base   uint64
@@ -50,8 +51,8 @@ type numbersState struct {
 // openNumbers reads what dir keeps; next is the number of the store's next
 // record. A file that can't be read is named in the error, and the numbers are
 // usable all the same.
-func openNumbers(dir string, number uint32, epoch report.Epoch, next uint64) (*numbers, error) {
-	n := &numbers{dir: dir, number: number, epoch: epoch}
+func openNumbers(dir string, save Save, number uint32, epoch report.Epoch, next uint64) (*numbers, error) {
+	n := &numbers{dir: dir, save: save, number: number, epoch: epoch}
 	if dir == "" {
 		return n, nil
 	}
@@ -59,7 +60,7 @@ func openNumbers(dir string, number uint32, epoch report.Epoch, next uint64) (*n
 		return n, fmt.Errorf("make the kiosk's directory: %w", err)
 	}
 	var err error
-	if n.pin, err = pinKey(filepath.Join(dir, pinFile)); err != nil {
+	if n.pin, err = pinKey(filepath.Join(dir, pinFile), save); err != nil {
 		return n, err
 	}
 	before, err := readNumbers(filepath.Join(dir, numbersFile))
@@ -105,7 +106,7 @@ func (n *numbers) reserve(seq uint64) error {
 	if err != nil {
 		return err
 	}
-	if err := writeFile(filepath.Join(n.dir, numbersFile), text); err != nil {
+	if err := n.save(filepath.Join(n.dir, numbersFile), text); err != nil {
 		return fmt.Errorf("keep which tickets were given out: %w", err)
 	}
 	n.reserved = to
@@ -145,7 +146,7 @@ func (n *numbers) pinFits(t report.Ticket, pin string) bool {
 }
 
 // pinKey reads the key of the PINs, or makes one.
-func pinKey(file string) ([]byte, error) {
+func pinKey(file string, save Save) ([]byte, error) {
 	key, err := os.ReadFile(file)
 	if err == nil && len(key) == sha256.Size {
 		return key, nil
@@ -155,32 +156,8 @@ func pinKey(file string) ([]byte, error) {
 	}
 	key = make([]byte, sha256.Size) // none, or one that a power cut left short
 	_, _ = rand.Read(key)           // never fails
-	if err := writeFile(file, key); err != nil {
+	if err := save(file, key); err != nil {
 		return nil, fmt.Errorf("keep the key of the tickets' PINs: %w", err)
 	}
 	return key, nil
-}
-
-// writeFile puts a small file in place of an old one, so that a power cut leaves
-// one of the two.
-func writeFile(path string, text []byte) error {
-	f, err := os.OpenFile(path+".new", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err == nil {
-		err = f.Sync()
-	}
-	if err = errors.Join(err, f.Close()); err != nil {
-		return err
-	}
-	if err := os.Rename(path+".new", path); err != nil {
-		return err
-	}
-	d, err := os.Open(filepath.Dir(path))
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
 }

@@ -26,7 +26,7 @@ func TestTicketsStayUnique(t *testing.T) {
 		}
 	}
 	open := func(epoch report.Epoch, next uint64) *numbers {
-		n, err := openNumbers(dir, 7, epoch, next)
+		n, err := openNumbers(dir, save, 7, epoch, next)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -36,7 +36,7 @@ func TestTicketsStayUnique(t *testing.T) {
 	issue("first after a restart", open(1, 3001), 3001, 3100)
 	issue("new spool", open(2, 1), 1, 3000)
 	issue("new spool again", open(3, 1), 1, 10)
-	if n, err := openNumbers(dir, 8, 3, 11); err != nil || n.base != 0 {
+	if n, err := openNumbers(dir, save, 8, 3, 11); err != nil || n.base != 0 {
 		t.Errorf("another number begins at %d, %v; want 0", n.base, err)
 	}
 }
@@ -67,7 +67,7 @@ func TestSeqOfTicket(t *testing.T) {
 
 func TestPIN(t *testing.T) {
 	dir := t.TempDir()
-	n, err := openNumbers(dir, 7, 1, 1)
+	n, err := openNumbers(dir, save, 7, 1, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,14 +79,14 @@ func TestPIN(t *testing.T) {
 	if !n.pinFits(one, " "+pin[:2]+"-"+pin[2:]) || n.pinFits(two, pin) || n.pinFits(one, "") || n.pinFits(one, "0000000") {
 		t.Error("a PIN fits what it should not, or the other way round")
 	}
-	again, err := openNumbers(dir, 7, 1, 2)
+	again, err := openNumbers(dir, save, 7, 1, 2)
 	if err != nil || again.pinOf(one) != pin {
 		t.Errorf("after a restart the PIN is %q, %v; want %q", again.pinOf(one), err, pin)
 	}
 	if st, err := os.Stat(filepath.Join(dir, pinFile)); err != nil || st.Mode().Perm() != 0o600 {
 		t.Errorf("key file %v, %v", st, err)
 	}
-	if none, _ := openNumbers("", 7, 1, 1); none.pinOf(one) != "" || none.pinFits(one, "") {
+	if none, _ := openNumbers("", save, 7, 1, 1); none.pinOf(one) != "" || none.pinFits(one, "") {
 		t.Error("without a key there is a PIN")
 	}
 }
@@ -96,7 +96,7 @@ func TestNumbersSurviveABadFile(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, numbersFile), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	n, err := openNumbers(dir, 7, 1, 5)
+	n, err := openNumbers(dir, save, 7, 1, 5)
 	if err == nil {
 		t.Error("a bad file is no error")
 	}

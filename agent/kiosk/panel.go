@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"maps"
-	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -25,6 +24,7 @@ var (
 	playReceived = []time.Duration{200 * time.Millisecond, 200 * time.Millisecond, 200 * time.Millisecond, 200 * time.Millisecond, receivedFor - 800*time.Millisecond}
 	playUnkept   = flashes(10, 200*time.Millisecond)
 	playTaken    = flashes(3, 200*time.Millisecond)
+	playWorking  = flashes(1, 200*time.Millisecond) // again and again
 	beat         = flashes(1, 250*time.Millisecond) // of the lamp Alive, again and again
 
 	soundSaved    = []time.Duration{150 * time.Millisecond}
@@ -55,6 +55,9 @@ type panel struct {
 	buzzer   lamp
 	reopen   *time.Timer // running while a lamp can't be opened
 	due      *time.Timer // running while a pattern is played
+	sampled  *time.Timer // running while the self-test waits to look at the lamps
+	tested   *sensing    // of that self-test
+	quiet    *QuietHours // may be nil
 	savedFor time.Duration
 	wake     chan struct{} // holds one
 	tests    chan lampTest
@@ -68,12 +71,13 @@ type panel struct {
 
 // signals is what the panel has been told. The counts only grow.
 type signals struct {
-	kept    uint64 // newest number that was kept
-	keeps   uint64 // how many were
-	acked   uint64 // the centre has all up to this
-	refuses uint64 // presses that the store would not take
-	takes   uint64 // presses that were taken back
-	brushes uint64 // touches that counted for nothing
+	kept    uint64          // newest number that was kept
+	keeps   uint64          // how many were
+	acked   uint64          // the centre has all up to this
+	refuses uint64          // presses that the store would not take
+	takes   uint64          // presses that were taken back
+	brushes uint64          // touches that counted for nothing
+	working map[string]bool // buttons whose press the store has not taken yet
 	running bool
 	faults  map[string]bool
 }
@@ -83,7 +87,8 @@ func newPanel(cfg Config, board hal.Board, events *reporter, log *slog.Logger) *
 		board: board, events: events, log: log, wake: make(chan struct{}, 1), tests: make(chan lampTest), pulse: pulse.New(),
 		// Through the cool-down, or a person whose second press is only counted stands in the dark.
 		savedFor: max(savedFor, cfg.Cooldown+2*time.Second),
-		s:        signals{faults: map[string]bool{}},
+		quiet:    cfg.Quiet,
+		s:        signals{faults: map[string]bool{}, working: map[string]bool{}},
 		st:       map[string]string{},
 	}
 	for _, b := range cfg.Buttons {
@@ -105,9 +110,9 @@ func (p *panel) all() []*lamp {
 	return []*lamp{&p.saved, &p.received, &p.broken, &p.alive, &p.buzzer}
 }
 
-// kept tells that a press is durable.
-func (p *panel) kept(seq uint64) {
-	p.tell(func(s *signals) { s.kept = max(s.kept, seq); s.keeps++ })
+// kept tells that a press of that button is durable.
+func (p *panel) kept(button string, seq uint64) {
+	p.tell(func(s *signals) { s.kept = max(s.kept, seq); s.keeps++; delete(s.working, button) })
 }
 
 // acked tells that the centre has all up to seq; it may come before kept.
@@ -121,6 +126,22 @@ func (p *panel) refused() { p.tell(func(s *signals) { s.refuses++ }) }
 // taken tells that a press was taken back, by the record seq.
 func (p *panel) taken(seq uint64) {
 	p.tell(func(s *signals) { s.kept = max(s.kept, seq); s.takes++ })
+}
+
+// works tells that the store is slow to take a press of that button, or that it
+// has taken or refused it.
+func (p *panel) works(name string, on bool) {
+	other := false
+	p.tell(func(s *signals) {
+		if other = s.working[name] != on; on {
+			s.working[name] = true
+		} else {
+			delete(s.working, name)
+		}
+	})
+	if other && p.changed != nil {
+		p.changed()
+	}
 }
 
 // brushed tells that somebody touched a button and nothing came of it.
@@ -162,9 +183,10 @@ func (p *panel) tell(f func(*signals)) {
 // run shows what it is told until ctx ends. Then the fault lamp alone is on:
 // nobody takes a press any more.
 func (p *panel) run(ctx context.Context) {
-	p.reopen, p.due = idle(), idle()
+	p.reopen, p.due, p.sampled = idle(), idle(), idle()
 	defer p.reopen.Stop()
 	defer p.due.Stop()
+	defer p.sampled.Stop()
 	p.broken.rest = true // until the first look
 	p.broken.on = true
 	p.openLamps()
@@ -180,12 +202,16 @@ func (p *panel) run(ctx context.Context) {
 			beat()
 		case t := <-p.tests:
 			p.test(t)
+		case <-p.sampled.C:
+			p.sample()
 		case <-p.reopen.C:
 			p.openLamps()
 		case <-ctx.Done():
 			for _, l := range p.all() {
+				l.loop = nil
 				p.rest(l, l == &p.broken)
 			}
+			p.tested.end()
 			p.runs(false)
 			return
 		}
@@ -200,32 +226,44 @@ func (p *panel) show(now, shown, green signals) (signals, signals) {
 	if fault != p.broken.rest {
 		p.rest(&p.broken, fault)
 	}
-	if beats := !fault; beats != p.alive.beats {
-		p.alive.beats = beats
+	if beats := !fault; beats != (p.alive.loop != nil) {
+		p.alive.loop = nil
+		if beats {
+			p.alive.loop = beat
+		}
 		p.rest(&p.alive, false)
+	}
+	if works := len(now.working) > 0; works != (p.saved.loop != nil) {
+		p.saved.loop = nil
+		if works {
+			p.saved.loop = playWorking
+		}
+		if works || now.keeps == shown.keeps { // else it is lit without a break
+			p.rest(&p.saved, false)
+		}
 	}
 	if now.keeps != shown.keeps {
 		p.rest(&p.received, false) // the centre does not have this one yet
 		p.play(&p.saved, []time.Duration{p.savedFor})
-		p.play(&p.buzzer, soundSaved)
+		p.sound(soundSaved)
 	}
 	if now.takes != shown.takes {
 		p.rest(&p.received, false)
 		p.play(&p.saved, playTaken)
-		p.play(&p.buzzer, soundTaken)
+		p.sound(soundTaken)
 		green = now // of a press that was taken back there is nothing more to say
 	}
 	if now.keeps != green.keeps && now.acked >= now.kept {
 		p.play(&p.received, playReceived)
-		p.play(&p.buzzer, soundReceived)
+		p.sound(soundReceived)
 		green = now
 	}
 	if now.refuses != shown.refuses {
 		p.play(&p.broken, playUnkept)
-		p.play(&p.buzzer, soundUnkept)
+		p.play(&p.buzzer, soundUnkept) // at night, too: somebody relies on it
 	}
 	if now.brushes != shown.brushes {
-		p.play(&p.buzzer, soundBrush)
+		p.sound(soundBrush)
 	}
 	return now, green
 }
@@ -234,7 +272,7 @@ func (p *panel) look() signals {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	s := p.s
-	s.faults = maps.Clone(s.faults)
+	s.faults, s.working = maps.Clone(s.faults), maps.Clone(s.working)
 	return s
 }
 
@@ -244,19 +282,21 @@ func (p *panel) status() (fault bool, lamps map[string]string) {
 	return !p.s.running || len(p.s.faults) > 0, maps.Clone(p.st)
 }
 
-// out tells whether the kiosk is out of service, wholly or only some of its
-// buttons, and whether a press waits that the store would not take.
-func (p *panel) out() (all, some, unkept bool) {
+// out fills in whether the kiosk is out of service, wholly or which of its
+// buttons, whether a press waits that the store would not take, and whether it
+// takes one at the moment.
+func (p *panel) out(s *Show) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	dead := 0
 	for name := range p.s.faults {
-		unkept = unkept || strings.HasSuffix(name, storeSuffix)
-		if slices.Contains(p.buttons, name) {
-			dead++
+		s.Unkept = s.Unkept || strings.HasSuffix(name, storeSuffix)
+	}
+	for _, name := range p.buttons {
+		if p.s.faults[name] {
+			s.Dead = append(s.Dead, name)
 		}
 	}
 	n := len(p.s.faults)
-	all = !p.s.running || n > dead || n > 0 && dead == len(p.buttons)
-	return all, n > 0, unkept
+	s.Out = !p.s.running || n > len(s.Dead) || n > 0 && len(s.Dead) == len(p.buttons)
+	s.Working = len(p.s.working) > 0
 }

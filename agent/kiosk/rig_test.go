@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -180,7 +181,10 @@ func (f faulty) OpenOutput(c hal.LineConfig) (hal.Output, error) {
 	return f.booth.outputs[c.Name], nil
 }
 
-func line(name, at string) *hal.LineConfig { return &hal.LineConfig{Name: name, Line: at} }
+// save is the agent's, without its care for power cuts.
+func save(file string, text []byte) error { return os.WriteFile(file, text, 0o600) }
+
+func line(name, at string) *Lamp { return &Lamp{LineConfig: hal.LineConfig{Name: name, Line: at}} }
 
 func config() Config {
 	return Config{

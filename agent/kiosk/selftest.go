@@ -24,7 +24,7 @@ const (
 	testLimit = 10 * time.Second // for the panel to answer
 )
 
-// lampTest asks the panel to show every lamp.
+// lampTest asks the panel to show every lamp; the answer has room for one.
 type lampTest struct{ answer chan<- []report.SelfTestCheck }
 
 // selfTests tests once a day until ctx ends.
@@ -125,28 +125,4 @@ func (k *Kiosk) testLamps(ctx context.Context) []report.SelfTestCheck {
 	case <-ctx.Done():
 	}
 	return []report.SelfTestCheck{{Name: "lamps", Detail: fmt.Sprintf("no answer within %v", testLimit)}}
-}
-
-// test shows every lamp and sounds the buzzer. What a press shows meanwhile goes
-// first: a lamp that plays is left alone, for it proves itself.
-func (p *panel) test(t lampTest) {
-	var checks []report.SelfTestCheck
-	for _, l := range p.all() {
-		if l.cfg == nil {
-			continue
-		}
-		if l.out != nil && len(l.steps) == 0 {
-			steps := []time.Duration{lampLit}
-			if l == &p.buzzer {
-				steps = soundSaved
-			}
-			p.play(l, steps)
-		}
-		c := report.SelfTestCheck{Name: "lamp " + l.cfg.Name, OK: l.out != nil}
-		if !c.OK {
-			c.Detail = "its line is " + l.state
-		}
-		checks = append(checks, c)
-	}
-	t.answer <- checks
 }

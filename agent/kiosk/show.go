@@ -4,14 +4,15 @@ import "time"
 
 // Show is what a screen shows to the person before it.
 type Show struct {
-	Out       bool   // out of service: a press would not be kept
-	Part      bool   // some buttons are out of order
-	Unkept    bool   // a press waits that the store would not take
-	Newest    *Kept  // nil when there is none since the start, or it was taken back
-	Received  bool   // the centre has Newest
-	Takeable  bool   // Newest can still be taken back, by its own time
-	Waiting   uint64 // records that the centre does not have
-	Cancelled string // ticket that was taken back a moment ago, "" if none
+	Out       bool     // out of service: a press would not be kept
+	Dead      []string // buttons that are out of order, where others serve
+	Working   bool     // the store is slow to take a press: it is not saved yet
+	Unkept    bool     // a press waits that the store would not take
+	Newest    *Kept    // nil when there is none since the start, or it was taken back
+	Received  bool     // the centre has Newest
+	Takeable  bool     // Newest can still be taken back, by its own time
+	Waiting   uint64   // records that the centre does not have
+	Cancelled string   // ticket that was taken back a moment ago, "" if none
 }
 
 // shown is what Show is made of; the kiosk's mutex guards it.
@@ -46,10 +47,10 @@ func (k *Kiosk) Changed() <-chan struct{} {
 
 // Show returns what a screen shows now.
 func (k *Kiosk) Show() Show {
-	out, part, unkept := k.panel.out()
+	var s Show
+	k.panel.out(&s)
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	s := Show{Out: out, Part: part, Unkept: unkept}
 	if time.Since(k.shown.at) < tellCancelled {
 		s.Cancelled = k.shown.cancelled
 	}
@@ -77,7 +78,7 @@ func (k *Kiosk) Acked(seq uint64) {
 // who sees the lamp finds the ticket there.
 func (k *Kiosk) kept(p Kept, took time.Duration) {
 	k.log.Info("press kept", "line", p.Button, "ticket", p.Ticket, "seq", p.Seq, "presses", p.Presses, "took", took)
-	k.panel.kept(p.Seq)
+	k.panel.kept(p.Button, p.Seq)
 	k.mu.Lock()
 	if p.Seq > k.last.Seq {
 		k.last = p

@@ -5,8 +5,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	"kentongan/hal"
 )
 
 // played returns how a line changes from now on, as the times between changes.
@@ -84,7 +82,7 @@ func TestSoundOfReceipt(t *testing.T) {
 
 // No pattern flashes more than three times in any second (WCAG 2.2, 2.3.1).
 func TestNoFlashThatHarms(t *testing.T) {
-	for name, steps := range map[string][]time.Duration{"received": playReceived, "unkept": playUnkept, "taken back": playTaken, "alive": append(append(slices.Clone(beat), beat...), beat...)} {
+	for name, steps := range map[string][]time.Duration{"received": playReceived, "unkept": playUnkept, "taken back": playTaken, "alive": slices.Repeat(beat, 3), "working": slices.Repeat(playWorking, 4)} {
 		for from := range steps {
 			flashes, sum := 0, time.Duration(0)
 			for i := from; i < len(steps) && sum < time.Second; i++ {
@@ -144,7 +142,7 @@ func TestRedShowsWhenTheAgentIsKilled(t *testing.T) {
 
 func redWired() Config {
 	cfg := config()
-	cfg.Lamps.Fault = &hal.LineConfig{Name: "fault", Line: "GPIO24", ActiveLow: false}
+	cfg.Lamps.Fault = line("fault", "GPIO24") // not active low
 	return cfg
 }
 

@@ -88,6 +88,9 @@ func (b *button) bring(n int, w ...waiter) bool {
 type outside struct {
 	presses int
 	waiters []waiter
+
+	behind *button // waits for this one to have taken the edges that are there
+	caught bool    // the other one has
 }
 
 // brought takes what others have brought.
@@ -96,6 +99,14 @@ func (b *button) brought() {
 	o := b.outside
 	b.outside = outside{}
 	b.mu.Unlock()
+	if o.behind != nil {
+		b.catch()
+		o.behind.caughtUp()
+	}
+	if o.caught && b.waits {
+		b.alone.Stop()
+		b.single()
+	}
 	b.touched(o.waiters)
 	if o.presses > 0 {
 		b.count(o.presses)
