@@ -56,7 +56,7 @@ func scenes() []scene {
 	return []scene{
 		{"ready", func(p *played) { p.set(func(s *kiosk.Show) { *s = kiosk.Show{} }) }, "0", state("ready")},
 		{"saving", func(p *played) { p.set(func(s *kiosk.Show) { *s = kiosk.Show{Working: true} }) }, "0", state("saving")},
-		{"saved", func(p *played) { p.kept(2) }, "0", state("saved") + " && !document.getElementById('kept').hidden"},
+		{"saved", func(p *played) { p.set(func(s *kiosk.Show) { *s = kiosk.Show{} }); p.kept(2) }, "0", state("saved") + " && !document.getElementById('kept').hidden"},
 		{"received", func(p *played) { p.set(func(s *kiosk.Show) { s.Received, s.Takeable = true, false }) }, "0", state("received")},
 		{"withdrawn", func(p *played) { p.set(func(s *kiosk.Show) { *s = kiosk.Show{Cancelled: ticket} }) }, "0", state("ready")},
 		{"unkept", func(p *played) { p.set(func(s *kiosk.Show) { *s = kiosk.Show{Out: true, Unkept: true} }) }, "0", state("unkept")},

@@ -91,8 +91,8 @@ func (d *Desk) AckAlarm(ctx context.Context, device, alarm, who, remark string, 
 }
 
 // TicketStatus says how a complaint stands: here, and to the kiosk that took it,
-// where its citizen asks. A kiosk that is offline for longer than an order lives
-// hears of it when it is said again.
+// where its citizen asks. A kiosk that is offline for longer than an order lives,
+// or for which too many orders wait, hears of it once it is back: see retell.
 func (d *Desk) TicketStatus(ctx context.Context, device, ticket, state, who, remark string) (store.Order, error) {
 	who, remark, err := texts(who, remark)
 	if err == nil && !slices.Contains(report.TicketStates(), state) {
@@ -105,7 +105,7 @@ func (d *Desk) TicketStatus(ctx context.Context, device, ticket, state, who, rem
 	note := report.Text{ID: remark}
 	o := store.Order{Device: device, Name: report.OrderTicket, Subject: ticket, Who: who, Reason: state}
 	o, err = d.give(ctx, o, ackLife, report.TicketStatus{Ticket: ticket, State: state, At: now, Note: note})
-	if err != nil {
+	if err != nil && !errors.Is(err, store.ErrTooManyOrders) {
 		return o, err
 	}
 	return o, d.cfg.Store.SetTicket(ctx, device, ticket, store.TicketState{State: state, At: now, Who: who, Note: note})
@@ -152,16 +152,47 @@ func (d *Desk) give(ctx context.Context, o store.Order, life time.Duration, args
 	return o, nil
 }
 
+// A kiosk that was away is told of complaints that changed meanwhile: for as long
+// as somebody may come and ask, and some at a time, beside other orders.
+const (
+	retellFor  = 90 * 24 * time.Hour
+	retellMost = 20
+)
+
+// retell gives a new order for each state of a complaint that its kiosk, which is
+// online, has never answered to: the order of then has expired.
+func (d *Desk) retell(ctx context.Context) error {
+	list, err := d.cfg.Store.UntoldTickets(ctx, d.cfg.Now().Add(-retellFor), retellMost)
+	for _, t := range list {
+		o := store.Order{Device: t.Device, Name: report.OrderTicket, Subject: t.Ticket, Who: t.Who, Reason: t.State}
+		_, err = d.give(ctx, o, ackLife, report.TicketStatus{Ticket: t.Ticket, State: t.State, At: t.At, Note: t.Note})
+		if err != nil && !errors.Is(err, store.ErrTooManyOrders) {
+			return err
+		}
+		err = nil // another kiosk may have room
+	}
+	return err
+}
+
 // upkeepEvery is how often it is looked for what has had its time.
 const upkeepEvery = 15 * time.Second
 
-// Run ends orders that nobody answered and erases pictures that are too old,
-// until ctx ends.
+// Upkeep is one pass of Run. It tells whether anything ended.
+func (d *Desk) Upkeep(ctx context.Context) (changed bool, err error) {
+	changed, err = d.cfg.Store.Upkeep(ctx, d.cfg.Now(), d.cfg.Keep)
+	if err == nil {
+		err = d.retell(ctx)
+	}
+	return changed, err
+}
+
+// Run ends orders that nobody answered, gives those anew that still matter, and
+// erases pictures that are too old, until ctx ends.
 func (d *Desk) Run(ctx context.Context) error {
 	tick := time.NewTicker(upkeepEvery)
 	defer tick.Stop()
 	for {
-		changed, err := d.cfg.Store.Upkeep(ctx, d.cfg.Now(), d.cfg.Keep)
+		changed, err := d.Upkeep(ctx)
 		switch {
 		case ctx.Err() != nil:
 			return nil

@@ -2,6 +2,7 @@ package orders_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"log/slog"
 	"strings"
@@ -140,5 +141,95 @@ func TestCountersOnlyGrow(t *testing.T) {
 			t.Errorf("order %+v: %v", o, err)
 		}
 		seen[o.Counter] = true
+	}
+}
+
+// A kiosk that was away for longer than an order lives hears of a complaint once
+// it is back, by a new order with the same word; and only until it answers.
+func TestTicketStatusOutlivesItsOrder(t *testing.T) {
+	now := time.Date(2026, 11, 26, 9, 0, 0, 0, time.UTC)
+	var mu sync.Mutex
+	clock := func() time.Time { mu.Lock(); defer mu.Unlock(); return now }
+	later := func(d time.Duration) { mu.Lock(); defer mu.Unlock(); now = now.Add(d) }
+	d, st, keys := open(t, func(c *orders.Config) { c.Now = clock })
+	ctx := t.Context()
+	ticket := report.NewTicket(7, 2).String()
+	state := func(s string) {
+		t.Helper()
+		if _, err := st.Commit(ctx, []store.Arrival{{Device: "kiosk-7", At: clock(), State: &report.DeviceState{V: 1, State: s, Session: "b." + s, Since: clock()}}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	pass := func() {
+		t.Helper()
+		if _, err := d.Upkeep(ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	states := func() string {
+		t.Helper()
+		list, err := st.Orders(ctx, store.OrderFilter{Subject: ticket, Limit: 10})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var all []string
+		for _, o := range list {
+			all = append(all, o.State)
+		}
+		return strings.Join(all, " ")
+	}
+	state(report.Offline)
+	if _, err := d.TicketStatus(ctx, "kiosk-7", ticket, report.TicketAssigned, "Sari", "Dinas PUPR"); err != nil {
+		t.Fatal(err)
+	}
+	said := clock()
+	later(48 * time.Hour)
+	pass()
+	if got := states(); got != "unanswered" {
+		t.Fatalf("while the kiosk is away the orders are %q", got)
+	}
+	state(report.Online)
+	pass()
+	pass()
+	if got := states(); got != "open unanswered" {
+		t.Fatalf("when it is back the orders are %q, want one new one", got)
+	}
+	list, err := st.Orders(ctx, store.OrderFilter{Subject: ticket, Open: true, Limit: 10})
+	if err != nil || len(list) != 1 {
+		t.Fatal(list, err)
+	}
+	o, err := report.OpenOrder(list[0].Note, "kiosk-7", report.OrderTicket, keys)
+	var args report.TicketStatus
+	if err == nil {
+		err = json.Unmarshal(o.Arguments, &args)
+	}
+	if err != nil || args.State != report.TicketAssigned || !args.At.Equal(said) || args.Note.ID != "Dinas PUPR" || list[0].Who != "Sari" {
+		t.Errorf("the new order says %+v by %s, %v", args, list[0].Who, err)
+	}
+	later(91 * 24 * time.Hour)
+	pass()
+	pass()
+	if got := states(); got != "unanswered unanswered" {
+		t.Errorf("after three months the orders are %q", got)
+	}
+}
+
+// More complaints of a kiosk that is away than orders can wait for it: what was
+// said of each is kept here, and told later.
+func TestTicketStatusBeyondTheOrdersThatCanWait(t *testing.T) {
+	d, st, _ := open(t, nil)
+	ctx := t.Context()
+	online := report.DeviceState{V: 1, State: report.Online, Session: "b.1", Since: time.Now()}
+	if _, err := st.Commit(ctx, []store.Arrival{{Device: "kiosk-7", At: time.Now(), State: &online}}); err != nil {
+		t.Fatal(err)
+	}
+	for n := range uint64(103) {
+		if _, err := d.TicketStatus(ctx, "kiosk-7", report.NewTicket(7, n+1).String(), report.TicketDone, "Sari", ""); err != nil {
+			t.Fatalf("complaint %d: %v", n+1, err)
+		}
+	}
+	untold, err := st.UntoldTickets(ctx, time.Now().Add(-time.Hour), 10)
+	if err != nil || len(untold) != 3 {
+		t.Errorf("untold are %+v, %v; want the last three", untold, err)
 	}
 }

@@ -20,6 +20,7 @@ var migrations = []migration{
 	{both: rootSchema},
 	{both: appDaySchema},
 	{both: surroundingsSchema},
+	{both: ordersSchema},
 }
 
 // migration is one step of the schema. Its text is in SQLite's words, which

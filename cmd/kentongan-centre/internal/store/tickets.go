@@ -48,6 +48,35 @@ func (s *Store) SetTicket(ctx context.Context, device, ticket string, t TicketSt
 	return nil
 }
 
+// ordersSchema finds the orders of one complaint.
+const ordersSchema = `
+CREATE INDEX orders_subject ON orders (device, subject);
+`
+
+// UntoldTicket is a state that the complaint's kiosk has not answered to.
+type UntoldTicket struct {
+	Device, Ticket string
+	TicketState
+}
+
+// UntoldTickets lists states that somebody here gave complaints since a time, of
+// kiosks that are online, for which no order is open or was answered; the oldest
+// first.
+func (s *Store) UntoldTickets(ctx context.Context, since time.Time, limit int) ([]UntoldTicket, error) {
+	return collect(ctx, s.read, "untold states of complaints", func(r *sql.Rows) (UntoldTicket, error) {
+		var t UntoldTicket
+		var at int64
+		err := r.Scan(&t.Device, &t.Ticket, &t.State, &at, &t.Who, &t.Note.ID, &t.Note.EN)
+		t.At = when(at)
+		return t, err
+	}, `SELECT c.device, c.ticket, c.state, c.at_ms, c.who, c.note_id, c.note_en
+		FROM complaint_status c JOIN device d ON d.id = c.device
+		WHERE d.state = 'online' AND c.who <> '' AND c.at_ms > ?1 AND NOT EXISTS (
+			SELECT 1 FROM orders o WHERE o.device = c.device AND o.subject = c.ticket AND o.name = ?2
+			AND o.state <> 'unanswered' AND o.asked_at > c.at_ms - 1000) -- asked_at is in whole seconds
+		ORDER BY c.at_ms LIMIT ?3`, since.UnixMilli(), report.OrderTicket, limit)
+}
+
 // ComplaintOf finds where a complaint came from.
 func (s *View) ComplaintOf(ctx context.Context, id int64) (device, ticket string, err error) {
 	err = s.read.QueryRowContext(ctx, `SELECT device, ticket FROM complaint c WHERE id = ? AND `+s.ownComplaint(), id).Scan(&device, &ticket)
