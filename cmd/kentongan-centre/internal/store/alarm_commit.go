@@ -55,6 +55,14 @@ func (s lastSet) denies(a report.Alarm) bool {
 }
 
 func (w *writer) lastSet(device string) (s lastSet, err error) {
+	if s, known := w.sets[device]; known {
+		return s, nil
+	}
+	defer func() {
+		if err == nil {
+			w.sets[device] = s
+		}
+	}()
 	var ids string
 	var whole int64
 	err = w.row(selectSet, device).Scan(&s.ledger, &s.n, &ids, &whole)
@@ -150,6 +158,7 @@ func (w *writer) alarmSet(device string, s *report.AlarmSet) error {
 		}
 	}
 	w.out.Urgent = true
+	w.sets[device] = lastSet{report.Clip(s.Ledger, maxAlarmID), min(s.N, maxSeq), ids, whole}
 	if err := w.exec(upsertSet, device, report.Clip(s.Ledger, maxAlarmID), int64(min(s.N, maxSeq)), string(list), flag(whole)); err != nil {
 		return fmt.Errorf("write alarms of %s: %w", device, err)
 	}

@@ -71,6 +71,7 @@ func (s *Store) Commit(ctx context.Context, group []Arrival) (Committed, error) 
 		// What we believe of the lanes may be ahead of the database.
 		clear(s.lanes)
 		clear(s.devices)
+		clear(s.sets)
 		doubled := s.conn.doubled(err) && !w.doubt
 		if !doubled && !(s.conn.passing(err) && attempt < maxAttempts) {
 			return Committed{}, fmt.Errorf("commit %d messages: %w", len(group), err)
@@ -337,7 +338,9 @@ func (w *writer) meaning(l *lane, r report.Received, backlog bool) error {
 	case report.KindAlarm, report.KindCommand, report.KindSnapshot, report.KindSnapshotPiece:
 		return w.alarmMeaning(l, r)
 	case report.KindDeviceStats:
-		var st report.DeviceStats
+		var st struct {
+			Alarms *report.AlarmCounts `json:"alarms"`
+		}
 		if !backlog && w.body(r, &st) && st.Alarms != nil {
 			return w.alarmCounts(l.key.Device, *st.Alarms)
 		}
@@ -346,9 +349,11 @@ func (w *writer) meaning(l *lane, r report.Received, backlog bool) error {
 			return w.appStats(l.key.Device, r)
 		}
 	case report.KindStreamStats:
-		var st report.StreamStats
+		var st struct {
+			Name string `json:"name"`
+		}
 		if !backlog && w.body(r, &st) && report.ValidName(st.Name) {
-			w.stats[streamKey{l.key.Device, st.Name}] = statsRow{r.Body, r.Time.UnixMilli(), w.now}
+			w.stats[streamKey{l.key.Device, st.Name}] = statsRow{r, w.now}
 		}
 	}
 	return nil

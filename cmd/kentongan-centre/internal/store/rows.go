@@ -17,9 +17,11 @@ import (
 
 type streamKey struct{ device, name string }
 
+// statsRow is the newest measurement of a stream in a group. It is read whole
+// when the group is, for most are overtaken by then.
 type statsRow struct {
-	body           []byte
-	timeMS, seenAt int64
+	record report.Received
+	seenAt int64 // Unix ms
 }
 
 // device is the row of a device, as Commit knows it.
@@ -319,7 +321,10 @@ func (w *writer) flush() error {
 		}
 	}
 	for k, st := range w.stats {
-		if err := w.exec(upsertStats, k.device, k.name, string(st.body), st.timeMS, st.seenAt); err != nil {
+		if !w.body(st.record, new(report.StreamStats)) {
+			continue
+		}
+		if err := w.exec(upsertStats, k.device, k.name, string(st.record.Body), st.record.Time.UnixMilli(), st.seenAt); err != nil {
 			return fmt.Errorf("write stream stats: %w", err)
 		}
 		w.out.State = true

@@ -50,6 +50,7 @@ type Store struct {
 	// The fields below belong to the goroutine that calls Commit.
 	lanes   map[Key]*lane
 	devices map[string]*device
+	sets    map[string]lastSet // by device
 }
 
 // Key names one counted log: a lane of one store of one device.
@@ -61,7 +62,7 @@ type Key struct {
 
 // newStore is a store without its database.
 func newStore(d dialect, log *slog.Logger) *Store {
-	return &Store{View: View{scope: Everything()}, d: d, log: log, lanes: map[Key]*lane{}, devices: map[string]*device{}}
+	return &Store{View: View{scope: Everything()}, d: d, log: log, lanes: map[Key]*lane{}, devices: map[string]*device{}, sets: map[string]lastSet{}}
 }
 
 // Close closes the database. Nobody may use the store after it.

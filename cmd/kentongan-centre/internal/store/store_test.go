@@ -274,28 +274,3 @@ func testNewerSchemaIsRefused(t *testing.T, place func(testing.TB) string) {
 		t.Errorf("open: %v, want that the schema is newer", err)
 	}
 }
-
-// BenchmarkCommit is groups of 40 batches of 50 records of 40 devices, each
-// group synced.
-func BenchmarkCommit(b *testing.B) {
-	s := open(b, b.TempDir())
-	const devices, perBatch = 40, 50
-	var seq uint64 = 1
-	var records int
-	for b.Loop() {
-		b.StopTimer()
-		var group []Arrival
-		for d := range devices {
-			dev := fmt.Sprintf("cam-%d", d)
-			rs := make([]report.Received, perBatch)
-			for n := range rs {
-				rs[n] = rec(b, dev, report.Telemetry, seq+uint64(n), report.KindStreamStats, report.StreamStats{Name: "gate", WindowMS: 10000, FPS: 25, BitsPerS: 2_000_000, Packets: 123456, SinceFrameMS: 40})
-			}
-			group = append(group, batch(dev, report.Telemetry, seq, seq+perBatch, rs...))
-		}
-		seq += perBatch
-		b.StartTimer()
-		records += commit(b, s, group...).Records
-	}
-	b.ReportMetric(float64(records)/b.Elapsed().Seconds(), "records/s")
-}
