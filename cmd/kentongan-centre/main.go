@@ -38,6 +38,8 @@ var commands = []command{
 	{"token", "new | list | revoke", "one-time tokens that devices enrol with", runToken},
 	{"broker", "mosquitto-acl|nats-users [flags]", "print who may publish and read what, as the broker wants it", brokerFiles},
 	{"user", "add|link|token|list --data DIR ...", "make accounts and ways in; kentongan-centre user help says more", userCommand},
+	{"simulate", "--centre-key KEY [--devices 10000] [--streams 4] [--rate N] [--for 1m] [--broker URL]", "play a fleet with real records against a centre, and see that all is acknowledged", runSimulate},
+	{"broker", "mosquitto-acl|nats-users [flags]", "print who may publish and read what, as the broker wants it", brokerFiles},
 }
 
 func main() {
