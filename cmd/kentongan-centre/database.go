@@ -39,6 +39,15 @@ func (o *databaseOptions) check() error {
 
 // open opens the database that was asked for, of the centre whose data is in dir.
 func (o *databaseOptions) open(dir string, log *slog.Logger) (*store.Store, error) {
+	return o.with(dir, log, store.OpenPostgres)
+}
+
+// openBeside opens it for a tool that works beside a running centre.
+func (o *databaseOptions) openBeside(dir string, log *slog.Logger) (*store.Store, error) {
+	return o.with(dir, log, store.OpenPostgresBeside)
+}
+
+func (o *databaseOptions) with(dir string, log *slog.Logger, open func(url, password string, log *slog.Logger) (*store.Store, error)) (*store.Store, error) {
 	if o.url == "" {
 		return store.Open(dir, log)
 	}
@@ -46,5 +55,5 @@ func (o *databaseOptions) open(dir string, log *slog.Logger) (*store.Store, erro
 	if err != nil {
 		return nil, fmt.Errorf("--database-password-file: %w", err)
 	}
-	return store.OpenPostgres(o.url, password, log)
+	return open(o.url, password, log)
 }

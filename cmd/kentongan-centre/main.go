@@ -39,7 +39,6 @@ var commands = []command{
 	{"broker", "mosquitto-acl|nats-users [flags]", "print who may publish and read what, as the broker wants it", brokerFiles},
 	{"user", "add|link|token|list --data DIR ...", "make accounts and ways in; kentongan-centre user help says more", userCommand},
 	{"simulate", "--centre-key KEY [--devices 10000] [--streams 4] [--rate N] [--for 1m] [--broker URL]", "play a fleet with real records against a centre, and see that all is acknowledged", runSimulate},
-	{"broker", "mosquitto-acl|nats-users [flags]", "print who may publish and read what, as the broker wants it", brokerFiles},
 }
 
 func main() {

@@ -23,6 +23,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"kentongan/agent/report"
+	"kentongan/cmd/kentongan-centre/internal/pgtest"
 )
 
 const patience = 40 * time.Second
@@ -33,7 +34,7 @@ func TestMain(m *testing.M) {
 		main()
 		return
 	}
-	os.Exit(m.Run())
+	os.Exit(pgtest.Main(m))
 }
 
 // process is a centre in a process of its own.

@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
+	"kentongan/cmd/kentongan-centre/internal/mqttaddr"
 	"kentongan/cmd/kentongan-centre/internal/simulate"
 )
 
@@ -67,9 +68,11 @@ func runSimulate(ctx context.Context, e env, args []string) int {
 		return wrong(fmt.Sprintf("--centre-key: %v; give what kentongan-centre key --data DIR prints", err))
 	}
 	cfg.Keys, cfg.Username = note.VerifierList(v), o.username
-	if cfg.Broker, err = o.brokerURL(); err != nil {
-		return wrong(err.Error())
+	nodes, err := mqttaddr.ParseList(o.broker)
+	if err != nil {
+		return wrong(fmt.Sprintf("--broker: %v", err))
 	}
+	cfg.Broker = nodes[0]
 	if cfg.TLS, err = o.tls(); err == nil {
 		cfg.Password, err = o.password()
 	}

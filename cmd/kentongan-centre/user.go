@@ -27,6 +27,8 @@ const userHelp = `kentongan-centre user makes accounts and ways in. It works bes
   kentongan-centre user list --data DIR
       list the accounts
 
+With a centre that runs on PostgreSQL, add its --database URL (and --database-password-file FILE).
+
 Roles: viewer, operator, approver, admin. Without --agency an account sees the whole province; an admin always does.
 `
 
@@ -34,6 +36,7 @@ Roles: viewer, operator, approver, admin. Without --agency an account sees the w
 type userOptions struct {
 	data, name, role, fullName, agency, url, label string
 	days                                           int
+	database                                       databaseOptions
 }
 
 func (o *userOptions) flags(stderr io.Writer) *flag.FlagSet {
@@ -47,6 +50,7 @@ func (o *userOptions) flags(stderr io.Writer) *flag.FlagSet {
 	f.StringVar(&o.agency, "agency", "", "`id` of the agency that the account is of")
 	f.StringVar(&o.url, "url", "http://127.0.0.1:8080", "the centre's `URL`, for the link")
 	f.StringVar(&o.label, "label", "", "what the token is for")
+	o.database.flags(f)
 	f.IntVar(&o.days, "days", 365, "how many `days` the token lives")
 	return f
 }
@@ -83,6 +87,10 @@ func userCommand(ctx context.Context, e env, args []string) int {
 		fmt.Fprintln(e.stderr, "kentongan-centre user: --name is missing")
 		return exitUsage
 	}
+	if err := o.database.check(); err != nil {
+		fmt.Fprintln(e.stderr, "kentongan-centre user:", err)
+		return exitUsage
+	}
 	if err := o.with(ctx, e, do); err != nil {
 		fmt.Fprintf(e.stderr, "kentongan-centre user %s: %v\n", args[0], err)
 		return exitFailed
@@ -95,7 +103,7 @@ func (o userOptions) with(ctx context.Context, e env, do func(context.Context, e
 		return fmt.Errorf("make data directory: %w", err)
 	}
 	log := slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	st, err := store.Open(o.data, log)
+	st, err := o.database.openBeside(o.data, log)
 	if err != nil {
 		return err
 	}

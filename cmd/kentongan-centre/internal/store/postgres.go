@@ -14,6 +14,13 @@ import (
 	"github.com/jackc/pgx/v5/stdlib"
 )
 
+// OpenPostgresBeside is OpenPostgres for a tool that works beside a running
+// centre. Nothing can be committed to it, and NobodyConnected, Receipts and the
+// like are the centre's alone.
+func OpenPostgresBeside(url, password string, log *slog.Logger) (*Store, error) {
+	return openPostgres(url, password, log, true)
+}
+
 // OpenPostgres opens a PostgreSQL database and brings its schema up to date. The
 // URL is postgres://USER@HOST/DATABASE?…, as libpq reads it; it holds no password,
 // which comes from the argument where that is not "", or as libpq finds it:
@@ -22,12 +29,16 @@ import (
 // The tables are made in the first schema of the search_path. While the store is
 // open, no other can open the same schema.
 func OpenPostgres(url, password string, log *slog.Logger) (*Store, error) {
+	return openPostgres(url, password, log, false)
+}
+
+func openPostgres(url, password string, log *slog.Logger, beside bool) (*Store, error) {
 	cfg, err := parsePostgres(url, password)
 	if err != nil {
 		return nil, err
 	}
 	s := newStore(postgres, log)
-	if s.conn, err = newPostgresConn(cfg, log); err != nil {
+	if s.conn, err = newPostgresConn(cfg, log, beside); err != nil {
 		return nil, fmt.Errorf("open database %s: %w", postgresName(cfg), err)
 	}
 	read := cfg.Copy()
@@ -110,23 +121,37 @@ const lockWait = 2 * time.Second
 // postgresConn is a conn on PostgreSQL. What exec is given waits in batch for
 // the next call of another kind, so that a hundred statements cost one round trip.
 type postgresConn struct {
-	cfg   *pgx.ConnConfig
-	log   *slog.Logger
-	c     *pgx.Conn // nil, or closed, when it is gone
-	batch pgx.Batch
+	cfg    *pgx.ConnConfig
+	log    *slog.Logger
+	beside bool      // without the centre's lock; then nothing is committed
+	c      *pgx.Conn // nil, or closed, when it is gone
+	batch  pgx.Batch
 }
 
-func newPostgresConn(cfg *pgx.ConnConfig, log *slog.Logger) (*postgresConn, error) {
-	p := &postgresConn{cfg: cfg, log: log}
+// errBeside is a commit to a store that was opened beside a centre.
+var errBeside = errors.New("the database was opened beside the centre's")
+
+func newPostgresConn(cfg *pgx.ConnConfig, log *slog.Logger, beside bool) (*postgresConn, error) {
+	p := &postgresConn{cfg: cfg, log: log, beside: beside}
 	err := p.connect(context.Background())
 	if err == nil {
 		err = p.check(context.Background())
 	}
 	if err == nil {
+		// A tool may be at it at the same time.
+		_, err = p.c.Exec(context.Background(), `SELECT pg_advisory_lock(hashtext('kentongan-schema'), hashtext(current_schema()))`)
+	}
+	if err == nil {
 		err = migrate(p, postgres)
 	}
+	if err == nil {
+		_, err = p.c.Exec(context.Background(), `SELECT pg_advisory_unlock(hashtext('kentongan-schema'), hashtext(current_schema()))`)
+	}
+	if err != nil || beside {
+		err = errors.Join(err, p.close())
+	}
 	if err != nil {
-		return nil, errors.Join(err, p.close())
+		return nil, err
 	}
 	return p, nil
 }
@@ -137,6 +162,10 @@ func (p *postgresConn) connect(ctx context.Context) error {
 	c, err := pgx.ConnectConfig(ctx, p.cfg)
 	if err != nil {
 		return fmt.Errorf("connect: %w", err)
+	}
+	if p.beside {
+		p.c = c
+		return nil
 	}
 	began := time.Now()
 	for {
@@ -183,6 +212,9 @@ func (p *postgresConn) check(ctx context.Context) error {
 
 func (p *postgresConn) begin(ctx context.Context) error {
 	p.batch = pgx.Batch{}
+	if p.beside && p.c.IsClosed() {
+		return errBeside
+	}
 	if p.c == nil || p.c.IsClosed() {
 		if err := p.connect(ctx); err != nil {
 			return err

@@ -25,6 +25,19 @@ func TestSecondCentreIsRefused(t *testing.T) {
 		t.Errorf("a second one on the same database: %v", err)
 	}
 	open(t, pgtest.URL(t)) // another schema is another database
+	beside, err := OpenPostgresBeside(place, "", slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := beside.Devices(t.Context(), ""); err != nil {
+		t.Errorf("a tool beside the centre reads: %v", err)
+	}
+	if _, err := beside.Commit(t.Context(), []Arrival{batch("k1", report.Event, 1, 1)}); !errors.Is(err, errBeside) {
+		t.Errorf("a tool beside the centre commits: %v", err)
+	}
+	if err := beside.Close(); err != nil {
+		t.Fatal(err)
+	}
 	if err := first.Close(); err != nil {
 		t.Fatal(err)
 	}
