@@ -159,6 +159,7 @@ func (a *Agent) build() (err error) {
 		a.parts = append(a.parts, part{"command", a.orders.Run})
 	}
 	a.buildCheckpoints()
+	a.buildEnrolment()
 	if len(a.cfg.Kiosk.Buttons) > 0 {
 		if err := a.buildKiosk(); err != nil {
 			return err

@@ -3,7 +3,6 @@ package agent
 import (
 	"crypto/rand"
 	"fmt"
-	"path/filepath"
 	"strings"
 
 	"golang.org/x/mod/sumdb/note"
@@ -29,7 +28,7 @@ type recordKey struct {
 // when somebody there says so. One that the disk does not give now may be back
 // at the next start, so none is made.
 func (a *Agent) loadRecordKey() (recordKey, error) {
-	file := filepath.Join(a.cfg.Data, "record.key")
+	file := recordKeyFile(a.cfg.Data)
 	text, err := loadFile(file, maxKeyFile)
 	if err != nil {
 		return recordKey{}, fmt.Errorf("read record key: %w", err)

@@ -37,17 +37,34 @@ func CheckRecordKey(public, device string) error {
 	return nil
 }
 
-// PublicKey derives the public form of a note's secret key:
-// PRIVATE+KEY+name+hash+data, data in base64 with the algorithm (1 is Ed25519) in
-// its first byte.
+// PublicKey derives the public form of a note's secret key.
 func PublicKey(secret string) (string, error) {
-	rest, ok := strings.CutPrefix(secret, "PRIVATE+KEY+")
-	name, rest, _ := strings.Cut(rest, "+")
+	name, seed, err := KeySeed(secret)
+	if err != nil {
+		return "", err
+	}
+	return note.NewEd25519VerifierKey(name, ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey))
+}
+
+// KeySeed reads a note's secret key: PRIVATE+KEY+name+hash+data, data in base64
+// with the algorithm (1 is Ed25519) in its first byte.
+func KeySeed(secret string) (name string, seed []byte, err error) {
+	rest, ok := strings.CutPrefix(strings.TrimSpace(secret), "PRIVATE+KEY+")
+	name, rest, _ = strings.Cut(rest, "+")
 	_, data, _ := strings.Cut(rest, "+") // the name can't have a +, the base64 can
 	raw, err := base64.StdEncoding.DecodeString(data)
 	if !ok || err != nil || len(raw) != 1+ed25519.SeedSize || raw[0] != 1 {
-		return "", errors.New("not an Ed25519 note key")
+		return "", nil, errors.New("not an Ed25519 note key")
 	}
-	public := ed25519.NewKeyFromSeed(raw[1:]).Public().(ed25519.PublicKey)
-	return note.NewEd25519VerifierKey(name, public)
+	return name, raw[1:], nil
+}
+
+// SeedKey is the note's secret key of a seed under a name.
+func SeedKey(name string, seed []byte) (string, error) {
+	public, err := note.NewEd25519VerifierKey(name, ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey))
+	if err != nil {
+		return "", fmt.Errorf("name key: %w", err)
+	}
+	hash, _, _ := strings.Cut(strings.TrimPrefix(public, name+"+"), "+")
+	return "PRIVATE+KEY+" + name + "+" + hash + "+" + base64.StdEncoding.EncodeToString(append([]byte{1}, seed...)), nil
 }
