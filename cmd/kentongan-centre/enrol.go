@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/tls"
 	"errors"
 	"flag"
@@ -13,10 +14,12 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/sync/errgroup"
 
 	"kentongan/agent/report"
 	"kentongan/cmd/kentongan-centre/internal/enrol"
+	"kentongan/cmd/kentongan-centre/internal/store"
 )
 
 // enrolOptions are the flags of run about the enrolment of devices.
@@ -78,7 +81,27 @@ type centreFacts struct {
 	broker   *url.URL // the one that the centre uses
 	tls      *tls.Config
 	keys     func() []string
-	register func(ctx context.Context, device string, key []byte) error
+	register func(ctx context.Context, device string, key ed25519.PublicKey, first bool) error
+}
+
+// registerKey makes a device's record key known to who checks its records. Whoever
+// has a token may bring a new one, for it is a new board. At a renewal another key
+// is a fault, which the store keeps and shows; the certificate is given all the
+// same, or the fault would cut the device off.
+func registerKey(st *store.Store) func(ctx context.Context, device string, key ed25519.PublicKey, first bool) error {
+	return func(ctx context.Context, device string, key ed25519.PublicKey, first bool) error {
+		text, err := note.NewEd25519VerifierKey(report.RecordKeyName(device), key)
+		if err != nil {
+			return fmt.Errorf("record key of %s: %w", device, err)
+		}
+		err = st.RegisterKey(ctx, device, text, store.KeyEnrolment, time.Now())
+		if errors.Is(err, store.ErrKeyOther) {
+			if err = nil; first {
+				err = st.ReplaceKey(ctx, device, text, time.Now())
+			}
+		}
+		return err
+	}
 }
 
 // open opens the authority and listens.

@@ -102,7 +102,7 @@ func (o *options) run(ctx context.Context, e env, log *slog.Logger) (err error) 
 	} else if err := o.external(&cfg); err != nil {
 		return err
 	}
-	let, err := o.enrol.open(ctx, o.data, centreFacts{broker: cfg.Broker, tls: cfg.TLS, keys: func() []string { return []string{verifier} }}, log)
+	let, err := o.enrol.open(ctx, o.data, centreFacts{broker: cfg.Broker, tls: cfg.TLS, keys: func() []string { return []string{verifier} }, register: registerKey(st)}, log)
 	if err != nil {
 		return err
 	}

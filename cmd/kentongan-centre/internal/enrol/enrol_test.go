@@ -37,6 +37,7 @@ type world struct {
 	book *Book
 	url  string
 	dir  string
+	keys []string     // that devices are told
 	at   atomic.Int64 // nanoseconds after the real clock
 }
 
@@ -45,7 +46,7 @@ func (w *world) later(d time.Duration) { w.at.Add(int64(d)) }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	w := &world{t: t, dir: t.TempDir()}
+	w := &world{t: t, dir: t.TempDir(), keys: []string{"kentongan-centre+1+x"}}
 	var err error
 	if w.a, err = ca.Init(w.dir, w.dir, "Banten", time.Now()); err != nil {
 		t.Fatal(err)
@@ -62,7 +63,7 @@ func newWorld(t *testing.T) *world {
 	s := NewServer(Config{
 		Authority: w.a, Book: w.book, Hosts: []string{"127.0.0.1"}, Centre: w.url,
 		Brokers:    []report.EnrolBroker{{URL: "mqtts://broker.example:8883"}},
-		CentreKeys: func() []string { return []string{"kentongan-centre+1+x"} }, Now: w.now, Log: slog.New(slog.DiscardHandler),
+		CentreKeys: func() []string { return w.keys }, Now: w.now, Log: slog.New(slog.DiscardHandler),
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)

@@ -7,9 +7,7 @@ import (
 	"encoding/pem"
 	"fmt"
 	"log/slog"
-	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -18,25 +16,11 @@ import (
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 
 	"kentongan/cmd/kentongan-centre/internal/ca"
+	"kentongan/cmd/kentongan-centre/internal/mosquittotest"
 )
 
-// mosquitto is a real one with TLS, whose list of revoked certificates is crl.
-type mosquitto struct {
-	addr, crl, hook string
-	log             *strings.Builder
-}
-
-func startMosquitto(t *testing.T, w *world) *mosquitto {
+func startMosquitto(t *testing.T, w *world) *mosquittotest.Broker {
 	t.Helper()
-	dir := t.TempDir()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	m := &mosquitto{addr: l.Addr().String(), crl: filepath.Join(dir, "crl.pem"), hook: filepath.Join(dir, "reload"), log: new(strings.Builder)}
-	l.Close()
-	_, port, _ := net.SplitHostPort(m.addr)
-
 	key := newKey(t)
 	c, err := w.book.IssueServer(t.Context(), key.Public(), []string{"127.0.0.1"}, time.Hour)
 	if err != nil {
@@ -50,57 +34,7 @@ func startMosquitto(t *testing.T, w *world) *mosquitto {
 	if err != nil {
 		t.Fatal(err)
 	}
-	conf := fmt.Sprintf(`listener %s 127.0.0.1
-cafile %[2]s/ca.pem
-certfile %[2]s/server.pem
-keyfile %[2]s/server.key
-crlfile %[2]s/crl.pem
-require_certificate true
-use_identity_as_username true
-use_username_as_clientid true
-allow_anonymous false
-set_tcp_nodelay true
-pid_file %[2]s/pid
-user root
-`, port, dir)
-	reload := fmt.Sprintf("#!/bin/sh\nexec kill -HUP \"$(cat %s/pid)\"\n", dir)
-	for name, text := range map[string][]byte{"ca.pem": w.a.Bundle(), "server.pem": w.book.Chain(c), "server.key": secret, "crl.pem": list, "mosquitto.conf": []byte(conf)} {
-		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := os.WriteFile(m.hook, []byte(reload), 0o700); err != nil {
-		t.Fatal(err)
-	}
-	path, err := exec.LookPath("mosquitto")
-	if err != nil {
-		path = "/usr/sbin/mosquitto"
-	}
-	cmd := exec.Command(path, "-c", filepath.Join(dir, "mosquitto.conf"))
-	cmd.Stdout, cmd.Stderr = m.log, m.log
-	if err := cmd.Start(); err != nil {
-		t.Fatalf("%v (apt-get install mosquitto)", err)
-	}
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		_ = cmd.Wait()
-	}()
-	t.Cleanup(func() {
-		_ = cmd.Process.Signal(os.Interrupt)
-		<-ended
-		if t.Failed() {
-			t.Log(m.log.String())
-		}
-	})
-	until(t, "Mosquitto listens", func() bool {
-		c, err := net.Dial("tcp", m.addr)
-		if err == nil {
-			c.Close()
-		}
-		return err == nil
-	})
-	return m
+	return mosquittotest.Start(t, mosquittotest.Files{CA: w.a.Bundle(), Cert: w.book.Chain(c), Key: secret, CRL: list})
 }
 
 func until(t *testing.T, what string, ok func() bool) {
@@ -116,9 +50,9 @@ func until(t *testing.T, what string, ok func() bool) {
 }
 
 // session is a device's open session; lost is closed when the broker ends it.
-func (m *mosquitto) session(roots *x509.CertPool, pair tls.Certificate) (c mqtt.Client, lost chan struct{}, err error) {
+func session(addr string, roots *x509.CertPool, pair tls.Certificate) (c mqtt.Client, lost chan struct{}, err error) {
 	lost = make(chan struct{})
-	o := mqtt.NewClientOptions().AddBroker("ssl://" + m.addr).SetClientID("x").SetProtocolVersion(4).SetAutoReconnect(false).SetConnectRetry(false).
+	o := mqtt.NewClientOptions().AddBroker("ssl://" + addr).SetClientID("x").SetProtocolVersion(4).SetAutoReconnect(false).SetConnectRetry(false).
 		SetConnectTimeout(10 * time.Second).SetTLSConfig(&tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}}).
 		SetConnectionLostHandler(func(mqtt.Client, error) { close(lost) })
 	c = mqtt.NewClient(o)
@@ -142,18 +76,18 @@ func TestRevocationTakesEffect(t *testing.T) {
 	bad7, _ := w.device("kiosk-7")
 	good8, _ := w.device("kiosk-8")
 	seven, eight := chained(bad7), chained(good8)
-	c7, lost7, err := m.session(w.a.Pool(), seven)
+	c7, lost7, err := session(m.Addr, w.a.Pool(), seven)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c7.Disconnect(0)
-	c8, lost8, err := m.session(w.a.Pool(), eight)
+	c8, lost8, err := session(m.Addr, w.a.Pool(), eight)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer c8.Disconnect(0)
 
-	k := &Keeper{Book: w.book, File: m.crl, Hook: m.hook, Broker: MQTT{Address: m.addr, Roots: w.a.Pool()}, Log: slog.New(slog.DiscardHandler)}
+	k := &Keeper{Book: w.book, File: m.CRL, Hook: m.Hook, Broker: MQTT{Address: m.Addr, Roots: w.a.Pool()}, Log: slog.New(slog.DiscardHandler)}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- k.Run(ctx) }()
@@ -171,7 +105,7 @@ func TestRevocationTakesEffect(t *testing.T) {
 	case <-time.After(40 * time.Second):
 		t.Fatal("the revoked device is still connected")
 	}
-	if _, _, err := m.session(w.a.Pool(), seven); err == nil {
+	if _, _, err := session(m.Addr, w.a.Pool(), seven); err == nil {
 		t.Error("it came back")
 	}
 	until(t, "written down", func() bool {
@@ -195,7 +129,7 @@ func TestBrokerThatReadsNoList(t *testing.T) {
 	w := newWorld(t)
 	m := startMosquitto(t, w)
 	w.device("kiosk-7")
-	k := &Keeper{Book: w.book, File: m.crl, Broker: MQTT{Address: m.addr, Roots: w.a.Pool()}, Patience: time.Second, Log: slog.New(slog.DiscardHandler)}
+	k := &Keeper{Book: w.book, File: m.CRL, Broker: MQTT{Address: m.Addr, Roots: w.a.Pool()}, Patience: time.Second, Log: slog.New(slog.DiscardHandler)}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- k.Run(ctx) }()

@@ -12,6 +12,7 @@ package enrol
 
 import (
 	"context"
+	"crypto/ed25519"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/base64"
@@ -41,8 +42,9 @@ type Config struct {
 	Centre     string   // https://HOST:PORT, as devices reach it
 	Brokers    []report.EnrolBroker
 	CentreKeys func() []string // note verifier keys, the first one signs now
-	// Register is told of a device's record key; nil where nobody asks.
-	Register func(ctx context.Context, device string, key []byte) error
+	// Register is told of a device's record key, at its first certificate and at
+	// each renewal; nil where nobody asks.
+	Register func(ctx context.Context, device string, key ed25519.PublicKey, first bool) error
 	Now      func() time.Time // nil is time.Now
 	Log      *slog.Logger
 }
@@ -142,7 +144,7 @@ func (s *Server) enrol(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c, err := s.cfg.Book.Redeem(r.Context(), token, req, from.String())
-	s.answer(w, r, c, req, err)
+	s.answer(w, r, c, req, true, err)
 }
 
 // renew gives the next certificate to whoever shows the one before (4.2.2).
@@ -158,7 +160,7 @@ func (s *Server) renew(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c, err := s.cfg.Book.Renew(r.Context(), old, req, addressOf(r).String())
-	s.answer(w, r, c, req, err)
+	s.answer(w, r, c, req, false, err)
 }
 
 // enrolment tells a device that shows its certificate what else it has to know.
@@ -228,9 +230,9 @@ func decodeRequest(body []byte) (*Request, error) {
 
 // answer gives the certificate, or says why not. Who registers record keys is
 // told before the device knows that it is enrolled.
-func (s *Server) answer(w http.ResponseWriter, r *http.Request, c *x509.Certificate, req *Request, err error) {
+func (s *Server) answer(w http.ResponseWriter, r *http.Request, c *x509.Certificate, req *Request, first bool, err error) {
 	if err == nil && s.cfg.Register != nil && req.recordKey != nil {
-		err = s.cfg.Register(r.Context(), c.Subject.CommonName, req.recordKey)
+		err = s.cfg.Register(r.Context(), c.Subject.CommonName, req.recordKey, first)
 	}
 	if err != nil {
 		s.refused(w, r, err)
