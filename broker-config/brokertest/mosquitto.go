@@ -1,6 +1,7 @@
 package brokertest
 
 import (
+	"fmt"
 	"net"
 	"os"
 	"path/filepath"
@@ -29,6 +30,32 @@ func StartMosquitto(t testing.TB, ca *CA, acl []byte, flags ...string) *Mosquitt
 	m.args = append(append([]string{}, flags...), m.Dir, m.port())
 	m.Start(t)
 	return m
+}
+
+// StartMosquittoWith starts one with the files of another authority: ca.pem,
+// crl.pem, server.pem and server.key, by name.
+func StartMosquittoWith(t testing.TB, files map[string][]byte) *Mosquitto {
+	t.Helper()
+	m := newMosquitto(t)
+	must(t, os.MkdirAll(filepath.Join(m.Dir, "tls"), 0o700))
+	for name, text := range files {
+		must(t, os.WriteFile(filepath.Join(m.Dir, "tls", name), text, 0o600))
+	}
+	m.args = []string{m.Dir, m.port()}
+	m.Start(t)
+	return m
+}
+
+// CRL is the file in which it reads what is revoked.
+func (m *Mosquitto) CRL() string { return filepath.Join(m.Dir, "tls", "crl.pem") }
+
+// Reloader is a program that makes it read its list again, as systemctl reload
+// does.
+func (m *Mosquitto) Reloader(t testing.TB) string {
+	t.Helper()
+	file := filepath.Join(m.Dir, "reload")
+	must(t, os.WriteFile(file, fmt.Appendf(nil, "#!/bin/sh\nexec kill -HUP %d\n", m.cmd.Process.Pid), 0o700))
+	return file
 }
 
 // StartLoopback starts one with accounts (NAME:PASSWORD) and without TLS.

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"kentongan/cmd/kentongan-centre/internal/mosquittotest"
+	"kentongan/broker-config/brokertest"
 )
 
 // tool runs a command of the centre to its end.
@@ -61,10 +61,7 @@ kiosk:
 
 func newSite(t *testing.T) *site {
 	t.Helper()
-	bin := filepath.Join(t.TempDir(), "kentongan")
-	if out, err := exec.Command("go", "build", "-o", bin, "kentongan/cmd/kentongan").CombinedOutput(); err != nil {
-		t.Fatalf("build the device's program: %v\n%s", err, out)
-	}
+	bin := brokertest.Build(t, "kentongan/cmd/kentongan")
 	// A unix socket's path is short, so not t.TempDir.
 	dir, err := os.MkdirTemp("", "site")
 	if err != nil {
@@ -215,12 +212,11 @@ func TestFromTokenToComplaint(t *testing.T) {
 		return text
 	}
 	in := func(name string) []byte { return read(filepath.Join(broker, name)) }
-	acl := strings.Replace(string(read("../../broker-config/mosquitto/kentongan.acl")), "user centre\n", "user kentongan.centre\n", 1)
-	m := mosquittotest.Start(t, mosquittotest.Files{CA: in("ca.pem"), Cert: in("127.0.0.1.pem"), Key: in("127.0.0.1.key"), CRL: in("crl.pem"), ACL: acl})
+	m := brokertest.StartMosquittoWith(t, map[string][]byte{"ca.pem": in("ca.pem"), "server.pem": in("127.0.0.1.pem"), "server.key": in("127.0.0.1.key"), "crl.pem": in("crl.pem")})
 
 	p := start(t, "run", "--data", data, "--listen", "127.0.0.1:0", "--broker", "mqtts://"+m.Addr,
 		"--ca", filepath.Join(broker, "ca.pem"), "--cert", filepath.Join(broker, "kentongan.centre.pem"), "--key", filepath.Join(broker, "kentongan.centre.key"),
-		"--enrol", "127.0.0.1:0", "--crl", m.CRL, "--crl-hook", m.Hook)
+		"--enrol", "127.0.0.1:0", "--crl", m.CRL(), "--crl-hook", m.Reloader(t))
 	t.Cleanup(func() {
 		if t.Failed() {
 			t.Log(p.log.String())

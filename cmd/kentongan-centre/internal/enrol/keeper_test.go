@@ -15,11 +15,11 @@ import (
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 
+	"kentongan/broker-config/brokertest"
 	"kentongan/cmd/kentongan-centre/internal/ca"
-	"kentongan/cmd/kentongan-centre/internal/mosquittotest"
 )
 
-func startMosquitto(t *testing.T, w *world) *mosquittotest.Broker {
+func startMosquitto(t *testing.T, w *world) *brokertest.Mosquitto {
 	t.Helper()
 	key := newKey(t)
 	c, err := w.book.IssueServer(t.Context(), key.Public(), []string{"127.0.0.1"}, time.Hour)
@@ -34,7 +34,7 @@ func startMosquitto(t *testing.T, w *world) *mosquittotest.Broker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return mosquittotest.Start(t, mosquittotest.Files{CA: w.a.Bundle(), Cert: w.book.Chain(c), Key: secret, CRL: list})
+	return brokertest.StartMosquittoWith(t, map[string][]byte{"ca.pem": w.a.Bundle(), "server.pem": w.book.Chain(c), "server.key": secret, "crl.pem": list})
 }
 
 func until(t *testing.T, what string, ok func() bool) {
@@ -87,7 +87,7 @@ func TestRevocationTakesEffect(t *testing.T) {
 	}
 	defer c8.Disconnect(0)
 
-	k := &Keeper{Book: w.book, File: m.CRL, Hook: m.Hook, Broker: MQTT{Address: m.Addr, Roots: w.a.Pool()}, Log: slog.New(slog.DiscardHandler)}
+	k := &Keeper{Book: w.book, File: m.CRL(), Hook: m.Reloader(t), Broker: MQTT{Address: m.Addr, Roots: w.a.Pool()}, Log: slog.New(slog.DiscardHandler)}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- k.Run(ctx) }()
@@ -129,7 +129,7 @@ func TestBrokerThatReadsNoList(t *testing.T) {
 	w := newWorld(t)
 	m := startMosquitto(t, w)
 	w.device("kiosk-7")
-	k := &Keeper{Book: w.book, File: m.CRL, Broker: MQTT{Address: m.Addr, Roots: w.a.Pool()}, Patience: time.Second, Log: slog.New(slog.DiscardHandler)}
+	k := &Keeper{Book: w.book, File: m.CRL(), Broker: MQTT{Address: m.Addr, Roots: w.a.Pool()}, Patience: time.Second, Log: slog.New(slog.DiscardHandler)}
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- k.Run(ctx) }()
