@@ -24,6 +24,10 @@ func (e *LockedError) Error() string {
 	return fmt.Sprintf("directory %s is in use by process %s; stop it first", e.Dir, e.PID)
 }
 
+// OS is the operating system's file system, for who wants one call of it to be
+// slow or to fail.
+var OS FS = osFS{}
+
 // osFS is the real file system.
 type osFS struct{}
 
