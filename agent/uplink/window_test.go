@@ -105,3 +105,42 @@ func TestWindowKeepsRoomForPresses(t *testing.T) {
 		t.Errorf("%d bytes in flight", w.flying)
 	}
 }
+
+// A window that was full is filled again once half a publish of the usual size
+// fits, so that small ones leave together, and never later than when all are back.
+func TestWindowIsFilledInBursts(t *testing.T) {
+	w := newWindow(1<<20, 1000)
+	w.limit = 64 << 10
+	const small, most = 400, 16 << 10
+	refill := func() bool { return w.refill(w.publishBytes(most) / 2) }
+	for refill() {
+		w.sent(small)
+	}
+	if w.flying < w.limit {
+		t.Fatalf("%d bytes are on their way, the window holds %d", w.flying, w.limit)
+	}
+	back := 0
+	for ; !refill(); back++ {
+		w.flying, w.count = w.flying-small, w.count-1
+	}
+	if want := most / 2 / small; back < want || back > want+2 {
+		t.Errorf("filled again after %d PUBACKs, want some %d", back, want)
+	}
+	for ; refill(); back-- {
+		w.sent(small)
+	}
+	if back > 1 {
+		t.Errorf("%d publishes fewer went than came back", back)
+	}
+	// Two of the smallest publishes: when one is back, another goes.
+	for _, floor := range []*window{newWindow(windowFloor, 1000), newWindow(1<<20, 1)} {
+		size := floor.publishBytes(most) + 100
+		for floor.refill(floor.publishBytes(most) / 2) {
+			floor.sent(size)
+		}
+		floor.flying, floor.count = floor.flying-size, floor.count-1
+		if !floor.refill(floor.publishBytes(most) / 2) {
+			t.Errorf("with %d bytes of %d on their way, none may follow", floor.flying, floor.limit)
+		}
+	}
+}
