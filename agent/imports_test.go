@@ -66,6 +66,8 @@ func mayImport(from, to string) bool {
 		return to == "agent/report" || strings.HasPrefix(to, "firmware") || strings.HasPrefix(to, "cmd/kentongan-centre/")
 	case strings.HasPrefix(from, "cmd/kentongan-demo"):
 		return to == "agent/report" || to == "agent/stream/streamtest" || to == "agent/kiosk/printer/printertest" || to == "broker-config" || strings.HasPrefix(to, "cmd/kentongan-demo/")
+	case strings.HasPrefix(from, "docs/contract"):
+		return to == "agent/report" || strings.HasPrefix(to, "docs/contract")
 	case from == "cmd/kentongan":
 		return strings.HasPrefix(to, "agent") || strings.HasPrefix(to, "hal") || strings.HasPrefix(to, "firmware")
 	case from == "cmd/kentongan-boot":

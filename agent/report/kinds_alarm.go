@@ -3,7 +3,7 @@ package report
 import "time"
 
 // KindAlarm is a change of an alarm: event lane, Alarm.
-const KindAlarm = "alarm"
+const KindAlarm = "alarm" // event: Alarm
 
 // Severities, the worst first.
 const (

@@ -2,7 +2,7 @@ package report
 
 // KindRecovery is one step of bringing a camera back: Recovery, in the event
 // lane.
-const KindRecovery = "recovery"
+const KindRecovery = "recovery" // event: Recovery
 
 // Steps of recovery, from the mildest.
 const (
