@@ -78,7 +78,7 @@ func Enrol(ctx context.Context, o EnrolOptions) (*enrol.Identity, error) {
 		return nil, err
 	}
 	dir := identityDir(data)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
+	if err := makeIdentityDir(data, dir); err != nil {
 		return nil, fmt.Errorf("make identity: %w", err)
 	}
 	seed, err := recordSeed(data, o.Disk)
@@ -106,6 +106,18 @@ func Enrol(ctx context.Context, o EnrolOptions) (*enrol.Identity, error) {
 		return id, err
 	}
 	return id, errors.Join(removeSeed(data), enrol.Finish(dir))
+}
+
+// makeIdentityDir makes the directory of the identity, for who owns the data.
+func makeIdentityDir(data, dir string) error {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	info, err := os.Stat(data)
+	if err != nil {
+		return err
+	}
+	return chownLike(dir, info)
 }
 
 func enrolledConfig(id *enrol.Identity, dir, data string) config.Enrolled {

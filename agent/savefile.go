@@ -6,10 +6,14 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"syscall"
 )
 
 // saveFile writes a small file whole or not at all: it returns when the new
-// content is on the disk, and until then a power cut leaves the old one.
+// content is on the disk, and until then a power cut leaves the old one. A file
+// that is there keeps its owner and mode. A new one is for its owner alone; when
+// root writes it, that is who owns the directory: a technician enrols with sudo,
+// and the agent that reads it has a user of its own.
 func saveFile(file string, text []byte) error {
 	err := func() error {
 		f, err := os.OpenFile(file+".new", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
@@ -17,6 +21,7 @@ func saveFile(file string, text []byte) error {
 			return err
 		}
 		_, err = f.Write(text)
+		err = errors.Join(err, dressLike(f, file))
 		if err = errors.Join(err, f.Sync(), f.Close()); err != nil {
 			return err
 		}
@@ -57,4 +62,27 @@ func putAside(file string) (string, error) {
 		return "", fmt.Errorf("set %s aside: %w", filepath.Base(file), err)
 	}
 	return filepath.Base(aside), nil
+}
+
+// dressLike gives f the owner and the mode of file, or the owner of its directory
+// where there is no such file.
+func dressLike(f *os.File, file string) error {
+	info, err := os.Stat(file)
+	if err == nil {
+		if err := f.Chmod(info.Mode().Perm()); err != nil {
+			return err
+		}
+	} else if info, err = os.Stat(filepath.Dir(file)); err != nil {
+		return err
+	}
+	return chownLike(f.Name(), info)
+}
+
+// chownLike gives a file the owner that info tells, where we are root.
+func chownLike(file string, info fs.FileInfo) error {
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	if !ok || os.Geteuid() != 0 {
+		return nil
+	}
+	return os.Chown(file, int(owner.Uid), int(owner.Gid))
 }
