@@ -46,7 +46,6 @@
 		else if (s.state === 'ready' && s.waiting) more = text(key = 'waiting').replace('{n}', s.waiting);
 		own($('more'), key);
 		put($('more'), more);
-		for (const el of document.querySelectorAll('[data-button]')) el.dataset.dead = (s.dead || []).includes(el.dataset.button);
 		hide($('more'), !more);
 		hide($('kept'), !s.ticket);
 		put($('ticket'), s.ticket || '');
