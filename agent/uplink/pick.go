@@ -65,7 +65,7 @@ func (s *session) pick(now time.Time) (p *publish, again time.Time, err error) {
 			return p, again, nil
 		}
 	}
-	if !s.window.refill(s.window.publishBytes(s.up.cfg.Tuning.MaxPublish) / 2) {
+	if !s.window.room(0) {
 		return nil, again, nil // a PUBACK will ask again
 	}
 	return s.pickTelemetry(now)

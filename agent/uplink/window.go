@@ -12,12 +12,11 @@ import "time"
 //
 // One goroutine owns a window.
 type window struct {
-	limit    int  // bytes
-	ceiling  int  // of limit
-	maxCount int  // publishes
-	flying   int  // bytes
-	count    int  // publishes
-	full     bool // and not yet worth filling again
+	limit    int // bytes
+	ceiling  int // of limit
+	maxCount int // publishes
+	flying   int // bytes
+	count    int // publishes
 
 	srtt     time.Duration // smoothed; 0 before the first PUBACK
 	shortest time.Duration // of this connection
@@ -56,19 +55,6 @@ func (w *window) room(extra int) bool {
 		return false
 	}
 	return w.flying < w.limit+extra
-}
-
-// refill tells the same for who is in no hurry: a window that was full is filled
-// again when n bytes are free. Else each PUBACK of a small publish would let one
-// more go, and wake the broker and us for it.
-func (w *window) refill(n int) bool {
-	switch {
-	case !w.room(0):
-		w.full = true
-	case w.flying+n <= w.limit && w.count <= w.maxCount*3/4:
-		w.full = false
-	}
-	return !w.full
 }
 
 // sent counts a publish of n bytes.
