@@ -28,6 +28,7 @@ type options struct {
 	sessionIdle, sessionLife    time.Duration
 	database                    databaseOptions
 	audit                       auditOptions
+	home                        homeOptions
 }
 
 func (o *options) flags(stderr io.Writer) *flag.FlagSet {
@@ -53,6 +54,7 @@ func (o *options) flags(stderr io.Writer) *flag.FlagSet {
 	o.database.flags(fs)
 	o.enrol.flags(fs)
 	o.audit.flags(fs)
+	o.home.flags(fs)
 	fs.StringVar(&o.logLevel, "log", "info", "least `level` of what is logged to standard error: debug, info, warn, error")
 	return fs
 }
@@ -94,6 +96,9 @@ func (o *options) parse(args []string, stderr io.Writer) error {
 	if err := o.audit.check(); err != nil {
 		return err
 	}
+	if err := o.home.check(); err != nil {
+		return err
+	}
 	for name, addr := range map[string]string{"listen": o.listen, "mqtt": o.mqtt} {
 		if _, _, err := net.SplitHostPort(addr); err != nil {
 			return fmt.Errorf("--%s %q: write HOST:PORT", name, addr)
@@ -102,18 +107,28 @@ func (o *options) parse(args []string, stderr io.Writer) error {
 	return nil
 }
 
+// authorities reads the PEM file that a flag names; nil, the system's, without one.
+func authorities(flag, file string) (*x509.CertPool, error) {
+	if file == "" {
+		return nil, nil
+	}
+	pem, err := os.ReadFile(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", flag, err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, fmt.Errorf("%s %s: no certificate in PEM form in it", flag, file)
+	}
+	return pool, nil
+}
+
 // tls is the configuration for an mqtts broker.
 func (o *options) tls() (*tls.Config, error) {
 	c := &tls.Config{MinVersion: tls.VersionTLS12}
-	if o.ca != "" {
-		pem, err := os.ReadFile(o.ca)
-		if err != nil {
-			return nil, fmt.Errorf("--ca: %w", err)
-		}
-		c.RootCAs = x509.NewCertPool()
-		if !c.RootCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("--ca %s: no certificate in PEM form in it", o.ca)
-		}
+	var err error
+	if c.RootCAs, err = authorities("--ca", o.ca); err != nil {
+		return nil, err
 	}
 	if o.cert != "" {
 		pair, err := tls.LoadX509KeyPair(o.cert, o.key)

@@ -113,6 +113,10 @@ func (o *options) run(ctx context.Context, e env, log *slog.Logger) (err error) 
 	if err != nil {
 		return err
 	}
+	home, err := o.home.open(st, log.With("part", "home_assistant"))
+	if err != nil {
+		return err
+	}
 	var con *console.Console
 	cfg.OnCommit = func(c store.Committed) { con.Notify(c) }
 	in, err := ingest.New(cfg, st, log.With("part", "ingest"))
@@ -142,6 +146,9 @@ func (o *options) run(ctx context.Context, e env, log *slog.Logger) (err error) 
 	g.Go(func() error { return proof.roots.Run(ctx) })
 	g.Go(func() error { return proof.auditor.Run(ctx) })
 	g.Go(func() error { return con.Run(ctx, page) })
+	if home != nil {
+		g.Go(func() error { return home.Run(ctx) })
+	}
 	if let != nil {
 		g.Go(func() error { return let.run(ctx) })
 	}
