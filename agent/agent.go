@@ -31,6 +31,7 @@ import (
 	"kentongan/agent/sensor"
 	"kentongan/agent/spool"
 	"kentongan/agent/stream"
+	"kentongan/agent/update"
 	"kentongan/agent/uplink"
 	"kentongan/hal"
 )
@@ -62,6 +63,8 @@ type Agent struct {
 	notary   *checkpoint.Notary         // nil when the record key can't be read or kept
 	watchers map[string]*stream.Watcher // by the stream's name
 	parts    []part
+	updater  *update.Updater        // nil when no update directory is configured
+	bootSeq  uint64                 // of this start's boot event; 0 when it was not kept
 	beating  []beating              // parts with several loops, for the watchdog
 	forks    chan uplink.AckRefused // receipts that tell of another history
 }
@@ -172,6 +175,9 @@ func (a *Agent) build() (err error) {
 	if err := a.buildApps(); err != nil {
 		return err
 	}
+	if err := a.buildUpdate(); err != nil {
+		return err
+	}
 	a.buildWatchdog() // the last, as it asks all others
 	return nil
 }
@@ -179,7 +185,8 @@ func (a *Agent) build() (err error) {
 // sayBoot keeps that the agent started. A store that can't take it is no reason
 // not to run: the parts say what they can't do.
 func (a *Agent) sayBoot(ctx context.Context) {
-	_, err := a.spool.Append(ctx, report.Event, report.KindBoot, report.Boot{
+	var err error
+	a.bootSeq, err = a.spool.Append(ctx, report.Event, report.KindBoot, report.Boot{
 		Version: a.o.Version, Go: runtime.Version(), Arch: runtime.GOARCH, Board: a.board.Name(),
 		Epoch: a.spool.Epoch(), Clean: a.spool.Status().Clean,
 	})
@@ -242,6 +249,7 @@ func (a *Agent) birth(session string) report.DeviceState {
 		Version: a.o.Version, Boot: a.clock.boot, Epoch: a.spool.Epoch(),
 		Site: a.cfg.Site.Name, Lat: a.cfg.Site.Lat, Lon: a.cfg.Site.Lon, RecordKey: a.recordKey,
 	}
+	s.Firmware = a.firmwareState()
 	s.Streams = a.cfg.WatchedStreams()
 	if len(a.cfg.Kiosk.Buttons) > 0 {
 		s.Capabilities = append(s.Capabilities, "kiosk")

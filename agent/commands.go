@@ -59,6 +59,7 @@ func (a *Agent) commandConfig(file string, saved []byte) command.Config {
 		Handlers: []command.Handler{
 			command.AckAlarm(operators{a.journal.alarms}),
 			command.Snapshot(cameras{a}, a.spool),
+			command.Update(versions{a}),
 		},
 	}
 	if len(a.cfg.Kiosk.Buttons) > 0 {

@@ -51,7 +51,7 @@ func mayImport(from, to string) bool {
 	case strings.HasPrefix(from, "firmware"):
 		return to == "firmware"
 	case from == "agent":
-		return strings.HasPrefix(to, "agent/") || strings.HasPrefix(to, "hal")
+		return strings.HasPrefix(to, "agent/") || strings.HasPrefix(to, "hal") || strings.HasPrefix(to, "firmware")
 	case strings.HasPrefix(from, "agent/"):
 		own := from
 		if i := strings.IndexByte(from[len("agent/"):], '/'); i >= 0 {

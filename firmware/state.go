@@ -18,6 +18,7 @@ const (
 	trialFile   = "trial"
 	floorFile   = "floor"
 	keysFile    = "keys"
+	resultFile  = "result"
 )
 
 // State of a trial.
@@ -107,4 +108,27 @@ func loadJSON(d FS, name string, v any) error {
 		return fmt.Errorf("%s: %w", name, err)
 	}
 	return nil
+}
+
+// Result is what became of the newest offer: the answer of who applies to who
+// brought it in, and may only read here.
+type Result struct {
+	Offer   string `json:"offer"` // as the offer named itself
+	Number  uint64 `json:"number,omitempty"`
+	Version string `json:"version,omitempty"`
+	Code    Code   `json:"code,omitempty"` // of a refusal; "failed" for another error; "" = applied
+	Detail  string `json:"detail,omitempty"`
+}
+
+// Failed is the code of an offer that could not be applied for a reason that
+// is not the offer's.
+const Failed Code = "failed"
+
+// Answer keeps a result.
+func (d *Dir) Answer(r Result) error { return saveJSON(d.fs, resultFile, r) }
+
+// Result is the newest answer; the zero Result where there is none.
+func (d *Dir) Result() (r Result, err error) {
+	err = loadJSON(d.fs, resultFile, &r)
+	return r, err
 }

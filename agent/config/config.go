@@ -41,6 +41,7 @@ type Config struct {
 	Sensors     []Sensor
 	Lines       []Line
 	Watchdog    Watchdog
+	Update      Update
 	Log         Log
 	StatsEvery  time.Duration // between two measurements of streams and device
 

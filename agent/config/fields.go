@@ -50,6 +50,7 @@ func (c *Config) fields(dir string) []field {
 		list("sensors", &c.Sensors, (*Sensor).fields).says("What measures temperature, humidity and voltage around the device."),
 		list("lines", &c.Lines, (*Line).fields).says("Contacts: mains, UPS, doors, water, motion."),
 		mapping("watchdog", c.Watchdog.fields()).says("The board's hardware watchdog: it resets the board when the agent or the kernel hangs."),
+		mapping("update", c.Update.fields(dir)).says("How new versions of the program come."),
 		mapping("log", []field{
 			oneOf("level", &c.Log.Level, "debug", "info", "warn", "error").defaults("info").says("The least that is logged."),
 		}).says("What is logged, to standard error."),

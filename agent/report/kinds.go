@@ -211,6 +211,7 @@ type DeviceState struct {
 	Heads        []Head    `json:"heads,omitempty"`
 	Capabilities []string  `json:"capabilities,omitempty"`
 	RecordKey    string    `json:"record_key,omitempty"` // public, a note verifier: it signs the checkpoints
+	Firmware     *Firmware `json:"firmware,omitempty"`   // versions, where they are managed
 }
 
 // Values of DeviceState.State.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"syscall"
 	"time"
@@ -20,31 +21,62 @@ import (
 const tryWithin = 20 * time.Second
 
 func runApply(ctx context.Context, e env, args []string) error {
-	var from string
-	dir, _, err := flags(e, "apply", args, func(f *flag.FlagSet) { f.StringVar(&from, "from", "", "a bundle, or a directory with its files") })
+	var from, offer string
+	dir, after, err := flags(e, "apply", args, func(f *flag.FlagSet) {
+		f.StringVar(&from, "from", "", "a bundle, or a directory with its files")
+		f.StringVar(&offer, "offer", "", "the agent's word that it is there; answered in the update directory, and removed")
+	})
 	if err != nil {
 		return err
 	}
 	if from == "" {
 		return usageError("--from BUNDLE is needed")
 	}
-	source, err := firmware.OpenSource(from)
-	if err != nil {
-		return err
-	}
 	d, done, err := open(dir)
 	if err != nil {
 		return err
 	}
-	defer done()
-	t, err := d.Apply(ctx, source, firmware.Options{Device: board(), Try: func(ctx context.Context, program string, r firmware.Release) error {
-		return try(ctx, filepath.Join(dir, program), r)
-	}})
+	t, err := applyFrom(ctx, d, dir, from)
+	if offer != "" {
+		err = errors.Join(err, answer(d, offer, t, err))
+	}
+	done()
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(e.stdout, "version %s (number %d) is in slot %s, on trial from the next start on\n", t.Version, t.Number, t.Slot)
-	return nil
+	return restart(ctx, e, after)
+}
+
+func applyFrom(ctx context.Context, d *firmware.Dir, dir, from string) (firmware.Trial, error) {
+	source, err := firmware.OpenSource(from)
+	if err != nil {
+		return firmware.Trial{}, err
+	}
+	return d.Apply(ctx, source, firmware.Options{Device: firmware.ThisBoard(), Try: func(ctx context.Context, program string, r firmware.Release) error {
+		return try(ctx, filepath.Join(dir, program), r)
+	}})
+}
+
+var offerName = regexp.MustCompile(`^[0-9a-f]{1,64}$`)
+
+// answer tells the agent what became of its offer, and takes the offer away, so
+// that the same one does not come again.
+func answer(d *firmware.Dir, offer string, t firmware.Trial, err error) error {
+	name, rerr := readSmall(offer)
+	if rerr != nil || !offerName.Match(name) {
+		return errors.Join(rerr, os.Remove(offer))
+	}
+	r := firmware.Result{Offer: string(name), Number: t.Number, Version: t.Version, Code: firmware.CodeOf(err)}
+	if err != nil {
+		r.Detail = err.Error()
+		if refusal, ok := errors.AsType[*firmware.Refusal](err); ok {
+			r.Detail = refusal.Detail
+		} else {
+			r.Code = firmware.Failed
+		}
+	}
+	return errors.Join(d.Answer(r), os.Remove(offer))
 }
 
 func runCheck(_ context.Context, e env, args []string) error {
@@ -65,7 +97,7 @@ func runCheck(_ context.Context, e env, args []string) error {
 		return fmt.Errorf("open update directory: %w", err)
 	}
 	defer disk.Close()
-	r, err := firmware.NewDir(disk).Check(source, board())
+	r, err := firmware.NewDir(disk).Check(source, firmware.ThisBoard())
 	if err != nil {
 		return err
 	}

@@ -41,7 +41,7 @@ func newFleet(t *testing.T) *fleet {
 	if err := os.Chmod(work, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	f := &fleet{dir: filepath.Join(work, "fw"), work: work, platform: board().Platform}
+	f := &fleet{dir: filepath.Join(work, "fw"), work: work, platform: firmware.ThisBoard().Platform}
 	f.healthy = filepath.Join(f.work, "healthy")
 	k := firmware.Keys{Version: 1, Threshold: 1}
 	root, public := newKey(t, "root")

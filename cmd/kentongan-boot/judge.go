@@ -19,14 +19,6 @@ import (
 // by a clock that nobody sets.
 const trialTime = 10 * time.Minute
 
-// healthy is what the agent writes when its health gate holds. It is a wish,
-// nothing more: only the version that is on trial can have it, in the boot in
-// which it was written.
-type healthy struct {
-	Number uint64 `json:"number"`
-	Boot   string `json:"boot"`
-}
-
 func runStart(_ context.Context, e env, args []string) error {
 	dir, _, err := flags(e, "start", args, nil)
 	if err != nil {
@@ -37,7 +29,7 @@ func runStart(_ context.Context, e env, args []string) error {
 		return err
 	}
 	defer done()
-	slot, t, err := d.Start(bootID())
+	slot, t, err := d.Start(firmware.BootID())
 	if slot == "" {
 		return err
 	}
@@ -58,7 +50,7 @@ func runStart(_ context.Context, e env, args []string) error {
 func runJudge(ctx context.Context, e env, args []string) error {
 	var file string
 	var within time.Duration
-	dir, restart, err := flags(e, "judge", args, func(f *flag.FlagSet) {
+	dir, after, err := flags(e, "judge", args, func(f *flag.FlagSet) {
 		f.StringVar(&file, "healthy", healthyFile, "where the agent says that it is well")
 		f.DurationVar(&within, "within", trialTime, "go back when it was not well by then")
 	})
@@ -74,13 +66,18 @@ func runJudge(ctx context.Context, e env, args []string) error {
 		return nil
 	}
 	fmt.Fprintf(e.stdout, "version %s (number %d) goes back: %s\n", t.Version, t.Number, t.Reason)
-	if len(restart) == 0 {
+	return restart(ctx, e, after)
+}
+
+// restart runs the command that starts the service anew, if there is one.
+func restart(ctx context.Context, e env, command []string) error {
+	if len(command) == 0 {
 		return nil
 	}
-	cmd := exec.CommandContext(ctx, restart[0], restart[1:]...)
+	cmd := exec.CommandContext(ctx, command[0], command[1:]...)
 	cmd.Stdout, cmd.Stderr = e.stdout, e.stderr
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("restart the service with %q: %w", restart, err)
+		return fmt.Errorf("restart the service with %q: %w", command, err)
 	}
 	return nil
 }
@@ -121,7 +118,7 @@ func judgeOnce(dir, file string, within time.Duration, late bool) (t firmware.Tr
 	if s.Trial == nil || s.Trial.State != firmware.Trying {
 		return t, true, nil
 	}
-	if h, err := readHealthy(file); err == nil && h.Number == s.Trial.Number && h.Boot == bootID() {
+	if h, err := readHealthy(file); err == nil && h.Number == s.Trial.Number && h.Boot == firmware.BootID() {
 		t, err = d.Commit(h.Number)
 		return t, true, err
 	}
@@ -133,14 +130,20 @@ func judgeOnce(dir, file string, within time.Duration, late bool) (t firmware.Tr
 }
 
 // readHealthy reads what another user wrote.
-func readHealthy(file string) (h healthy, err error) {
-	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+func readHealthy(file string) (h firmware.Healthy, err error) {
+	text, err := readSmall(file)
 	if err != nil {
 		return h, err
 	}
-	text, err := io.ReadAll(io.LimitReader(f, 4096))
-	if err = errors.Join(err, f.Close()); err != nil {
-		return h, err
-	}
 	return h, json.Unmarshal(text, &h)
+}
+
+// readSmall reads at most 4 KiB, and waits for nobody.
+func readSmall(file string) ([]byte, error) {
+	f, err := os.OpenFile(file, os.O_RDONLY|syscall.O_NOFOLLOW|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, err
+	}
+	text, err := io.ReadAll(io.LimitReader(f, 4096))
+	return text, errors.Join(err, f.Close())
 }

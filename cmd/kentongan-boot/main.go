@@ -46,7 +46,7 @@ var commands = []command{
 	{"init", "--keys FILE --program FILE [--release FILE]", "Make the update directory, with a first version in it.", runInit},
 	{"start", "", "Before each start of the service.", runStart},
 	{"judge", "[--within 10m] [-- COMMAND...]", "Beside a version on trial; COMMAND restarts the service when it goes back.", runJudge},
-	{"apply", "--from BUNDLE|DIR", "Verify an update and put it on trial.", runApply},
+	{"apply", "--from BUNDLE|DIR [--offer FILE] [-- COMMAND...]", "Verify an update and put it on trial; COMMAND restarts the service.", runApply},
 	{"check", "--from BUNDLE|DIR", "Verify an update and change nothing.", runCheck},
 	{"back", "", "Go back to the version before, by hand.", runBack},
 	{"status", "", "What is here, as JSON.", runStatus},
@@ -98,7 +98,7 @@ func dispatch(ctx context.Context, e env, args []string) int {
 func usage(w io.Writer) {
 	fmt.Fprint(w, "usage: kentongan-boot COMMAND [--dir DIR]\n\n")
 	for _, c := range commands {
-		fmt.Fprintf(w, "  %-7s%-48s%s\n", c.name, c.args, c.short)
+		fmt.Fprintf(w, "  %s %s\n      %s\n", c.name, c.args, c.short)
 	}
 	fmt.Fprintf(w, "\nDIR is %s when nothing else is said.\nExit status: 0 done, 1 failed, 2 usage, 3 refused (nothing was changed).\n", updateDir)
 }

@@ -1,4 +1,4 @@
-package main
+package firmware
 
 import (
 	"bytes"
@@ -8,13 +8,12 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
-
-	"kentongan/firmware"
 )
 
-// board says what an update must fit here.
-func board() firmware.Device {
-	d := firmware.Device{Platform: firmware.Own(builtFor()), Boards: boards("/proc/device-tree/compatible")}
+// ThisBoard says what an update must fit here. The time is known where the
+// kernel says that somebody set its clock.
+func ThisBoard() Device {
+	d := Device{Platform: Own(builtFor()), Boards: boards("/proc/device-tree/compatible")}
 	if synced() {
 		d.Now = time.Now()
 	}
@@ -54,11 +53,19 @@ func synced() bool {
 	return err == nil && state != unix.TIME_ERROR
 }
 
-// bootID names this boot of the kernel; a clock that jumps does not change it.
-func bootID() string {
+// BootID names this boot of the kernel; a clock that jumps does not change it.
+func BootID() string {
 	text, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
 	if err != nil {
 		return "unknown"
 	}
 	return strings.TrimSpace(string(text))
+}
+
+// Healthy is what a version on trial writes when it is well. It is a wish,
+// nothing more: only the version that is on trial can have it, in the boot in
+// which it was written.
+type Healthy struct {
+	Number uint64 `json:"number"`
+	Boot   string `json:"boot"`
 }
