@@ -124,12 +124,12 @@ func (a *Agent) buildUpdate() error {
 		}
 	}
 	board := &updateBoard{
-		dir: c.Dir, incoming: filepath.Join(a.cfg.Data, "incoming"), healthy: c.Healthy,
+		dir: c.Dir, incoming: incoming(a.cfg), healthy: c.Healthy,
 		boot: firmware.BootID(), rate: int(c.BytesPerSecond), now: a.updateTime,
 		before: func() error { return saveJSON(conditionFile, a.condition()) },
 	}
 	a.updater = update.New(update.Config{
-		URL: c.URL, Every: c.Every, Hours: hours, Quiet: a.quiet, Well: g.well,
+		URL: c.URL, Every: c.Every, Hold: c.Hold, Hours: hours, Quiet: a.quiet, Well: g.well,
 		Now:    func() (time.Time, bool) { t := a.updateTime(); return t.Local(), !t.IsZero() },
 		Memory: memory, Remember: func(m update.Memory) error { return saveJSON(memoryFile, m) },
 	}, board, updated{a}, a.o.Log)

@@ -13,8 +13,10 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
+	"kentongan/agent/config"
 	"kentongan/agent/report"
 	"kentongan/agent/update"
 	"kentongan/firmware"
@@ -98,26 +100,32 @@ func (b *updateBoard) prepare(at string) (*url.URL, fetch.Board, error) {
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" {
 		return nil, fetch.Board{}, fmt.Errorf("%.100q: write https://HOST/PATH of the directory with the release", at)
 	}
+	board, err := b.look()
+	return u, board, err
+}
+
+// look is what a release has to fit now.
+func (b *updateBoard) look() (fetch.Board, error) {
 	d, done, err := b.open()
 	if err != nil {
-		return nil, fetch.Board{}, err
+		return fetch.Board{}, err
 	}
 	defer done()
 	s, err := d.Status()
 	if err != nil {
-		return nil, fetch.Board{}, fmt.Errorf("read update directory: %w", err)
+		return fetch.Board{}, fmt.Errorf("read update directory: %w", err)
 	}
 	keys, err := d.Keys()
 	if err != nil {
-		return nil, fetch.Board{}, fmt.Errorf("read update directory: %w", err)
+		return fetch.Board{}, fmt.Errorf("read update directory: %w", err)
 	}
 	program, err := fileHash(filepath.Join(b.dir, "current", "kentongan"))
 	if err != nil {
-		return nil, fetch.Board{}, err
+		return fetch.Board{}, err
 	}
 	device := firmware.ThisBoard()
 	device.Now = b.now()
-	return u, fetch.Board{Keys: keys, Floor: s.Floor, Running: s.Running, Program: program, Device: device}, nil
+	return fetch.Board{Keys: keys, Floor: s.Floor, Running: s.Running, Program: program, Device: device}, nil
 }
 
 func fileHash(file string) (string, error) {
@@ -191,4 +199,87 @@ func (b *updateBoard) SayWell(number uint64) error {
 		return err
 	}
 	return saveFile(b.healthy, text)
+}
+
+// Updates is the way to a new version by hand: what the running agent does by
+// itself. It is used by one goroutine.
+type Updates struct {
+	board *updateBoard
+	c     *config.Config
+}
+
+// NewUpdates is for a device whose configuration names an update directory.
+// progress is told how far a file is, in bytes.
+func NewUpdates(c *config.Config, progress func(done, of int64)) *Updates {
+	return &Updates{c: c, board: &updateBoard{
+		dir: c.Update.Dir, incoming: incoming(c), healthy: c.Update.Healthy, boot: firmware.BootID(), rate: int(c.Update.BytesPerSecond),
+		now: func() time.Time { return firmware.ThisBoard().Now }, before: func() error { return nil }, progress: progress,
+	}}
+}
+
+// incoming is where a new version lies before it is applied.
+func incoming(c *config.Config) string { return filepath.Join(c.Data, "incoming") }
+
+// Status reads the update directory.
+func (u *Updates) Status() (firmware.Status, error) {
+	d, done, err := u.board.open()
+	if err != nil {
+		return firmware.Status{}, err
+	}
+	defer done()
+	return d.Status()
+}
+
+// Check says which release lies at a URL, in a bundle file or in a directory,
+// and whether it would be taken.
+func (u *Updates) Check(ctx context.Context, from string) (update.Release, error) {
+	if isURL(from) {
+		return u.board.Check(ctx, from)
+	}
+	source, err := firmware.OpenSource(from)
+	if err != nil {
+		return update.Release{}, err
+	}
+	d, done, err := u.board.open()
+	if err != nil {
+		return update.Release{}, err
+	}
+	defer done()
+	device := firmware.ThisBoard()
+	device.Now = u.board.now()
+	r, err := d.Check(source, device)
+	return release(r), refusal(err)
+}
+
+// Bring lays a release where it is applied from.
+func (u *Updates) Bring(ctx context.Context, from string) (update.Release, error) {
+	if isURL(from) {
+		return u.board.Fetch(ctx, from)
+	}
+	source, err := firmware.OpenSource(from)
+	if err != nil {
+		return update.Release{}, err
+	}
+	board, err := u.board.look()
+	if err != nil {
+		return update.Release{}, err
+	}
+	r, err := u.board.fetcher().Copy(source, board)
+	return release(r), refusal(err)
+}
+
+// Offer hands over what was brought in, and returns when it was applied or
+// refused.
+func (u *Updates) Offer(ctx context.Context) error { return u.board.Offer(ctx) }
+
+func isURL(s string) bool {
+	return strings.HasPrefix(s, "https://") || strings.HasPrefix(s, "http://")
+}
+
+// RefusalCode is why a release was not taken; "" when err is no refusal.
+func RefusalCode(err error) firmware.Code {
+	if r, ok := errors.AsType[*update.Refusal](err); ok {
+		return firmware.Code(r.Code)
+	}
+	return ""
 }

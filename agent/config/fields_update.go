@@ -13,6 +13,7 @@ type Update struct {
 	Healthy        string // file where a version on trial says that it is well
 	URL            string // of the directory with the release; "" is only by order
 	Every          time.Duration
+	Hold           time.Duration
 	Hours          string // 01:00-05:00 local time; "" is any time
 	BytesPerSecond int64
 }
@@ -29,6 +30,8 @@ func (u *Update) fields(dir string) []field {
 			says("Time between two looks at url, give or take half: a province's devices must not all come at once."),
 		text("hours", &u.Hours, checkHours).like("01:00-05:00").
 			says("Hours, by the device's local time, in which the version may be changed. Without it, or while the clock is not set, any."),
+		duration("hold", &u.Hold, 5*time.Second, 8*time.Minute).defaults("1m").
+			says("How long a new version has to be well without a break before it stays. It has 10 minutes in all; then the one before comes back."),
 		size("bytes_per_second", &u.BytesPerSecond, 0, gib).defaults("0B").
 			says("Most that a download takes of the link; 0B is all of it."),
 	}

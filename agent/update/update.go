@@ -74,6 +74,9 @@ type Output interface {
 type Config struct {
 	URL   string // looked at each Every; "" is only by order
 	Every time.Duration
+	// Hold is how long a version on trial must be well without a break. It has
+	// 10 minutes in all, which the launcher counts.
+	Hold time.Duration
 	// Hours in which a version may be changed.
 	Hours Hours
 	// Now is the wall clock, and whether it is set.
@@ -92,11 +95,9 @@ type Memory struct {
 	Told string `json:"told,omitempty"` // the newest trial state that the centre was told of
 }
 
-// Times. A version must be well for hold without a break. It has 10 minutes in
-// all, which the launcher counts, so hold leaves it time to get there.
 const (
-	gateEvery  = 5 * time.Second
-	hold       = time.Minute
+	gateEvery  = time.Second
+	gateMost   = time.Minute      // that asking takes; every loop answers within that or hangs
 	retryAfter = 10 * time.Minute // of a fetch that broke; it goes on where it ended
 	quietWait  = 10 * time.Minute // for a quiet moment; then it is taken as it comes
 	quietEvery = 5 * time.Second
@@ -269,7 +270,7 @@ func (u *Updater) prove(ctx context.Context) bool {
 			return true
 		}
 		var well error
-		u.pulse.While(gateEvery, func() { well = u.cfg.Well(ctx) })
+		u.pulse.While(gateMost, func() { well = u.cfg.Well(ctx) })
 		switch {
 		case well != nil:
 			since = time.Time{}
@@ -279,7 +280,7 @@ func (u *Updater) prove(ctx context.Context) bool {
 			}
 		case since.IsZero():
 			since = time.Now()
-		case time.Since(since) >= hold && !said:
+		case time.Since(since) >= u.cfg.Hold && !said:
 			if err := u.board.SayWell(t.Number); err != nil {
 				u.log.Warn("could not say that the version is well", "err", err)
 				continue

@@ -81,6 +81,7 @@ func (d *desk) Updated(_ context.Context, u report.Update) error {
 func (d *desk) updater(c Config) *Updater {
 	c.Memory = d.memory
 	c.Remember = func(m Memory) error { d.memory = m; return nil }
+	c.Hold = time.Minute
 	c.Quiet = func() bool { return !d.busy }
 	c.Well = func(context.Context) error {
 		d.mu.Lock()
@@ -192,7 +193,7 @@ func TestNothingNew(t *testing.T) {
 func TestTrial(t *testing.T) {
 	d := desk{trial: &Trial{Number: 5, Version: "five", State: report.UpdateTrying, Before: 4, Starts: 1}}
 	run(t, &d, Config{}, 5*time.Minute, nil)
-	if got := strings.Join(d.did, ", "); got != "well 1m5s" {
+	if got := strings.Join(d.did, ", "); got != "well 1m1s" {
 		t.Errorf("did %s", got)
 	}
 	if got := states(d.events); got != "trying, committed" {
@@ -215,7 +216,7 @@ func TestIllThenWell(t *testing.T) {
 		time.Sleep(30 * time.Second)
 		d.sicken(nil)
 	})
-	if len(d.did) != 1 || d.did[0] != "well 2m15s" {
+	if len(d.did) != 1 || d.did[0] != "well 2m12s" {
 		t.Errorf("did %q", d.did)
 	}
 }

@@ -32,7 +32,7 @@ func runApply(ctx context.Context, e env, args []string) error {
 	if from == "" {
 		return usageError("--from BUNDLE is needed")
 	}
-	d, done, err := open(dir)
+	d, done, err := firmware.Lock(dir)
 	if err != nil {
 		return err
 	}

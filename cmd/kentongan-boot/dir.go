@@ -3,36 +3,13 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
-
-	"golang.org/x/sys/unix"
 
 	"kentongan/firmware"
 )
-
-// open locks the update directory and opens it. The returned function lets go.
-func open(dir string) (*firmware.Dir, func(), error) {
-	if err := os.MkdirAll(dir, 0o755); err != nil {
-		return nil, nil, fmt.Errorf("open update directory: %w", err)
-	}
-	lock, err := os.OpenFile(filepath.Join(dir, "lock"), os.O_CREATE|os.O_RDWR, 0o600)
-	if err != nil {
-		return nil, nil, fmt.Errorf("open update directory: %w", err)
-	}
-	if err := unix.Flock(int(lock.Fd()), unix.LOCK_EX); err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("lock update directory: %w", err), lock.Close())
-	}
-	disk, err := firmware.OpenDisk(dir)
-	if err != nil {
-		return nil, nil, errors.Join(fmt.Errorf("open update directory: %w", err), lock.Close())
-	}
-	return firmware.NewDir(disk), func() { disk.Close(); lock.Close() }, nil
-}
 
 func runInit(_ context.Context, e env, args []string) error {
 	var keysFile, programFile, releaseFile string
@@ -62,7 +39,7 @@ func runInit(_ context.Context, e env, args []string) error {
 		return err
 	}
 	defer program.Close()
-	d, done, err := open(dir)
+	d, done, err := firmware.Lock(dir)
 	if err != nil {
 		return err
 	}
@@ -78,7 +55,7 @@ func runBack(_ context.Context, e env, args []string) error {
 	if err != nil {
 		return err
 	}
-	d, done, err := open(dir)
+	d, done, err := firmware.Lock(dir)
 	if err != nil {
 		return err
 	}

@@ -24,7 +24,7 @@ func runStart(_ context.Context, e env, args []string) error {
 	if err != nil {
 		return err
 	}
-	d, done, err := open(dir)
+	d, done, err := firmware.Lock(dir)
 	if err != nil {
 		return err
 	}
@@ -106,7 +106,7 @@ func judge(ctx context.Context, dir, file string, within time.Duration) (firmwar
 }
 
 func judgeOnce(dir, file string, within time.Duration, late bool) (t firmware.Trial, over bool, err error) {
-	d, done, err := open(dir)
+	d, done, err := firmware.Lock(dir)
 	if err != nil {
 		return t, true, err
 	}

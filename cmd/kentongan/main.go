@@ -39,6 +39,7 @@ var commands = []command{
 	{"config", "check FILE | show FILE | example NAME", "Check a configuration, show it, print an example.", runConfig},
 	{"discover", "[--address HOST|RANGE]... [--json|--config]", "Find cameras and where their streams are.", runDiscover},
 	{"spool", "ls|dump|verify|export DIR", "Look at what waits on the disk.", runSpool},
+	{"update", "status|check|apply|back [--from WHAT]", "Look for a new version, install one by hand, go back.", runUpdate},
 	{"version", "[--json]", "Print the version.", runVersion},
 }
 

@@ -80,22 +80,41 @@ func (f *Fetcher) Fetch(ctx context.Context, base *url.URL, b Board) (firmware.R
 			file = d.Packed
 		}
 	}
-	if err := os.MkdirAll(f.Dir, 0o755); err != nil {
-		return r, fmt.Errorf("fetch release %d: %w", r.Number, err)
-	}
-	if err := f.sweep(file.Name); err != nil {
+	if err := f.begin(file.Name); err != nil {
 		return r, fmt.Errorf("fetch release %d: %w", r.Number, err)
 	}
 	if err := f.file(ctx, base, file); err != nil {
 		return r, fmt.Errorf("fetch release %d: %w", r.Number, err)
 	}
-	// The notes last: who finds them finds the file as well.
+	return r, f.finish(keys, release)
+}
+
+// begin makes the directory, and removes what earlier releases left there.
+func (f *Fetcher) begin(keep string) error {
+	if err := os.MkdirAll(f.Dir, 0o755); err != nil {
+		return err
+	}
+	return f.sweep(keep)
+}
+
+// finish writes the notes, the last of all: who finds them finds the file too.
+func (f *Fetcher) finish(keys, release []byte) error {
 	for name, text := range map[string][]byte{firmware.KeysName: keys, firmware.ReleaseName: release} {
 		if err := os.WriteFile(filepath.Join(f.Dir, name), text, 0o644); err != nil {
-			return r, fmt.Errorf("fetch release %d: %w", r.Number, err)
+			return fmt.Errorf("keep %s: %w", name, err)
 		}
 	}
-	return r, nil
+	return nil
+}
+
+func (f *Fetcher) tell(file firmware.File, done int64) {
+	if f.Progress != nil {
+		f.Progress(file.Name, done, file.Size)
+	}
+}
+
+func notTheFile(f firmware.File) error {
+	return &firmware.Refusal{Code: firmware.Mixed, Detail: f.Name + " is not the file that the release names"}
 }
 
 func (f *Fetcher) notes(ctx context.Context, base *url.URL) (keys, release []byte, err error) {
@@ -173,7 +192,7 @@ func (f *Fetcher) file(ctx context.Context, base *url.URL, want firmware.File) e
 			return err
 		}
 	}
-	return &firmware.Refusal{Code: firmware.Mixed, Detail: want.Name + " is not the file that the release names"}
+	return notTheFile(want)
 }
 
 func holds(file string, want firmware.File) (bool, error) {
@@ -254,9 +273,7 @@ func (f *Fetcher) download(ctx context.Context, base *url.URL, want firmware.Fil
 				return err
 			}
 			p.have += int64(n)
-			if f.Progress != nil {
-				f.Progress(want.Name, p.have, want.Size)
-			}
+			f.tell(want, p.have)
 			if since += int64(n); since >= syncEvery {
 				since = 0
 				if err := p.Sync(); err != nil {
