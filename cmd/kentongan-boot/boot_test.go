@@ -99,7 +99,12 @@ func (f *fleet) run(t *testing.T, want int, args ...string) string {
 // publish makes a source directory with one release.
 func (f *fleet) publish(t *testing.T, number uint64, version, program string) string {
 	t.Helper()
-	dir := filepath.Join(f.work, version)
+	return f.publishAs(t, version, number, version, program)
+}
+
+func (f *fleet) publishAs(t *testing.T, name string, number uint64, version, program string) string {
+	t.Helper()
+	dir := filepath.Join(f.work, name)
 	if err := os.Mkdir(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -167,8 +172,14 @@ func TestTrials(t *testing.T) {
 // how its children die.
 func (f *fleet) supervise(t *testing.T, log string, within time.Duration) (stop func()) {
 	t.Helper()
+	return f.superviseAs(t, log, "--within", within.String(), "--", "current/kentongan", "run")
+}
+
+func (f *fleet) superviseAs(t *testing.T, log string, args ...string) (stop func()) {
+	t.Helper()
+	args = append([]string{"run", "--dir", f.dir, "--healthy", f.healthy, "--grace", "2s"}, args...)
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), "LOG="+log, "KENTONGAN_BOOT_ARGS="+strings.Join([]string{"run", "--dir", f.dir, "--healthy", f.healthy, "--within", within.String(), "--grace", "2s", "--", "current/kentongan", "run"}, "\n"))
+	cmd.Env = append(os.Environ(), "LOG="+log, "KENTONGAN_BOOT_ARGS="+strings.Join(args, "\n"))
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
 	if err := cmd.Start(); err != nil {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"flag"
 	"fmt"
 	"os"
@@ -11,6 +10,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strconv"
+	"sync"
 	"syscall"
 	"time"
 
@@ -27,10 +27,11 @@ const (
 
 // runRun does what systemd and the service's unit do elsewhere.
 func runRun(ctx context.Context, e env, args []string) error {
-	var file, name string
+	var file, name, in string
 	var within, grace time.Duration
 	dir, argv, err := flags(e, "run", args, func(f *flag.FlagSet) {
 		f.StringVar(&file, "healthy", healthyFile, "where the agent says that it is well")
+		f.StringVar(&in, "incoming", "", "where the agent lays a new version; it is applied from there")
 		f.StringVar(&name, "user", "", "run the program as this user")
 		f.DurationVar(&within, "within", trialTime, "go back when it was not well by then")
 		f.DurationVar(&grace, "grace", 20*time.Second, "kill the program when it did not end by then")
@@ -48,7 +49,7 @@ func runRun(ctx context.Context, e env, args []string) error {
 	pause := minPause
 	for ctx.Err() == nil {
 		began := time.Now()
-		if err := once(ctx, e, dir, file, within, grace, argv, as); err != nil {
+		if err := (once{e, dir, file, in, within, grace, as}).run(ctx, argv); err != nil {
 			fmt.Fprintf(e.stderr, "kentongan-boot run: %v\n", err)
 		}
 		if time.Since(began) > wellAfter {
@@ -64,9 +65,16 @@ func runRun(ctx context.Context, e env, args []string) error {
 }
 
 // once is one start of the program, with a judge beside it while it is on
-// trial.
-func once(ctx context.Context, e env, dir, file string, within, grace time.Duration, argv []string, as *syscall.Credential) error {
-	if err := runStart(ctx, e, []string{"--dir", dir}); err != nil {
+// trial, and somebody who applies what it brings in.
+type once struct {
+	e                      env
+	dir, healthy, incoming string
+	within, grace          time.Duration
+	as                     *syscall.Credential
+}
+
+func (o once) run(ctx context.Context, argv []string) error {
+	if err := runStart(ctx, o.e, []string{"--dir", o.dir}); err != nil {
 		return err
 	}
 	// The kernel ends the program with the thread that started it.
@@ -74,22 +82,60 @@ func once(ctx context.Context, e env, dir, file string, within, grace time.Durat
 	defer runtime.UnlockOSThread()
 	ctx, end := context.WithCancel(ctx)
 	defer end()
-	cmd := exec.CommandContext(ctx, filepath.Join(dir, argv[0]), argv[1:]...)
-	cmd.Stdout, cmd.Stderr = e.stdout, e.stderr
+	cmd := exec.CommandContext(ctx, filepath.Join(o.dir, argv[0]), argv[1:]...)
+	cmd.Stdout, cmd.Stderr = o.e.stdout, o.e.stderr
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = grace
-	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: as, Pdeathsig: syscall.SIGKILL}
-	judged := make(chan error, 1)
-	go func() {
-		t, err := judge(ctx, dir, file, within)
+	cmd.WaitDelay = o.grace
+	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: o.as, Pdeathsig: syscall.SIGKILL}
+	var beside sync.WaitGroup
+	beside.Go(func() {
+		t, err := judge(ctx, o.dir, o.healthy, o.within)
+		if err != nil {
+			fmt.Fprintf(o.e.stderr, "kentongan-boot run: judge: %v\n", err)
+		}
 		if t.State == firmware.WentBack {
 			end()
 		}
-		judged <- err
-	}()
+	})
+	beside.Go(func() {
+		if o.applies(ctx) {
+			end()
+		}
+	})
 	err := cmd.Run()
+	ours := ctx.Err() != nil // its end was our wish
 	end()
-	return errors.Join(err, <-judged)
+	beside.Wait()
+	if ours {
+		return nil
+	}
+	return err
+}
+
+// applies waits for what the agent lays down, and applies it; true when there
+// is something new to start.
+func (o once) applies(ctx context.Context) bool {
+	if o.incoming == "" {
+		return false
+	}
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
+	offer := filepath.Join(o.incoming, "ready")
+	for {
+		select {
+		case <-ctx.Done():
+			return false
+		case <-look.C:
+		}
+		if _, err := os.Lstat(offer); err != nil {
+			continue
+		}
+		err := runApply(ctx, o.e, []string{"--dir", o.dir, "--from", o.incoming, "--offer", offer})
+		if err == nil {
+			return true
+		}
+		fmt.Fprintf(o.e.stderr, "kentongan-boot run: apply: %v\n", err)
+	}
 }
 
 // credential is the user that a program runs as; nil is our own.
