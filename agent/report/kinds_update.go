@@ -2,8 +2,10 @@ package report
 
 import "time"
 
-// KindUpdate is one step of a new version: Update, in the event lane.
-const KindUpdate = "update"
+// KindUpdate is one step of a new version.
+const (
+	KindUpdate = "update" // event: Update
+)
 
 // States of Update.
 const (
@@ -27,8 +29,10 @@ type Update struct {
 	Cuts     int    `json:"cuts,omitempty"` // starts that the power ended
 }
 
-// OrderUpdate names the order that brings a version: UpdateArgs.
-const OrderUpdate = "update"
+// OrderUpdate names the order that brings a version.
+const (
+	OrderUpdate = "update" // UpdateArgs
+)
 
 // UpdateArgs say where a release lies. It is verified with keys that neither
 // who sends the order nor the web server has.

@@ -50,6 +50,7 @@ var bodies = map[string]any{
 	report.KindRecovery:    report.Recovery{Stream: "gate", Step: report.RecoveryReboot, Result: report.RecoveryBegun, Class: "timeout", Cause: "camera", FaultMS: 300_000},
 	report.KindInput:       report.InputState{Line: "mains", Kind: "mains", Active: true, AgoMS: 1200},
 	report.KindCertificate: report.Certificate{State: "renewed", Serial: "5f0c9a1d2e4b5a67", NotAfter: ptr(at.Add(90 * 24 * time.Hour))},
+	report.KindUpdate:      report.Update{Number: 41, Version: "v1.4.0", State: report.UpdateWentBack, Detail: "start: it ended 3 times without being well", Before: 40, Starts: 3, Failures: 3},
 	report.KindWatchdog:    report.WatchdogState{State: "running", Name: "bcm2835-wdt", TimeoutS: 15, CausedBoot: true},
 	report.KindDisk:        report.DiskRefusal{Place: "telemetry", Error: "no space left on device", Since: at, ForMS: 5000, Calls: 3, Records: 40, Over: true},
 	report.KindEpoch: report.NewEpoch{
@@ -74,6 +75,7 @@ var bodies = map[string]any{
 var arguments = map[string]any{
 	report.OrderSnapshot: report.SnapshotArgs{Stream: "gate", Who: "Sari", Reason: "laporan warga"},
 	report.OrderAckAlarm: report.AckAlarmArgs{Alarm: "5f0c9a1d2e4b5a67", Who: "Sari", Note: "tim berangkat"},
+	report.OrderUpdate:   report.UpdateArgs{URL: "https://centre.example/firmware/41", Number: 41, Who: "Sari"},
 	report.OrderTicket: report.TicketStatus{
 		Ticket: exampleTicket, State: report.TicketAssigned, At: at, Note: report.Text{ID: "Dinas PU menindaklanjuti.", EN: "The public works agency follows it up."},
 	},
