@@ -80,6 +80,7 @@ func (a *Agent) buildCheckpoints() {
 		Every: c.Every, Records: uint64(c.Records), Now: a.known.now,
 	}, a.spool, a.uplink, a.o.Log)
 	a.parts = append(a.parts, part{"checkpoint", a.notary.Run})
+	a.beating = append(a.beating, a.notary)
 }
 
 // leaving signs what has not been, before a connection is left in order.

@@ -23,6 +23,7 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
+	"kentongan/agent/pulse"
 	"kentongan/agent/report"
 )
 
@@ -56,6 +57,8 @@ type Notary struct {
 	out   Announcer
 	log   *slog.Logger
 
+	pulse pulse.Pulse
+
 	mu     sync.Mutex                // guards signed, and that one lane is not signed twice at a time
 	signed map[report.Lane]uint64    // up to where
 	at     map[report.Lane]time.Time // when, by the monotonic clock
@@ -65,8 +68,13 @@ type Notary struct {
 func New(cfg Config, store Store, out Announcer, log *slog.Logger) *Notary {
 	return &Notary{
 		cfg: cfg, store: store, out: out, log: log.With("part", "checkpoint"),
-		signed: map[report.Lane]uint64{}, at: map[report.Lane]time.Time{},
+		pulse: pulse.New(), signed: map[report.Lane]uint64{}, at: map[report.Lane]time.Time{},
 	}
+}
+
+// Pulses ask the loop of Run.
+func (n *Notary) Pulses() []pulse.Named {
+	return []pulse.Named{{Name: "checkpoint", Pulse: n.pulse}}
 }
 
 // lanes are those whose records hold together.
@@ -83,6 +91,8 @@ func (n *Notary) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			timer.Stop()
 			return nil
+		case beat := <-n.pulse:
+			beat()
 		case <-timer.C:
 		case <-complaint:
 		case <-event:

@@ -136,6 +136,9 @@ func TestLaneIsSignedWhenItHasMoved(t *testing.T) {
 		want("asked for", "event 4")
 		n.Sign()
 		want("asked for again")
+		if err := n.Pulses()[0].Ask(t.Context()); err != nil {
+			t.Errorf("the loop does not answer: %v", err)
+		}
 		cancel()
 		if err := <-done; err != nil {
 			t.Error(err)
