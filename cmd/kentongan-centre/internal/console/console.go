@@ -199,6 +199,7 @@ func (c *Console) routes() []route {
 		{"GET /gaps", viewer, "", c.gaps},
 		{"GET /events", viewer, "", c.events},
 		{"GET /metrics", viewer, "", c.metrics},
+		{"GET /metrics/devices", viewer, "", c.deviceMetrics},
 		{"GET /healthz", nobody, "", c.healthz},
 		{"GET /api/v1/devices", viewer, "export", c.apiDevices},
 		{"GET /api/v1/streams", viewer, "export", c.apiStreams},

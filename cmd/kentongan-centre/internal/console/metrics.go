@@ -78,12 +78,9 @@ func (m *metricText) alarms(sums store.AlarmSums) {
 	m.one("kentongan_alarms_hidden", "gauge", "Alarms that another explains.", sums.Hidden)
 	m.one("kentongan_alarms_raised", "gauge", "Alarms of cameras and groups raised so far, by the devices' own count.", sums.Raised)
 	m.one("kentongan_false_alarms", "gauge", "Of those, called false by an operator.", sums.False)
-	m.head("kentongan_camera_days", "gauge", "Cameras watched, times days.")
-	fmt.Fprintf(m, "kentongan_camera_days %.3f\n", sums.CameraDays)
-	if rate, known := sums.FalseRate(); known {
-		m.head("kentongan_false_alarms_per_1000_camera_days", "gauge", "False alarms for each 1,000 camera-days.")
-		fmt.Fprintf(m, "kentongan_false_alarms_per_1000_camera_days %.3f\n", rate)
-	}
+	// False alarms for each 1,000 camera-days are 86,400,000 times the quotient.
+	m.head("kentongan_camera_watched_seconds", "gauge", "Cameras watched, times seconds.")
+	fmt.Fprintf(m, "kentongan_camera_watched_seconds %.0f\n", sums.CameraDays*(24*time.Hour).Seconds())
 }
 
 func b2i(b bool) int64 {
