@@ -37,8 +37,8 @@ soak: ## the long forms of the durability tests; KENTONGAN_SEED repeats a run
 	GOGC=$${GOGC:-1000} KENTONGAN_CUTS=$${KENTONGAN_CUTS:-3000000} KENTONGAN_SOAK=$${KENTONGAN_SOAK:-10m} go test -count=1 -timeout 6h -v -run 'Cut|Damaged|Model|Soak|Kill|Million|Backlog|Overtakes|Surroundings' ./agent/spool ./agent/uplink ./cmd/kentongan-demo
 
 .PHONY: rig
-rig: tools ## the whole agent on emulated ARM boards: arm64 and armhf, 50 power cuts, a disk that lies
-	KENTONGAN_RIG_FULL=1 KENTONGAN_RIG_CUTS=$${KENTONGAN_RIG_CUTS:-50} go test -count=1 -timeout 60m -v ./hal/rig
+rig: tools ## the whole agent on emulated ARM boards: arm64 and armhf, 50 power cuts on each, a disk that lies
+	KENTONGAN_RIG_FULL=1 KENTONGAN_RIG_CUTS=$${KENTONGAN_RIG_CUTS:-50} KENTONGAN_RIG_BOUND=$${KENTONGAN_RIG_BOUND:-90m} go test -count=1 -timeout 100m -v ./hal/rig
 
 .PHONY: bench
 bench: ## the benchmarks, beside what one would use instead
