@@ -36,6 +36,7 @@ func TestWholeAgent(t *testing.T) {
 				t.Logf("binary of %s: %.2f MiB", b.Name, float64(st.Size())/(1<<20))
 				figures.add(b.Name, "binary", "%.2f MiB", float64(st.Size())/(1<<20))
 			}
+			s.warm(41.25)
 			r := s.boot()
 			for _, step := range []struct {
 				name string
@@ -47,6 +48,7 @@ func TestWholeAgent(t *testing.T) {
 				{"a press reaches the centre", r.pressReachesTheCentre},
 				{"clock of 1970", r.clockOf1970},
 				{"memory", r.memory},
+				{"sensor", r.sensor},
 				{"killed agent", r.killedAgent},
 				{"hung agent", r.hungAgent},
 			} {

@@ -18,7 +18,7 @@ type File struct {
 // init could make it.
 func WriteInitrd(w io.Writer, files ...File) error {
 	out := &cpio{w: bufio.NewWriter(w)}
-	for _, dir := range []string{"dev", "proc", "sys", "tmp", "data", "modules"} {
+	for _, dir := range []string{"dev", "proc", "sys", "tmp", "data", "modules", "late"} {
 		out.entry(dir, 0o040755, 0, nil)
 	}
 	out.entry("dev/console", 0o020600, 5<<8|1, nil)

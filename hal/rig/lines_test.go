@@ -1,14 +1,9 @@
 package rig
 
 import (
-	"database/sql"
-	"encoding/json"
-	"net/url"
-	"path/filepath"
+	"slices"
 	"strings"
 	"time"
-
-	_ "modernc.org/sqlite" // the centre's database, which its page shows in part
 
 	"kentongan/agent/report"
 )
@@ -22,36 +17,10 @@ const (
 )
 
 // lineEvents are the faults of a line as the centre has them, the oldest first.
-func (s *site) lineEvents(line string) (all []report.LineState) {
+func (s *site) lineEvents(line string) []report.LineState {
 	s.t.Helper()
-	file := (&url.URL{Path: filepath.Join(s.dir, "centre", "centre.db")}).EscapedPath()
-	db, err := sql.Open("sqlite", "file:"+file+"?mode=ro&_pragma=busy_timeout(5000)")
-	if err != nil {
-		s.t.Fatal(err)
-	}
-	defer db.Close()
-	rows, err := db.QueryContext(s.t.Context(), "SELECT line FROM records WHERE lane = ? AND kind = ? ORDER BY seq", string(report.Event), report.KindLine)
-	if err != nil {
-		s.t.Fatalf("the centre's database: %v", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var record struct{ Body report.LineState }
-		var text []byte
-		if err := rows.Scan(&text); err != nil {
-			s.t.Fatal(err)
-		}
-		if err := json.Unmarshal(text, &record); err != nil {
-			s.t.Fatalf("the centre's record %s: %v", text, err)
-		}
-		if record.Body.Line == line {
-			all = append(all, record.Body)
-		}
-	}
-	if err := rows.Err(); err != nil {
-		s.t.Fatal(err)
-	}
-	return all
+	all := records[report.LineState](s, report.Event, report.KindLine)
+	return slices.DeleteFunc(all, func(l report.LineState) bool { return l.Line != line })
 }
 
 // badLines looks for the three lines that this board's chip can't give. The

@@ -18,6 +18,10 @@
 // Package agentinit runs the agent as it is shipped, on a Disk that forgets what
 // was not flushed, with a real Mosquitto and a real centre on this computer.
 //
+// What QEMU has not is played here, and no kernel of Debian's for ARM has a stub
+// for it: the chips of a Bus, to which the kernel's own drivers speak through a
+// real driver of a USB adapter.
+//
 // fetch.sh brings the kernels and the emulators.
 package rig
 

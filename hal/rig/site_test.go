@@ -17,6 +17,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"kentongan/hal/haltest"
 )
 
 // site is a real Mosquitto and a real centre on this computer, and a disk and
@@ -28,13 +30,14 @@ type site struct {
 	kernel  string
 	initrd  string
 	disk    *Disk
+	bus     *Bus   // of the machine's sensors; nil is none
 	token   string // lets the test in there
 	centre  string // its page
 	program string // the agent
 	key     string // the centre's
 	broker  string
 
-	whole   bool            // the agent has a watchdog, and lines that can't be had
+	whole   bool            // the agent has a watchdog, a sensor, and lines that can't be had
 	reboots bool            // a reset starts the machine again
 	firsts  []time.Duration // from each power on to the first durable press
 }
@@ -82,7 +85,14 @@ func (s *site) ready() {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	s.pack(modules, s.configuration())
+	var sensors []string
+	if s.whole {
+		if sensors, err = s.board.Sensors(cache); err != nil || len(sensors) == 0 {
+			s.t.Fatalf("no modules of sensors for %s in %s (%v): %s", s.board.Name, cache, err, toInstall)
+		}
+		s.bus = NewBus(haltest.Registers(s.t, "../sensors/testdata/bme280.regs"))
+	}
+	s.pack(modules, sensors, s.configuration())
 	s.format()
 }
 
@@ -117,6 +127,8 @@ lines:
 		text += fmt.Sprintf(`  - {name: mains, kind: mains, chip: 9030000.pl061, line: %d, bias: as_is}
   - {name: tamper, kind: tamper, chip: 9030000.pl061, line: %d, bias: as_is}
   - {name: water, kind: water, chip: %s, line: 1, bias: as_is}
+sensors:
+  - {name: cabinet, driver: sht3x, address: "i2c-0:0x44", every: 1s, too_hot: 65}
 watchdog: {device: /dev/watchdog0, timeout: %v}
 `, busyLine, noLine, otherChip, watchdogTimeout)
 	}
@@ -124,7 +136,7 @@ watchdog: {device: /dev/watchdog0, timeout: %v}
 }
 
 // pack builds the agent and its init for the board, and packs them.
-func (s *site) pack(modules []string, configuration string) {
+func (s *site) pack(modules, sensors []string, configuration string) {
 	s.program = filepath.Join(s.dir, "kentongan")
 	s.build(s.program, "kentongan/cmd/kentongan", s.board.Env...)
 	init := filepath.Join(s.dir, "init")
@@ -136,6 +148,9 @@ func (s *site) pack(modules []string, configuration string) {
 	files := []File{{"init", init}, {"kentongan", s.program}, {"kentongan.yaml", config}}
 	for _, m := range modules {
 		files = append(files, File{"modules/" + filepath.Base(m), m})
+	}
+	for _, m := range sensors {
+		files = append(files, File{"late/" + filepath.Base(m), m})
 	}
 	s.initrd = filepath.Join(s.dir, "initrd")
 	f, err := os.Create(s.initrd)
@@ -341,7 +356,7 @@ func (s *site) boot() *running {
 	ctx, cancel := context.WithCancel(inTime)
 	m, err := Start(ctx, Spec{
 		Board: s.board, Kernel: s.kernel, Initrd: s.initrd, Dir: s.dir,
-		Disk: filepath.Join(s.dir, "nbd"), Network: true, Reboots: s.reboots,
+		Disk: filepath.Join(s.dir, "nbd"), Network: true, Bus: s.bus, Reboots: s.reboots,
 		Watchdog: s.whole && s.board.Name == "arm64", // armhf's kernel has it in software
 	})
 	if err != nil {

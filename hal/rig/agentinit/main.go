@@ -1,7 +1,7 @@
 // Command agentinit is the first process of an emulated machine that runs the
 // whole agent: it loads the kernel's modules, mounts the disk, brings the
-// network up, takes a line of the GPIO chip for itself, starts the agent, and
-// does what the serial console says:
+// network up, takes a line of the GPIO chip for itself, starts the agent, loads
+// the modules of sensors, and does what the serial console says:
 //
 //	stop        stop the agent as if it hung (SIGSTOP)
 //	go          let it go on (SIGCONT)
@@ -56,7 +56,7 @@ func run() error {
 	if err := mounts(); err != nil {
 		return err
 	}
-	if err := modules(); err != nil {
+	if err := load("/modules"); err != nil {
 		return err
 	}
 	if err := freeButton(); err != nil {
@@ -79,6 +79,9 @@ func run() error {
 		return err
 	}
 	say("agent begun after %v", uptime())
+	if err := load("/late"); err != nil { // a press waits for no sensor
+		return err
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- agent.Wait() }()
 	orders := make(chan string)
@@ -121,9 +124,9 @@ func mounts() error {
 	return unix.IoctlSetTermios(0, unix.TCSETS, console)
 }
 
-// modules loads all of /modules, in the order of their names.
-func modules() error {
-	files, err := filepath.Glob("/modules/*.ko")
+// load loads all modules of a directory, in the order of their names.
+func load(dir string) error {
+	files, err := filepath.Glob(dir + "/*.ko")
 	if err != nil {
 		return err
 	}
