@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -84,7 +85,8 @@ func (r *running) lampAfterSync() {
 	r.until("the lamp of the presses before lights", quick, r.lamp)
 	r.until("the lamp goes out", slow, func() bool { return !r.lamp() })
 	before := len(r.confirmed())
-	release := r.disk.Hold()
+	release := sync.OnceFunc(r.disk.Hold())
+	defer release() // or the disk would not end
 	if err := r.click(100 * time.Millisecond); err != nil {
 		r.t.Fatal(err)
 	}
@@ -94,6 +96,7 @@ func (r *running) lampAfterSync() {
 	)
 	blinks, lit := 0, time.Time{}
 	for end := time.Now().Add(hold); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		check(r.t, "looking at the lamp")
 		switch on := r.lamp(); {
 		case !on:
 			lit = time.Time{}
@@ -102,7 +105,6 @@ func (r *running) lampAfterSync() {
 			blinks++
 		}
 		if len(r.confirmed()) != before || !lit.IsZero() && time.Since(lit) > steady {
-			release()
 			r.t.Fatal("the press was confirmed before the disk had flushed it")
 		}
 	}
