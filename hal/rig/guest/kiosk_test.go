@@ -146,8 +146,8 @@ func TestKiosk(t *testing.T) {
 	board := lightBoard{gpio.New(gpio.Options{}), make(chan time.Duration, 100), make(chan string, 1)}
 	defer board.Close()
 	store := openSpool(t)
-	lamp := func(name, line string) *hal.LineConfig {
-		return &hal.LineConfig{Name: name, Chip: chip, Line: line}
+	lamp := func(name, line string) *kiosk.Lamp {
+		return &kiosk.Lamp{LineConfig: hal.LineConfig{Name: name, Chip: chip, Line: line}}
 	}
 	k, err := kiosk.New(kiosk.Config{
 		Number: 7,
@@ -178,6 +178,9 @@ func TestKiosk(t *testing.T) {
 			t.Fatal(err)
 		}
 		at := <-board.saved
+		if len(kept(t, store)) == len(took) {
+			at = <-board.saved // the first was a blink: on a busy computer, keeping took long
+		}
 		if n := len(kept(t, store)); n != len(took)+1 {
 			t.Fatalf("press %d: the lamp is lit with %d complaints kept", len(took)+1, n)
 		}
