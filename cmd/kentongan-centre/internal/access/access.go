@@ -62,8 +62,8 @@ type Config struct {
 // Room is who may come in. See New.
 type Room struct {
 	cfg       Config
-	byAddr    *limiter
-	byName    *limiter
+	byAddr    *Limiter
+	byName    *Limiter
 	hashing   chan struct{} // a slot for each password that may be worked on at a time
 	decoy     string        // what the password of a name that nobody has is held against
 	ceremony  *ceremonies
@@ -91,7 +91,7 @@ func New(cfg Config) (*Room, error) {
 	}
 	return &Room{
 		cfg: cfg, decoy: decoy, hashing: make(chan struct{}, maxHashing), ceremony: newCeremonies(),
-		byAddr: newLimiter(20, 10*time.Second), byName: newLimiter(5, 30*time.Second), looked: map[string]time.Time{},
+		byAddr: NewLimiter(20, 10*time.Second), byName: NewLimiter(5, 30*time.Second), looked: map[string]time.Time{},
 	}, nil
 }
 

@@ -7,8 +7,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// limiter lets a burst of attempts through for each key, then one every so long.
-type limiter struct {
+// Limiter lets a burst of attempts through for each key, then one every so long.
+type Limiter struct {
 	burst int
 	every time.Duration
 
@@ -19,12 +19,13 @@ type limiter struct {
 // maxKeys bounds the memory that strangers can take.
 const maxKeys = 20_000
 
-func newLimiter(burst int, every time.Duration) *limiter {
-	return &limiter{burst: burst, every: every, at: map[string]*rate.Limiter{}}
+// NewLimiter gives each key a burst of attempts, and then one every so long.
+func NewLimiter(burst int, every time.Duration) *Limiter {
+	return &Limiter{burst: burst, every: every, at: map[string]*rate.Limiter{}}
 }
 
-// take is false when the key has had its attempts.
-func (l *limiter) take(key string, now time.Time) bool {
+// Take is false when the key has had its attempts.
+func (l *Limiter) Take(key string, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	one := l.at[key]
@@ -39,7 +40,7 @@ func (l *limiter) take(key string, now time.Time) bool {
 }
 
 // forget gives a key its attempts back.
-func (l *limiter) forget(key string) {
+func (l *Limiter) forget(key string) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	delete(l.at, key)
@@ -47,7 +48,7 @@ func (l *limiter) forget(key string) {
 
 // drop makes room: first those that have their attempts back, which is no loss,
 // and when all are at it, all.
-func (l *limiter) drop(now time.Time) {
+func (l *Limiter) drop(now time.Time) {
 	for k, one := range l.at {
 		if one.TokensAt(now) >= float64(l.burst) {
 			delete(l.at, k)

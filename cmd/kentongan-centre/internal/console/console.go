@@ -27,6 +27,7 @@ import (
 
 	"kentongan/cmd/kentongan-centre/internal/access"
 	"kentongan/cmd/kentongan-centre/internal/ingest"
+	"kentongan/cmd/kentongan-centre/internal/open311"
 	"kentongan/cmd/kentongan-centre/internal/store"
 )
 
@@ -41,6 +42,7 @@ var staticFiles embed.FS
 type Source interface {
 	For(store.Scope) *store.View
 	Ping(context.Context) error
+	open311.Source // what is public anyway
 	Directory(context.Context) (store.Directory, error)
 
 	// What admins do, who see the whole province.
@@ -75,6 +77,7 @@ type Console struct {
 	pages     map[string]*template.Template // by language
 	hub       *hub
 	directory directory
+	open311   *open311.API
 	assets    string // version of the static files, for their URLs
 	startedAt time.Time
 }
@@ -89,6 +92,7 @@ func New(cfg Config) (*Console, error) {
 	if c.assets, err = assetVersion(); err != nil {
 		return nil, err
 	}
+	c.open311 = open311.New(cfg.Store, cfg.Now, c.addr, cfg.Log)
 	for _, lang := range languages {
 		t, err := template.New("").Funcs(c.functions(lang)).ParseFS(templateFiles, "templates/*.html")
 		if err != nil {
@@ -240,6 +244,7 @@ func (c *Console) routes() []route {
 		{"POST /agencies/services/{code}/drop", admin, "service-drop", c.doDropService},
 		{"GET /access-log", admin, "access-log", c.accessLog},
 
+		{"GET /open311/v2/{path...}", nobody, "", c.open311.ServeHTTP},
 		{"GET /static/{file}", nobody, "", c.static},
 		{"GET /favicon.ico", nobody, "", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/static/icon.svg", http.StatusMovedPermanently)
