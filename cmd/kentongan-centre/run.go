@@ -128,7 +128,7 @@ func (o *options) run(ctx context.Context, e env, log *slog.Logger) (err error) 
 		Changed: func() { con.Changed() }, Log: log.With("part", "orders"),
 	})
 	con, err = console.New(console.Config{
-		Store: st, Access: room, TLS: pageTLS, Proxy: o.proxy, Desk: desk, KeepPictures: o.keepPictures, Enrolment: let.api(), Ingest: in.Status, Broker: announced(cfg.Broker), BrokerClients: clients,
+		Store: st, Access: room, TLS: pageTLS, Proxy: o.proxy, Desk: desk, Auditor: proof.auditor, KeepPictures: o.keepPictures, Enrolment: let.api(), Ingest: in.Status, Broker: announced(cfg.Broker), BrokerClients: clients,
 		Verifier: verifier, Hosts: hosts(o.allowedHost, o.listen), Log: log.With("part", "console"),
 	})
 	if err != nil {

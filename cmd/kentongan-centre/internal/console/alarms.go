@@ -146,6 +146,7 @@ type streamPage struct {
 	Orders        []store.Order
 	May           bool
 	Keep          time.Duration
+	History       []store.StreamPoint
 }
 
 // pictureView is a picture and who looks at it.
@@ -203,6 +204,11 @@ func (c *Console) stream(w http.ResponseWriter, r *http.Request) {
 func (c *Console) fillStream(r *http.Request, p *streamPage) error {
 	ctx, st := r.Context(), c.view(r)
 	back, source := r.URL.Path, "stream/"+p.Name
+	history, err := st.StreamHistory(ctx, p.Device, c.cfg.Now().Add(-sparkSpan))
+	if err != nil {
+		return err
+	}
+	p.History = history[p.Name]
 	active, err := st.Alarms(ctx, store.AlarmFilter{Device: p.Device, Source: source, Hidden: true, Limit: maxAlarms})
 	if err != nil {
 		return err

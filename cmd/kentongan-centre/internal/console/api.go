@@ -2,6 +2,7 @@ package console
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
 
@@ -80,6 +81,49 @@ func (c *Console) apiAlarms(w http.ResponseWriter, r *http.Request) {
 		q := r.URL.Query()
 		list, err := c.view(r).Alarms(r.Context(), store.AlarmFilter{Device: d, Source: q.Get("source"), Hidden: q.Get("hidden") == "1", Ended: q.Get("ended") == "1", Limit: maxAPI})
 		c.answer(w, "alarms", list, err)
+	}
+}
+
+// apiAck is what the form on the page of alarms does, for programs: {"note",
+// "false"}. Who says it is whose token it is.
+func (c *Console) apiAck(w http.ResponseWriter, r *http.Request) {
+	var q struct {
+		Note  string
+		False bool
+	}
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxForm)).Decode(&q); err != nil {
+		refuse(w, http.StatusBadRequest, `write {"note": "…", "false": true or false}`)
+		return
+	}
+	device, id := r.PathValue("device"), r.PathValue("id")
+	list, err := c.view(r).Alarms(r.Context(), store.AlarmFilter{Device: device, ID: id, Limit: 1})
+	var pending map[string]*store.Order
+	if err == nil && len(list) > 0 {
+		pending, err = c.pending(r, list)
+	}
+	switch {
+	case err != nil:
+		c.answer(w, "", nil, err)
+		return
+	case len(list) == 0:
+		refuse(w, http.StatusNotFound, "no such alarm")
+		return
+	case list[0].False:
+		refuse(w, http.StatusConflict, "it was called false already")
+		return
+	case pending[id] != nil:
+		refuse(w, http.StatusConflict, "a word about it waits for the device already")
+		return
+	}
+	o, err := c.cfg.Desk.AckAlarm(r.Context(), device, id, who(r), q.Note, q.False)
+	switch {
+	case errors.Is(err, store.ErrTooManyOrders):
+		refuse(w, http.StatusTooManyRequests, err.Error())
+	case err != nil:
+		c.answer(w, "", nil, err)
+	default:
+		c.did(r)
+		writeJSON(w, http.StatusAccepted, map[string]any{"order": o.ID, "now": c.cfg.Now().UTC()})
 	}
 }
 

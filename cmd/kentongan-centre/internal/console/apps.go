@@ -1,7 +1,9 @@
 package console
 
 import (
+	"math"
 	"net/http"
+	"strconv"
 	"time"
 
 	"kentongan/agent/report"
@@ -64,6 +66,7 @@ type application struct {
 	Slow, Unknown int
 	Rows          []appRow
 	More          int // rows beyond those
+	Days          []appDay
 }
 
 // Tone is how it is as a whole.
@@ -130,7 +133,12 @@ func (c *Console) apps(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, err)
 		return
 	}
-	c.show(w, r, http.StatusOK, "apps.html", "apps", "apps", applications(c.appRows(list)))
+	all := applications(c.appRows(list))
+	if err := c.addDays(r, all); err != nil {
+		c.fail(w, r, err)
+		return
+	}
+	c.show(w, r, http.StatusOK, "apps.html", "apps", "apps", all)
 }
 
 func (c *Console) apiApps(w http.ResponseWriter, r *http.Request) {
@@ -145,4 +153,67 @@ func appClassText(lang, class string) string {
 		return ""
 	}
 	return sayAfter(lang, "appclass", class)
+}
+
+// appDays is how many days the page shows, today's among them.
+const appDays = 14
+
+// appDay is how an application could be used on one day.
+type appDay struct {
+	Start time.Time
+	store.AppDay
+}
+
+// Tone follows the shares that service levels are written in: 99.5 % is some 7
+// minutes of a day, 95 % an hour and a quarter.
+func (d appDay) Tone() string {
+	switch {
+	case d.Looks == 0:
+		return "idle"
+	case d.Ratio() >= 0.995:
+		return "good"
+	case d.Ratio() >= 0.95:
+		return "warn"
+	}
+	return "bad"
+}
+
+// Percent is the share of looks that found it well, rounded down: 99.96 is not
+// yet 100.
+func (d appDay) Percent() string {
+	return strconv.FormatFloat(math.Floor(d.Ratio()*1000)/10, 'f', -1, 64)
+}
+
+// addDays puts the last days beside applications.
+func (c *Console) addDays(r *http.Request, all []application) error {
+	today := store.DayOf(c.cfg.Now())
+	list, err := c.view(r).AppDays(r.Context(), store.DayStart(today-appDays+1))
+	if err != nil {
+		return err
+	}
+	by := map[string]store.AppDay{}
+	for _, d := range list {
+		by[d.Name+" "+d.Day] = d
+	}
+	for i := range all {
+		for day := today - appDays + 1; day <= today; day++ {
+			start := store.DayStart(day)
+			all[i].Days = append(all[i].Days, appDay{start, by[all[i].Name+" "+start.In(wib).Format(time.DateOnly)]})
+		}
+	}
+	return nil
+}
+
+// apiAppDays takes days (1 to 366, counted from today backwards).
+func (c *Console) apiAppDays(w http.ResponseWriter, r *http.Request) {
+	n := int64(appDays)
+	if s := r.URL.Query().Get("days"); s != "" {
+		var err error
+		if n, err = strconv.ParseInt(s, 10, 64); err != nil || n < 1 || n > 366 {
+			refuse(w, http.StatusBadRequest, "days: 1 to 366")
+			return
+		}
+	}
+	list, err := c.view(r).AppDays(r.Context(), store.DayStart(store.DayOf(c.cfg.Now())-n+1))
+	c.answer(w, "app_days", list, err)
 }

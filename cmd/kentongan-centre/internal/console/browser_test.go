@@ -24,6 +24,9 @@ func startChromium(t *testing.T) *browser { return &browser{chromium.Start(t)} }
 
 // With -screens DIR the pages are also kept as pictures:
 // go test ./cmd/kentongan-centre/internal/console -run Browser -screens DIR
+// With -update the pictures of the documents are made anew.
+var update = flag.Bool("update", false, "make the pictures in docs/images anew")
+
 var screens = flag.String("screens", "", "directory for pictures of the pages")
 
 // A complaint shows up by itself on a page that is open, and is announced.

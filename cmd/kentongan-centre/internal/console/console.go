@@ -58,6 +58,7 @@ type Config struct {
 	Store         Source
 	Access        *access.Room
 	Desk          Desk
+	Auditor       Auditor       // nil where nobody reads everything again
 	KeepPictures  time.Duration // for people to read; the Desk erases
 	Enrolment     http.Handler  // GET /api/v1/enrolment; nil where nobody enrols
 	Ingest        func() ingest.Status
@@ -191,6 +192,9 @@ func (c *Console) routes() []route {
 		{"POST /alarms/{device}/{id}/ack", operator, "ack", c.doAck},
 		{"POST /alarms/{device}/{id}/shelve", operator, "shelve", c.doShelve},
 		{"POST /shelf/{device}/drop", operator, "unshelve", c.doUnshelve},
+		{"GET /map", viewer, "", c.mapPage},
+		{"GET /wall", viewer, "", c.wall},
+		{"POST /wall/keep", viewer, "wall", c.doWall},
 		{"GET /devices", viewer, "", c.devices},
 		{"GET /devices/{id}", viewer, "", c.device},
 		{"GET /devices/{id}/streams/{name}", viewer, "", c.stream},
@@ -209,9 +213,12 @@ func (c *Console) routes() []route {
 		{"GET /api/v1/streams", viewer, "export", c.apiStreams},
 		{"GET /api/v1/apps", viewer, "export", c.apiApps},
 		{"GET /api/v1/surroundings", viewer, "export", c.apiSurroundings},
+		{"GET /api/v1/app-days", viewer, "export", c.apiAppDays},
 		{"GET /api/v1/complaints", viewer, "export", c.apiComplaints},
 		{"POST /api/v1/complaints/{id}/status", operator, "status", c.apiStatus},
 		{"GET /api/v1/lanes", viewer, "export", c.apiLanes},
+		{"GET /api/v1/proofs", viewer, "export", c.apiProofs},
+		{"POST /api/v1/alarms/{device}/{id}/ack", operator, "ack", c.apiAck},
 		{"GET /api/v1/problems", viewer, "export", c.apiProblems},
 		{"GET /api/v1/alarms", viewer, "export", c.apiAlarms},
 		{"GET /api/v1/orders", viewer, "export", c.apiOrders},

@@ -24,9 +24,6 @@ import (
 func serve(t *testing.T, seed ...func(*seeder)) (*httptest.Server, *seeder, *console.Console) {
 	t.Helper()
 	s := &seeder{t: t, st: openStore(t, t.TempDir()), now: noon}
-	for _, f := range seed {
-		f(s)
-	}
 	skey, _, err := note.GenerateKey(nil, "kentongan-centre")
 	if err != nil {
 		t.Fatal(err)
@@ -38,6 +35,9 @@ func serve(t *testing.T, seed ...func(*seeder)) (*httptest.Server, *seeder, *con
 	desk := orders.New(orders.Config{Store: s.st, Signer: signer, Wake: func() {}, Changed: func() {}, Keep: 7 * 24 * time.Hour, Now: func() time.Time { return noon }, Log: slog.New(slog.DiscardHandler)})
 	var token string
 	s.room, token = openRoom(t, s.st, func() time.Time { return noon })
+	for _, f := range seed {
+		f(s)
+	}
 	c, err := console.New(console.Config{
 		Store: s.st, Access: s.room, Desk: desk, KeepPictures: 7 * 24 * time.Hour, Ingest: func() ingest.Status { return ingest.Status{Connected: true, Messages: 7} },
 		Broker: "mqtt://127.0.0.1:1883", BrokerClients: func() int { return 3 }, Verifier: "kentongan-centre+00000000+AAAA",

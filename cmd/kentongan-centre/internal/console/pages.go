@@ -8,6 +8,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"kentongan/agent/report"
@@ -141,8 +142,7 @@ func (o overviewPage) Whole() bool { return o.Missing == 0 && o.Conflicts == 0 }
 func (o overviewPage) Rest() int { return o.Streams - o.Playing - o.Silent - o.Failed }
 
 func (c *Console) overview(w http.ResponseWriter, r *http.Request) {
-	now := c.cfg.Now().In(wib)
-	o, err := c.view(r).Overview(r.Context(), time.Date(now.Year(), now.Month(), now.Day(), 0, 0, 0, 0, wib))
+	o, err := c.view(r).Overview(r.Context(), dayBegan(c.cfg.Now()))
 	if err != nil {
 		c.fail(w, r, err)
 		return
@@ -227,21 +227,85 @@ func (c *Console) deviceRows(list []store.Device) []deviceRow {
 }
 
 type devicesPage struct {
-	Rows []deviceRow
-	All  int
+	Rows          []deviceRow
+	All           int // that the filter lets through
+	Query         string
+	State, Agency string
+	Agencies      []store.Agency
+	Page          int // from 1
 }
 
+// perFleet is how many devices one page lists.
+const perFleet = 100
+
+// Filtered tells whether the list is restricted.
+func (p devicesPage) Filtered() bool { return p.Query != "" || p.State != "" || p.Agency != "" }
+
+// At is the address of a page of the same list.
+func (p devicesPage) At(page int) string {
+	q := url.Values{}
+	for key, v := range map[string]string{"q": p.Query, "state": p.State, "agency": p.Agency} {
+		if v != "" {
+			q.Set(key, v)
+		}
+	}
+	if page > 1 {
+		q.Set("page", strconv.Itoa(page))
+	}
+	if len(q) == 0 {
+		return "/devices"
+	}
+	return "/devices?" + q.Encode()
+}
+
+// Prev and Next are the addresses beside this page, "" where there is none.
+func (p devicesPage) Prev() string {
+	if p.Page <= 1 {
+		return ""
+	}
+	return p.At(p.Page - 1)
+}
+
+// Next is the one after it.
+func (p devicesPage) Next() string {
+	if p.Page*perFleet >= p.All {
+		return ""
+	}
+	return p.At(p.Page + 1)
+}
+
+// First and Last are which of the list the page shows.
+func (p devicesPage) First() int { return (p.Page-1)*perFleet + 1 }
+
+// Last is the last one shown.
+func (p devicesPage) Last() int { return p.First() + len(p.Rows) - 1 }
+
 func (c *Console) devices(w http.ResponseWriter, r *http.Request) {
-	list, err := c.view(r).FirstDevices(r.Context(), "", maxRows)
-	var o store.Overview
+	q := r.URL.Query()
+	p := devicesPage{Query: report.Clip(strings.TrimSpace(q.Get("q")), 80), Page: 1}
+	if s := q.Get("state"); s == store.FleetRed || s == store.FleetOnline || s == store.FleetOffline {
+		p.State = s
+	}
+	if a := q.Get("agency"); store.ValidAgency(a) {
+		p.Agency = a
+	}
+	if n, err := strconv.Atoi(q.Get("page")); err == nil && n > 0 && n < 100_000 {
+		p.Page = n
+	}
+	v := c.view(r)
+	f := store.FleetFilter{Query: p.Query, State: p.State, Agency: p.Agency, Now: c.cfg.Now(), Skip: int64(p.Page-1) * perFleet, Limit: perFleet}
+	list, err := v.Fleet(r.Context(), f)
 	if err == nil {
-		o, err = c.view(r).Overview(r.Context(), time.Time{})
+		p.All, err = v.FleetSize(r.Context(), f)
+	}
+	if err == nil {
+		p.Agencies, err = v.Agencies(r.Context())
 	}
 	if err != nil {
 		c.fail(w, r, err)
 		return
 	}
-	p := devicesPage{All: o.Devices, Rows: c.deviceRows(list)}
+	p.Rows = c.deviceRows(list)
 	c.show(w, r, http.StatusOK, "devices.html", "devices", "devices", p)
 }
 
@@ -253,6 +317,7 @@ type devicePage struct {
 	Lanes      []store.Lane
 	Events     []store.Happening
 	Complaints []complaint
+	History    map[string][]store.StreamPoint
 }
 
 // Ranges tells whether any lane has holes or gaps to show.
@@ -305,6 +370,10 @@ func (c *Console) device(w http.ResponseWriter, r *http.Request) {
 		complaints, err = c.view(r).Complaints(ctx, store.ComplaintFilter{Device: id, Limit: maxFeed})
 	}
 	if err != nil {
+		c.fail(w, r, err)
+		return
+	}
+	if p.History, err = c.view(r).StreamHistory(ctx, id, c.cfg.Now().Add(-sparkSpan)); err != nil {
 		c.fail(w, r, err)
 		return
 	}
@@ -383,8 +452,9 @@ func (p complaintsPage) Filter() template.URL {
 }
 
 type gapsPage struct {
-	Lanes []store.Lane
-	All   int
+	Proofs proofs
+	Lanes  []store.Lane
+	All    int
 	store.Overview
 }
 
@@ -404,8 +474,13 @@ func (c *Console) gaps(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, err)
 		return
 	}
+	found, err := c.proofs(r)
+	if err != nil {
+		c.fail(w, r, err)
+		return
+	}
 	slices.SortStableFunc(lanes, func(a, b store.Lane) int { return cmp.Compare(severity(a), severity(b)) })
-	p := gapsPage{Lanes: lanes[:min(maxRows, len(lanes))], All: len(lanes), Overview: o}
+	p := gapsPage{Proofs: found, Lanes: lanes[:min(maxRows, len(lanes))], All: len(lanes), Overview: o}
 	c.show(w, r, http.StatusOK, "gaps.html", "gaps", "gaps", p)
 }
 

@@ -2,6 +2,7 @@ package console_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"testing"
 	"time"
@@ -51,7 +52,75 @@ func (s *seeder) commit(a store.Arrival) store.Committed {
 }
 
 func (s *seeder) state(dev, state, site string, at time.Time, streams ...string) {
-	s.commit(store.Arrival{Device: dev, At: at, State: &report.DeviceState{V: 1, State: state, Session: "5e551011.1", Since: at, Version: "0.1.0", Boot: "b001b001", Epoch: seedEpoch, Site: site, Lat: -6.12013, Lon: 106.15027, Streams: streams}})
+	s.commit(store.Arrival{Device: dev, At: at, State: &report.DeviceState{V: 1, State: state, Session: "5e551011.1", Since: at, Version: "0.1.0", Boot: "b001b001", Epoch: seedEpoch, Site: site, Lat: placeOf(dev)[0], Lon: placeOf(dev)[1], Streams: streams}})
+}
+
+// placeOf is where a seeded device stands; the province beside it has many.
+func placeOf(dev string) [2]float64 {
+	if at, ok := map[string][2]float64{"kiosk-12": {-6.1128, 106.1621}, "cam-kp3b": {-6.1736, 106.1583}, "cam-pandeglang": {-6.3084, 106.1066}}[dev]; ok {
+		return at
+	}
+	return [2]float64{-6.12013, 106.15027}
+}
+
+// fleet adds so many devices in the towns of the province, of which every
+// eleventh is offline.
+func (s *seeder) fleet(n int) {
+	towns := [][2]float64{{-6.02, 106.03}, {-6.18, 106.63}, {-6.30, 106.69}, {-6.37, 106.26}, {-6.39, 105.86}, {-6.77, 106.05}, {-6.90, 106.25}, {-6.31, 106.10}}
+	var group []store.Arrival
+	for i := range n {
+		at := towns[i%len(towns)]
+		state := report.DeviceState{V: 1, State: report.Online, Session: "5e551011.1", Since: s.now, Version: "0.1.0", Site: fmt.Sprintf("Kantor %d", i+1),
+			Lat: at[0] + float64(i%17)*0.006, Lon: at[1] + float64(i%23)*0.005}
+		id := fmt.Sprintf("cam-%04d", i+1)
+		group = append(group, store.Arrival{Device: id, At: s.now.Add(-30 * time.Second), State: &state})
+		if i%11 == 3 {
+			off := state
+			off.State = report.Offline
+			group = append(group, store.Arrival{Device: id, At: s.now.Add(-20 * time.Second), State: &off})
+		}
+	}
+	if _, err := s.st.Commit(context.Background(), group); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// history adds an hour of measurements of the streams of kiosk-7, with a fall
+// and a silence, and two weeks of looks at the applications.
+func (s *seeder) history() {
+	seq := uint64(100)
+	var rs []report.Received
+	add := func(at time.Time, kind string, body any) {
+		rs = append(rs, s.record("kiosk-7", report.Telemetry, seq, at, report.ClockSynced, kind, body))
+		seq++
+	}
+	for n := range 120 {
+		at := s.now.Add(-time.Hour + time.Duration(n)*30*time.Second)
+		fps := 25.0
+		if n > 40 && n < 52 {
+			fps = 9.5
+		}
+		if n < 70 || n > 80 {
+			add(at, report.KindStreamStats, report.StreamStats{Name: "gate", FPS: fps, BitsPerS: int64(fps*90_000) + int64(n%7)*20_000, SinceFrameMS: 38})
+		}
+	}
+	for day := range 14 {
+		for n, app := range []string{"e-bansos", "e-cctv", "e-lpse", "e-pormas", "e-simparda", "e-statistik", "e-yankes"} {
+			for look := range 40 {
+				class := ""
+				if (n == 2 && day > 9 && look%3 == 0) || (n == 4 && day == 5 && look == 7) {
+					class = "timeout"
+				}
+				add(s.now.Add(-time.Duration(14-day)*24*time.Hour+time.Duration(look)*20*time.Minute+11*time.Hour), report.KindAppStats, report.AppStats{Name: app, Class: class, TotalMS: 200})
+			}
+		}
+	}
+	for len(rs) > 0 {
+		n := min(len(rs), 500)
+		first := rs[0].Seq
+		s.batch("kiosk-7", report.Telemetry, first, first+uint64(n), s.now.Add(-time.Second), rs[:n]...)
+		rs = rs[n:]
+	}
 }
 
 func (s *seeder) stream(dev string, st report.StreamState, at time.Time) {

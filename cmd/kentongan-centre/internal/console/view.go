@@ -45,10 +45,14 @@ func (c *Console) functions(lang string) template.FuncMap {
 		"tone":    tone,
 		"percent": func(f float64) int { return int(f*100 + 0.5) },
 		"happens": func(h store.Happening) string { return happening(lang, h) },
+		"twice":   func(f float64) float64 { return 2 * f },
+		"dayname": func(at time.Time) string { return dayName(lang, at) },
+		"dec":     func(s string) string { return decimal(lang, s) },
 		"short":   func(epoch string) string { return epoch[:min(6, len(epoch))] },
 		"seqs":    func(from, to uint64) string { return rangeText(lang, from, to) },
 		"todo":    func(p store.Problem) string { return advice(lang, p) },
 		"pair":    func(c complaint, at time.Time) row { return row{c, at} },
+		"sparkOf": func(p []store.StreamPoint, at time.Time, rate bool) spark { return spark{p, at, rate} },
 		"lanesOf": func(l []store.Lane, withDevice bool, at time.Time) laneView { return laneView{l, withDevice, at} },
 	}
 }
@@ -230,4 +234,15 @@ func rangeText(lang string, from, to uint64) string {
 		return number(lang, from)
 	}
 	return number(lang, from) + "–" + number(lang, to)
+}
+
+var daysID = [...]string{"Min", "Sen", "Sel", "Rab", "Kam", "Jum", "Sab"}
+
+// dayName is a day in short: Sen 23 or Mon 23.
+func dayName(lang string, at time.Time) string {
+	at = at.In(wib)
+	if lang == "en" {
+		return at.Format("Mon 2")
+	}
+	return daysID[at.Weekday()] + " " + strconv.Itoa(at.Day())
 }

@@ -20,6 +20,7 @@ type Device struct {
 	FirstSeen time.Time  `json:"first_seen"`
 	LastSeen  time.Time  `json:"last_seen"`
 	Site      string     `json:"site,omitempty"`
+	Agency    string     `json:"agency,omitempty"`
 	Lat       float64    `json:"lat,omitempty"`
 	Lon       float64    `json:"lon,omitempty"`
 	Version   string     `json:"version,omitempty"`
@@ -127,30 +128,7 @@ func (s *View) Devices(ctx context.Context, id string) ([]Device, error) {
 
 // FirstDevices is Devices with at most limit of them.
 func (s *View) FirstDevices(ctx context.Context, id string, limit int64) ([]Device, error) {
-	missing, err := s.missingByDevice(ctx, id)
-	if err != nil {
-		return nil, err
-	}
-	return collect(ctx, s.read, "devices", func(r *sql.Rows) (Device, error) {
-		var d Device
-		var since, first, seen int64
-		var birth string
-		if err := r.Scan(&d.ID, &d.State, &since, &first, &seen, &birth, &d.Streams, &d.Playing, &d.Bad, &d.Complain); err != nil {
-			return d, err
-		}
-		d.Since, d.FirstSeen, d.LastSeen, d.Missing = whenSet(since), when(first), when(seen), missing[d.ID]
-		if d.State == "" {
-			d.State = "unknown"
-		}
-		b, err := readAbout(birth)
-		d.Site, d.Lat, d.Lon, d.Version, d.Boot, d.Epoch = b.Site, b.Lat, b.Lon, b.Version, b.Boot, b.Epoch
-		return d, err
-	}, `SELECT d.id, d.state, d.since_at, d.first_at, d.seen_at, d.birth,
-			(SELECT count(*) FROM stream s WHERE s.device = d.id),
-			(SELECT count(*) FROM stream s WHERE s.device = d.id AND s.state = 'playing' AND d.state = 'online'),
-			(SELECT count(*) FROM stream s WHERE s.device = d.id AND (s.state IN ('silent', 'failed') OR `+unusable+`) AND d.state = 'online'),
-			(SELECT count(*) FROM complaint c WHERE c.device = d.id AND `+s.ownComplaint()+`)
-		FROM device d WHERE (? = '' OR d.id = ?) AND `+s.own("d.id")+` ORDER BY d.state = 'offline' DESC, d.id LIMIT ?`, id, id, limit)
+	return s.Fleet(ctx, FleetFilter{ID: id, Limit: limit})
 }
 
 // unusable is true of a stream s that plays, and yet shows nothing that is of

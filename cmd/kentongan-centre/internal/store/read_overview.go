@@ -56,6 +56,7 @@ func (s *View) Overview(ctx context.Context, today time.Time) (Overview, error) 
 type Problem struct {
 	What   string    `json:"what"` // device, alarm, stream, line, missing, conflict
 	Device string    `json:"device"`
+	Site   string    `json:"site,omitempty"`
 	Name   string    `json:"name,omitempty"`  // of the stream, line or lane; an alarm's source
 	State  string    `json:"state,omitempty"` // of the stream or line; an alarm's severity
 	Class  string    `json:"class,omitempty"` // of the stream's failure; an alarm's condition
@@ -74,7 +75,7 @@ func (s *View) Problems(ctx context.Context, now time.Time, limit int) ([]Proble
 	return collect(ctx, s.read, "problems", func(r *sql.Rows) (Problem, error) {
 		var p Problem
 		var since, rank int64
-		err := r.Scan(&rank, &p.What, &p.Device, &p.Name, &p.State, &p.Class, &p.Detail, &p.Count, &since)
+		err := r.Scan(&rank, &p.What, &p.Device, &p.Name, &p.State, &p.Class, &p.Detail, &p.Count, &since, &p.Site)
 		p.Since = when(since)
 		if err == nil && p.What == "alarm" {
 			p.Alarm = new(report.Alarm)
@@ -82,7 +83,7 @@ func (s *View) Problems(ctx context.Context, now time.Time, limit int) ([]Proble
 			p.Detail = p.Alarm.Detail
 		}
 		return p, err
-	}, `SELECT 0 AS rank, 'conflict', l.device, l.lane, '', '', '', l.conflicts,
+	}, `SELECT x.*, coalesce(v.site, '') FROM (SELECT 0 AS rank, 'conflict' AS what, l.device AS device, l.lane AS name, '' AS state, '' AS class, '' AS detail, l.conflicts AS n,
 			coalesce((SELECT min(received_at) FROM conflict c WHERE c.lane_id = l.id), l.seen_at) AS since
 			FROM lane l WHERE l.conflicts > 0 AND `+s.own("l.device")+`
 		UNION ALL SELECT 0, 'missing', l.device, l.lane, '', '', '', sum(`+lostTo+` - h.from_seq + 1), min(h.since_at)
@@ -95,5 +96,5 @@ func (s *View) Problems(ctx context.Context, now time.Time, limit int) ([]Proble
 		UNION ALL SELECT 2, 'stream', s.device, s.name, s.state, s.class, '', 0, s.since_at
 			FROM stream s JOIN device d ON d.id = s.device WHERE d.state = 'online' AND s.state IN ('silent', 'failed') AND `+s.own("s.device")+`
 				AND NOT EXISTS (SELECT 1 FROM alarm_set x WHERE x.device = s.device)
-		ORDER BY rank, since LIMIT ?2`, now.UnixMilli(), limit)
+		) x LEFT JOIN device v ON v.id = x.device ORDER BY x.rank, x.since, x.device, x.name LIMIT ?2`, now.UnixMilli(), limit)
 }

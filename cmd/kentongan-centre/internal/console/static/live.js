@@ -25,6 +25,15 @@
     });
   }
 
+  // The clock on the wall, in WIB, which is 7 h ahead of UTC all year.
+  function clock() {
+    document.querySelectorAll("[data-clock]").forEach(function (el) {
+      var at = new Date(Date.now() + offset + 7 * 3600000), sep = document.documentElement.lang === "en" ? ":" : ".";
+      var two = function (n) { return (n < 10 ? "0" : "") + n; };
+      el.textContent = el.textContent.replace(/\S+$/, [at.getUTCHours(), at.getUTCMinutes(), at.getUTCSeconds()].map(two).join(sep));
+    });
+  }
+
   function keys(root) {
     var seen = {};
     root.querySelectorAll("[data-key]").forEach(function (el) { seen[el.dataset.key] = el; });
@@ -100,6 +109,6 @@
   }
   if ("in" in words) listen();
   document.addEventListener("visibilitychange", function () { if (!document.hidden && again) refresh(); });
-  setInterval(tick, 1000);
+  setInterval(function () { tick(); clock(); }, 1000);
   tick();
 })();
