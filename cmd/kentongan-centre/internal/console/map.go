@@ -90,9 +90,9 @@ func parseBox(s string) box {
 	return b
 }
 
-// around is the smallest box that holds both corners with a margin, in the shape
+// enclosing is the smallest box that holds both corners with a margin, in the shape
 // of the map, and not smaller than some 400 m.
-func around(west, south, east, north float64) box {
+func enclosing(west, south, east, north float64) box {
 	width := max((east-west)*1.5, 0.004)
 	shape := (banten.north - banten.south) / (banten.east - banten.west)
 	width = max(width, (north-south)*1.5/shape)
@@ -175,7 +175,7 @@ func spots(b box, places []store.Place) []spot {
 			s.Name, s.Site, s.Href = g.list[0].Device, g.list[0].Site, "/devices/"+g.list[0].Device
 		} else {
 			s.R = 14 + min(12, 3*math.Log2(n))
-			s.Href = "/map?" + url.Values{"box": {around(g.west, g.south, g.east, g.north).String()}}.Encode()
+			s.Href = "/map?" + url.Values{"box": {enclosing(g.west, g.south, g.east, g.north).String()}}.Encode()
 			if g.east-g.west < 1e-4 && g.north-g.south < 1e-4 { // one address: closer does not take them apart
 				s.Site = g.list[0].Site
 				s.Href = "/devices?" + url.Values{"q": {g.list[0].Site}}.Encode()
