@@ -35,6 +35,7 @@ tools: # what the tests run against: brokers, ffmpeg, a browser, an emulated mac
 .PHONY: soak
 soak: ## the long forms of the durability tests; KENTONGAN_SEED repeats a run
 	GOGC=$${GOGC:-1000} KENTONGAN_CUTS=$${KENTONGAN_CUTS:-3000000} KENTONGAN_SOAK=$${KENTONGAN_SOAK:-10m} go test -count=1 -timeout 6h -v -run 'Cut|Damaged|Model|Soak|Kill|Million|Backlog|Overtakes|Surroundings' ./agent/spool ./agent/uplink ./cmd/kentongan-demo
+	KENTONGAN_SOAK=$${KENTONGAN_SOAK:-10m} go test -count=1 -timeout 1h -v -run ClusterKilled ./cmd/kentongan-centre/internal/ingest
 
 .PHONY: rig
 rig: tools ## the whole agent on emulated ARM boards: arm64 and armhf, 50 power cuts on each, a disk that lies
