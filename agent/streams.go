@@ -46,7 +46,7 @@ func (a *Agent) unwatched(c stream.Config, class, cause string, why error) {
 	a.o.Log.Error("stream not watched", "part", "agent", "stream", c.Name, "err", why)
 	a.journal.StreamChanged(report.StreamState{
 		Name: c.Name, URL: stream.Redact(c.URL), State: stream.StateFailed, Class: class, Since: time.Now().UTC(),
-		Detail: why.Error() + "; it is not watched until that is mended and the agent started again", Sub: c.Sub,
+		Detail: why.Error() + "; it is not watched until that is mended and the agent started again", Sub: c.Sub, Shared: c.Shared,
 	})
 	a.journal.StreamFound(c.Name, stream.Finding{Condition: stream.CondDown, Present: true, Confidence: 1, Cause: cause, Detail: class + ": " + why.Error()})
 }
@@ -59,7 +59,7 @@ func (a *Agent) streamConfigs(c config.Stream) ([]stream.Config, error) {
 		Name: c.Name, URL: c.URL, Username: c.Username, Password: password,
 		Transport: c.Transport, CAFile: c.CA, Fingerprint: c.Fingerprint,
 		SilentAfter: c.SilentAfter, StatsEvery: a.cfg.StatsEvery,
-		Group: c.Group, Expect: expected(c.Expect), ClockKnown: clockKnown,
+		Group: c.Group, Shared: c.Shared, Expect: expected(c.Expect), ClockKnown: clockKnown,
 	}
 	sub := main
 	main.Recovery = a.recovery(c) // of the camera, so one of its streams is enough

@@ -20,7 +20,7 @@ func TestWatchedStreams(t *testing.T) {
 		config.WatchBoth: {"gate rtsp://10.0.0.5/main 25 recovers", "gate_sub rtsp://10.0.0.5/sub 10"},
 	} {
 		c := config.Stream{
-			Name: "gate", URL: "rtsp://10.0.0.5/main", SubURL: "rtsp://10.0.0.5/sub", Watch: watch,
+			Name: "gate", URL: "rtsp://10.0.0.5/main", SubURL: "rtsp://10.0.0.5/sub", Watch: watch, Shared: true,
 			Expect: config.Expect{FPS: 25}, SubExpect: config.Expect{FPS: 10},
 			Recovery: config.Recovery{After: time.Minute, Every: time.Hour, Power: config.Relay{Line: "GPIO5"}},
 		}
@@ -36,6 +36,9 @@ func TestWatchedStreams(t *testing.T) {
 				text += " recovers"
 			}
 			got, names = append(got, text), append(names, s.Name)
+			if !s.Shared {
+				t.Errorf("%s: %s is not shared", watch, s.Name)
+			}
 			if s.Sub != (s.URL == c.SubURL) {
 				t.Errorf("%s: %s is called the sub-stream: %v", watch, s.URL, s.Sub)
 			}

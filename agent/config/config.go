@@ -114,6 +114,7 @@ type Stream struct {
 	Fingerprint string // SHA-256 of the certificate, 64 lower-case hex digits; "" for none
 	SilentAfter time.Duration
 	Group       string // name of one of Groups; "" for none
+	Shared      bool   // the centre may pass its state on to the police
 
 	SubURL            string // the camera's smaller stream; "" is none
 	Watch             string // WatchMain, WatchSub, WatchBoth

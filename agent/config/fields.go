@@ -135,6 +135,8 @@ func (s *Stream) fields(dir string) []field {
 		list("privacy_masks", &s.PrivacyMasks, (*Rect).fields).
 			says("Parts of the picture that never leave the device: they are painted over in every snapshot."),
 		groupOf(&s.Group),
+		boolean("shared", &s.Shared).defaults("false").
+			says("Whether the centre may pass on to the police how this camera does: its state, its alarms and where it stands. No picture, no address."),
 	}
 }
 

@@ -102,6 +102,7 @@ type StreamState struct {
 	Audio    string    `json:"audio,omitempty"`    // codec of the sound that the camera offers
 	Sub      bool      `json:"sub,omitempty"`      // the camera's smaller stream is the one that is watched
 	Quirks   string    `json:"quirks,omitempty"`   // what the camera does in its own way, for the technician; joined by "; "
+	Shared   bool      `json:"shared,omitempty"`   // the centre may pass it on as SharedStream
 
 	Picture *PictureState `json:"picture,omitempty"` // nil while nothing is known of it; not changed once it is here
 }

@@ -48,6 +48,7 @@ type Config struct {
 	StatsEvery  time.Duration // between measurements; 0 is 10 s
 
 	Sub      bool   // URL is the camera's smaller stream; reported only
+	Shared   bool   // reported only
 	Expect   Expect // what the stream should be
 	Site     *Site  // shared by the Watchers of one device; nil is one of its own
 	Recovery Recovery

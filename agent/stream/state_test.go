@@ -1,6 +1,7 @@
 package stream
 
 import (
+	"log/slog"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -76,4 +77,17 @@ func TestBoardFlapping(t *testing.T) {
 			t.Error("no report says that changes are missing")
 		}
 	})
+}
+
+// What the configuration says of a stream stands in every state of it.
+func TestStateSaysWhatIsConfigured(t *testing.T) {
+	for _, on := range []bool{false, true} {
+		w, err := New(Config{Name: "gate", URL: "rtsp://127.0.0.1:1/x", Sub: on, Shared: on}, slog.New(slog.DiscardHandler), newRecord())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if st := w.board.cur; st.Sub != on || st.Shared != on {
+			t.Errorf("sub %v, shared %v, want %v", st.Sub, st.Shared, on)
+		}
+	}
 }

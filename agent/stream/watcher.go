@@ -123,7 +123,7 @@ func New(cfg Config, log *slog.Logger, out Output) (*Watcher, error) {
 		board: newBoard(cfg.Name, Redact(cfg.URL), out, cfg.Now),
 		retry: retry{rand: rand.Float64}, born: time.Now(), pulse: pulse.New(),
 	}
-	w.board.cur.Sub = cfg.Sub
+	w.board.cur.Sub, w.board.cur.Shared = cfg.Sub, cfg.Shared
 	w.eye = newLooker(w)
 	w.finder = newFinder(cfg.Expect, w.board.found)
 	if cfg.Recovery.Device == "" {
