@@ -61,7 +61,7 @@ type SharedStream struct {
 	Codec   string    `json:"codec,omitempty"`
 	Width   int       `json:"width,omitempty"`   // pixels
 	Height  int       `json:"height,omitempty"`  // pixels
-	Picture string    `json:"picture,omitempty"` // verdict of PictureState
+	Picture []string  `json:"picture,omitempty"` // what is wrong with it, as in PictureVerdict.Condition
 }
 
 // SharedEvent is a change of a shared camera. Device, Epoch and Seq name the

@@ -29,6 +29,7 @@ type options struct {
 	database                    databaseOptions
 	audit                       auditOptions
 	home                        homeOptions
+	fanout                      fanoutOptions
 }
 
 func (o *options) flags(stderr io.Writer) *flag.FlagSet {
@@ -55,6 +56,7 @@ func (o *options) flags(stderr io.Writer) *flag.FlagSet {
 	o.enrol.flags(fs)
 	o.audit.flags(fs)
 	o.home.flags(fs)
+	o.fanout.flags(fs)
 	fs.StringVar(&o.logLevel, "log", "info", "least `level` of what is logged to standard error: debug, info, warn, error")
 	return fs
 }
@@ -88,6 +90,9 @@ func (o *options) parse(args []string, stderr io.Writer) error {
 		return errors.New("--cert and --key belong together: one of them is missing")
 	}
 	if err := o.enrol.check(); err != nil {
+		return err
+	}
+	if err := o.fanout.check(o.broker != ""); err != nil {
 		return err
 	}
 	if err := o.database.check(); err != nil {

@@ -118,7 +118,16 @@ func (o *options) run(ctx context.Context, e env, log *slog.Logger) (err error) 
 		return err
 	}
 	var con *console.Console
-	cfg.OnCommit = func(c store.Committed) { con.Notify(c) }
+	fan, err := o.fanout.open(cfg, o.data, o.broker != "", st, log.With("part", "fanout"))
+	if err != nil {
+		return err
+	}
+	cfg.OnCommit = func(c store.Committed) {
+		con.Notify(c)
+		if fan != nil {
+			fan.Offer(c)
+		}
+	}
 	in, err := ingest.New(cfg, st, log.With("part", "ingest"))
 	if err != nil {
 		return err
@@ -143,6 +152,9 @@ func (o *options) run(ctx context.Context, e env, log *slog.Logger) (err error) 
 	g.Go(func() error { return heal(ctx) })
 	g.Go(func() error { return in.Run(ctx) })
 	g.Go(func() error { return desk.Run(ctx) })
+	if fan != nil {
+		g.Go(func() error { return fan.Run(ctx) })
+	}
 	g.Go(func() error { return proof.roots.Run(ctx) })
 	g.Go(func() error { return proof.auditor.Run(ctx) })
 	g.Go(func() error { return con.Run(ctx, page) })

@@ -163,14 +163,16 @@ func (m *Map) All() []Agency { return m.all }
 
 // OfDevice is the agency that a device belongs to; ok is false for one that
 // belongs to none, where there is no default.
-func (m *Map) OfDevice(device string) (agency string, ok bool) { return m.of(m.devices, device) }
-
-// OfService is the agency that a complaint of this service code goes to.
-func (m *Map) OfService(code string) (agency string, ok bool) { return m.of(m.services, code) }
-
-func (m *Map) of(names map[string]string, name string) (string, bool) {
-	if a, ok := names[name]; ok {
+func (m *Map) OfDevice(device string) (agency string, ok bool) {
+	if a, ok := m.devices[device]; ok {
 		return a, true
 	}
 	return m.fallback, m.fallback != ""
+}
+
+// OfService is the agency that complaints of this service code go to; those of a
+// service that none has go to the agency of their device.
+func (m *Map) OfService(code string) (agency string, ok bool) {
+	agency, ok = m.services[code]
+	return agency, ok
 }

@@ -28,11 +28,13 @@ func TestWhoseIsIt(t *testing.T) {
 		{m.OfDevice, "kiosk-7", "dinkes"},
 		{m.OfDevice, "kiosk-9", "diskominfo"},
 		{m.OfService, "puskesmas", "dinkes"},
-		{m.OfService, "jalan-rusak", "diskominfo"},
 	} {
 		if got, ok := tt.of(tt.name); got != tt.want || !ok {
 			t.Errorf("%s belongs to %q, want %q", tt.name, got, tt.want)
 		}
+	}
+	if got, ok := m.OfService("jalan-rusak"); ok {
+		t.Errorf("a service that none has belongs to %q", got)
 	}
 	if got := m.All()[1].Operators; strings.Join(got, " ") != "dinkes.ani dinkes.budi" {
 		t.Errorf("operators %q", got)

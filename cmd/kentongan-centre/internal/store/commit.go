@@ -44,13 +44,15 @@ type Committed struct {
 	Records    int // new
 	Duplicates int
 	Conflicts  int
-	Refused    []error   // what was left out, and why; never the whole group's fault
-	Complaints []int64   // ids of the new ones
-	Services   []string  // of those
-	Devices    []string  // that were heard
-	Receipts   []Receipt // chained lanes that deserve an acknowledgement
-	State      bool      // the state of a device, stream or line may have changed
-	Urgent     bool      // an alarm, an answer to an order, or a picture
+	Refused    []error           // what was left out, and why; never the whole group's fault
+	Complaints []int64           // ids of the new ones
+	Services   []string          // of those
+	Devices    []string          // that were heard
+	Told       []string          // devices that said a state; one may stand here twice
+	Fresh      []report.Received // records of chained lanes that were new, and are no copies of older ones
+	Receipts   []Receipt         // chained lanes that deserve an acknowledgement
+	State      bool              // the state of a device, stream or line may have changed
+	Urgent     bool              // an alarm, an answer to an order, or a picture
 }
 
 // Commit writes a group of messages in one transaction. After an error the group
@@ -164,6 +166,9 @@ func (w *writer) arrival(a Arrival) error {
 		return err
 	}
 	d.heard(w.now)
+	if a.Batch == nil {
+		w.out.Told = append(w.out.Told, a.Device)
+	}
 	switch {
 	case a.Batch != nil:
 		return w.batch(a)
@@ -259,6 +264,9 @@ func (w *writer) record(l *lane, r report.Received, backlog bool) error {
 		l.duplicates++
 		w.out.Duplicates++
 		return nil // what it means was taken when it came the first time
+	}
+	if r.Lane.Chained() {
+		w.out.Fresh = append(w.out.Fresh, r)
 	}
 	return w.meaning(l, r, backlog)
 }

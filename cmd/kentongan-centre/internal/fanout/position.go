@@ -1,0 +1,83 @@
+package fanout
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"time"
+)
+
+// position is how far it has come: all that came in before Passed has been
+// published.
+type position struct {
+	Passed time.Time `json:"passed"`
+}
+
+const (
+	// margin is how long a record may be under way between its coming in and its
+	// being offered: a commit takes 30 s at most.
+	margin    = time.Minute
+	saveEvery = 5 * time.Second
+	// catchUpLimit is how many records are read of the database at once, all of
+	// what a centre missed in an hour at 50 a second. With more, the oldest by
+	// device are passed on.
+	catchUpLimit = 200000
+)
+
+// catchUp publishes what came in since the position.
+func (s *session) catchUp(ctx context.Context) error {
+	p, err := s.position()
+	if err != nil {
+		return err
+	}
+	all, err := s.cfg.Source.RecentRecords(ctx, p.Passed, catchUpLimit)
+	if err != nil {
+		return err
+	}
+	if len(all) == catchUpLimit {
+		s.cfg.Log.Warn("records left out", "since", p.Passed, "more_than", catchUpLimit)
+	}
+	return s.records(ctx, all)
+}
+
+// position reads where we are; at the first start that is now, since agencies are
+// passed what happens and no history.
+func (f *Fanout) position() (p position, err error) {
+	text, err := os.ReadFile(f.cfg.File)
+	if errors.Is(err, fs.ErrNotExist) {
+		return position{Passed: time.Now().Add(-margin)}, nil
+	}
+	if err != nil {
+		return p, fmt.Errorf("read how far the fan-out has come: %w", err)
+	}
+	if err := json.Unmarshal(text, &p); err != nil {
+		f.cfg.Log.Warn("position not read, an hour is passed on again", "file", f.cfg.File, "err", err)
+		return position{Passed: time.Now().Add(-time.Hour)}, nil
+	}
+	return p, nil
+}
+
+// savePosition keeps, now and then, that all that waited at a time is published.
+// It is a hint: losing it costs doubles.
+func (s *session) savePosition(drained time.Time) error {
+	if drained.Sub(s.saved) < saveEvery && !s.saved.IsZero() {
+		return nil
+	}
+	text, err := json.Marshal(position{Passed: drained.Add(-margin).UTC()})
+	if err != nil {
+		return fmt.Errorf("keep how far the fan-out has come: %w", err)
+	}
+	tmp := filepath.Join(filepath.Dir(s.cfg.File), "."+filepath.Base(s.cfg.File)+".new")
+	if err := os.WriteFile(tmp, text, 0o600); err != nil {
+		return fmt.Errorf("keep how far the fan-out has come: %w", err)
+	}
+	if err := os.Rename(tmp, s.cfg.File); err != nil {
+		return fmt.Errorf("keep how far the fan-out has come: %w", err)
+	}
+	s.saved = drained
+	return nil
+}

@@ -1,0 +1,31 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"time"
+
+	"kentongan/agent/report"
+)
+
+// recentInLane is how far back from its newest record RecentRecords looks in a
+// lane.
+const recentInLane = 20000
+
+// RecentRecords gives what came in since a time of the complaint and event lanes,
+// by device, lane and number, at most limit of them: for who passes records on
+// and was away.
+func (s *View) RecentRecords(ctx context.Context, since time.Time, limit int) ([]report.Received, error) {
+	return collect(ctx, s.read, "recent records", func(r *sql.Rows) (report.Received, error) {
+		var got report.Received
+		if err := r.Scan(&got.Line); err != nil {
+			return got, err
+		}
+		rec, err := report.DecodeRecord(got.Line)
+		got.Record = rec
+		return got, err
+	}, `SELECT r.line FROM lane l JOIN record r ON r.lane_id = l.id
+		WHERE l.seen_at >= ? AND l.lane IN ('complaint', 'event') AND `+s.own("l.device")+`
+			AND r.seq > l.top - ? AND r.received_at >= ?
+		ORDER BY l.device, l.lane, l.id, r.seq LIMIT ?`, since.UnixMilli(), recentInLane, since.UnixMilli(), limit)
+}
