@@ -33,13 +33,12 @@ type framed struct {
 
 	mu    sync.Mutex // guards all below
 	out   []byte     // not yet taken by the writer
-	due   bool       // the writer is to take it
 	spare []byte     // the writer's last buffer, to use again
 	busy  bool       // the writer is in a write
 	cause error
 	at    time.Time  // of the end
 	space *sync.Cond // out became shorter, or it is over
-	work  *sync.Cond // out is due, or it is over
+	work  *sync.Cond // out became longer, or it is over
 	ended chan struct{}
 	gone  chan struct{} // the writer has returned
 }
@@ -82,14 +81,13 @@ func (f *framed) Write(p []byte) (int, error) {
 		return 0, f.endError()
 	}
 	f.out = append(f.out, p...)
-	f.pushLocked()
+	f.work.Signal()
 	return len(p), nil
 }
 
 // publish takes a PUBLISH packet; payload is free again when it returns. It
-// leaves with the next push, or when there is enough for a write. It never
-// waits: the window bounds what is on its way, and so what is in here. After the
-// end it does nothing.
+// never waits: the window bounds what is on its way, and so what is in here.
+// After the end it does nothing.
 func (f *framed) publish(topic string, id uint16, retained bool, payload []byte) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -97,23 +95,7 @@ func (f *framed) publish(topic string, id uint16, retained bool, payload []byte)
 		return
 	}
 	f.out = appendPublish(f.out, topic, id, retained, payload)
-	if len(f.out) >= pieceBytes {
-		f.pushLocked()
-	}
-}
-
-// push sends what was published.
-func (f *framed) push() {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	f.pushLocked()
-}
-
-func (f *framed) pushLocked() {
-	if len(f.out) > 0 && !f.due {
-		f.due = true
-		f.work.Signal()
-	}
+	f.work.Signal()
 }
 
 func (f *framed) writer() {
@@ -122,14 +104,14 @@ func (f *framed) writer() {
 		f.mu.Lock()
 		f.busy = false
 		f.space.Broadcast()
-		for f.cause == nil && !f.due {
+		for f.cause == nil && len(f.out) == 0 {
 			f.work.Wait()
 		}
 		if f.cause != nil {
 			f.mu.Unlock()
 			return
 		}
-		f.busy, f.due = true, false
+		f.busy = true
 		data := f.out
 		f.out, f.spare = f.spare[:0], nil
 		f.mu.Unlock()
@@ -183,7 +165,6 @@ func (f *framed) flush(limit time.Duration) {
 	defer t.Stop()
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.pushLocked()
 	for f.cause == nil && (f.busy || len(f.out) > 0) {
 		f.space.Wait()
 	}

@@ -6,10 +6,8 @@ import (
 	"errors"
 	"io"
 	"net"
-	"sync"
 	"testing"
 	"testing/iotest"
-	"testing/synctest"
 	"time"
 
 	"github.com/eclipse/paho.mqtt.golang/packets"
@@ -96,56 +94,4 @@ func TestFramedWritesTogetherAndEndsOnce(t *testing.T) {
 		t.Errorf("read: %v, want the first cause", err)
 	}
 	<-f.gone
-}
-
-// A publish that is not pushed waits for company, and leaves without a push once
-// there is enough for a write.
-func TestPublishesLeaveWithThePush(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		near, far := net.Pipe()
-		f := newFramed(near, 1024, 2, nil)
-		var mu sync.Mutex
-		var writes []int
-		go func() {
-			buf := make([]byte, 2*pieceBytes)
-			for {
-				n, err := far.Read(buf)
-				if err != nil {
-					return
-				}
-				mu.Lock()
-				writes = append(writes, n)
-				mu.Unlock()
-			}
-		}()
-		left := func() []int {
-			synctest.Wait()
-			mu.Lock()
-			defer mu.Unlock()
-			defer func() { writes = nil }()
-			return writes
-		}
-		packet := len(appendPublish(nil, "t", 256, false, []byte("record")))
-		for id := range uint16(16) {
-			f.publish("t", 256+id, false, []byte("record"))
-		}
-		if got := left(); len(got) > 0 {
-			t.Errorf("writes of %v bytes before the push", got)
-		}
-		f.push()
-		if got := left(); len(got) != 1 || got[0] != 16*packet {
-			t.Errorf("the push wrote %v, want %d bytes once", got, 16*packet)
-		}
-		f.push()
-		if got := left(); len(got) > 0 {
-			t.Errorf("a push of nothing wrote %v", got)
-		}
-		f.publish("t", 300, false, make([]byte, pieceBytes))
-		if got := left(); len(got) != 1 {
-			t.Errorf("enough for a write left in %v", got)
-		}
-		_ = f.end(errors.New("over"))
-		_ = far.Close()
-		<-f.gone
-	})
 }

@@ -269,7 +269,6 @@ const (
 
 // pumpMany pumps while there is room, and takes PUBACKs meanwhile.
 func (s *session) pumpMany() (again time.Time, hot bool, err error) {
-	defer s.wire.conn.push()
 	began := time.Now()
 	for now, n := began, 0; n < burst && now.Sub(began) < burstTime; now, n = time.Now(), n+1 {
 		if again, hot, err = s.pump(now); !hot || err != nil {
@@ -334,9 +333,6 @@ func (s *session) send(p *publish, now time.Time) {
 		p.lane.stats.SentRecords += uint64(p.records)
 	}
 	s.wire.conn.publish(p.topic, s.lastID, p.retained, p.payload)
-	if p.lane == nil || p.lane.name != report.Telemetry {
-		s.wire.conn.push() // telemetry waits for what else this burst brings
-	}
 	p.payload = nil // a rewind reads it again
 }
 
