@@ -27,6 +27,7 @@ type options struct {
 	proxy                       bool
 	sessionIdle, sessionLife    time.Duration
 	database                    databaseOptions
+	keep                        keepOptions
 	audit                       auditOptions
 	home                        homeOptions
 	fanout                      fanoutOptions
@@ -53,6 +54,7 @@ func (o *options) flags(stderr io.Writer) *flag.FlagSet {
 	fs.StringVar(&o.name, "name", "kentongan-centre", "MQTT client `id`; the broker keeps this centre's messages under it, so it must stay the same and be used once")
 	fs.DurationVar(&o.keepPictures, "keep-pictures", 7*24*time.Hour, "`time` after which a picture that was asked for is erased, as 168h")
 	o.database.flags(fs)
+	o.keep.flags(fs)
 	o.enrol.flags(fs)
 	o.audit.flags(fs)
 	o.home.flags(fs)
@@ -96,6 +98,9 @@ func (o *options) parse(args []string, stderr io.Writer) error {
 		return err
 	}
 	if err := o.database.check(); err != nil {
+		return err
+	}
+	if err := o.keep.check(); err != nil {
 		return err
 	}
 	if err := o.audit.check(); err != nil {

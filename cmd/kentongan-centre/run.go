@@ -64,6 +64,10 @@ func (o *options) run(ctx context.Context, e env, log *slog.Logger) (err error) 
 		return err
 	}
 	defer unlock()
+	hook, err := o.keep.webhook(log.With("part", "webhook"))
+	if err != nil {
+		return err
+	}
 	st, err := o.database.open(o.data, log.With("part", "store"))
 	if err != nil {
 		return err
@@ -124,6 +128,7 @@ func (o *options) run(ctx context.Context, e env, log *slog.Logger) (err error) 
 	}
 	cfg.OnCommit = func(c store.Committed) {
 		con.Notify(c)
+		hook.Notify(c)
 		if fan != nil {
 			fan.Offer(c)
 		}
@@ -138,7 +143,7 @@ func (o *options) run(ctx context.Context, e env, log *slog.Logger) (err error) 
 	})
 	con, err = console.New(console.Config{
 		Store: st, Access: room, TLS: pageTLS, Proxy: o.proxy, Desk: desk, Auditor: proof.auditor, KeepPictures: o.keepPictures, Enrolment: let.api(), Ingest: in.Status, Broker: announced(cfg.Broker), BrokerClients: clients,
-		Verifier: verifier, Hosts: hosts(o.allowedHost, o.listen), Log: log.With("part", "console"),
+		Webhook: hook.Status, Verifier: verifier, Hosts: hosts(o.allowedHost, o.listen), Log: log.With("part", "console"),
 	})
 	if err != nil {
 		return err
@@ -160,6 +165,10 @@ func (o *options) run(ctx context.Context, e env, log *slog.Logger) (err error) 
 	g.Go(func() error { return con.Run(ctx, page) })
 	if home != nil {
 		g.Go(func() error { return home.Run(ctx) })
+	}
+	g.Go(func() error { return o.keep.prune(ctx, st, log.With("part", "store")) })
+	if hook != nil {
+		g.Go(func() error { return hook.Run(ctx) })
 	}
 	if let != nil {
 		g.Go(func() error { return let.run(ctx) })

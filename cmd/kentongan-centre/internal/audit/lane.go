@@ -257,9 +257,26 @@ func (e *evidence) toldTooLate(h report.Range, said map[gapKey]time.Time, add fu
 	}
 }
 
-// unexplained is what of a range no gap explains.
+// pruned is the number up to which age has taken measurements. Complaints and
+// events are never pruned, whatever a table says.
+func (e *evidence) pruned() uint64 {
+	if report.Lane(e.row.Lane).Chained() {
+		return 0
+	}
+	return e.row.PrunedTo
+}
+
+// prunedRecords is how many age has taken.
+func (e *evidence) prunedRecords() uint64 {
+	if e.pruned() == 0 {
+		return 0
+	}
+	return e.row.Pruned
+}
+
+// unexplained is what of a range no gap explains, nor age.
 func (e *evidence) unexplained(h report.Range) (out []report.Range) {
-	from := h.From
+	from := max(h.From, e.pruned()+1)
 	for _, g := range e.gaps { // by their first number
 		if g.To < from || g.From > h.To {
 			continue
@@ -310,13 +327,15 @@ func (e *evidence) judgeRoot(c *chain, add func(string, uint64, string, ...any))
 	}
 	have, here := e.hashes[r.Seq]
 	switch {
+	case r.Seq <= e.pruned():
+		// It was here, and its time was over.
 	case r.Seq > c.last:
 		add(Rollback, c.last+1, "root %d had this lane up to %d; here the last one is %d", r.by, r.Seq, c.last)
 	case !here:
 		add(Removed, r.Seq, "root %d had this record; it is not here", r.by)
 	case have != r.Hash:
 		add(Rollback, r.Seq, "root %d had this record with the hash %s; here it has %s", r.by, r.Hash, have)
-	case r.Records > c.count:
+	case r.Records > c.count+e.prunedRecords():
 		add(Removed, 0, "root %d had %d records of this lane; here are %d", r.by, r.Records, c.count)
 	}
 	newest := e.newestCheck()

@@ -29,6 +29,7 @@ import (
 	"kentongan/cmd/kentongan-centre/internal/ingest"
 	"kentongan/cmd/kentongan-centre/internal/open311"
 	"kentongan/cmd/kentongan-centre/internal/store"
+	"kentongan/cmd/kentongan-centre/internal/webhook"
 )
 
 //go:embed templates/*.html
@@ -62,12 +63,13 @@ type Config struct {
 	KeepPictures  time.Duration // for people to read; the Desk erases
 	Enrolment     http.Handler  // GET /api/v1/enrolment; nil where nobody enrols
 	Ingest        func() ingest.Status
-	Broker        string      // its URL, without secrets
-	BrokerClients func() int  // negative when it isn't ours
-	Verifier      string      // the key of the receipts
-	Hosts         []string    // names that a browser may call us; IP addresses and localhost always
-	TLS           *tls.Config // nil = plain HTTP
-	Proxy         bool        // a proxy of ours is in front: X-Forwarded-For and -Proto are its word
+	Webhook       func() webhook.Status // nil: none
+	Broker        string                // its URL, without secrets
+	BrokerClients func() int            // negative when it isn't ours
+	Verifier      string                // the key of the receipts
+	Hosts         []string              // names that a browser may call us; IP addresses and localhost always
+	TLS           *tls.Config           // nil = plain HTTP
+	Proxy         bool                  // a proxy of ours is in front: X-Forwarded-For and -Proto are its word
 	Now           func() time.Time
 	Log           *slog.Logger
 }

@@ -7,18 +7,19 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"kentongan/agent/report"
 )
 
 // alarmMeaning takes records about alarms, orders and pictures.
-func (w *writer) alarmMeaning(l *lane, r report.Received) error {
+func (w *writer) alarmMeaning(l *lane, r report.Received, backlog bool) error {
 	device := l.key.Device
 	switch r.Kind {
 	case report.KindAlarm:
 		var a report.Alarm
 		if r.Lane == report.Event && w.body(r, &a) {
-			return w.alarm(device, a)
+			return w.alarm(device, a, backlog)
 		}
 	case report.KindCommand:
 		var c report.CommandResult
@@ -90,7 +91,7 @@ func badAlarm(id, source, condition string, n uint64) bool {
 }
 
 // alarm takes a change of an alarm.
-func (w *writer) alarm(device string, a report.Alarm) error {
+func (w *writer) alarm(device string, a report.Alarm, backlog bool) error {
 	if badAlarm(a.ID, a.Source, a.Condition, a.N) {
 		w.refuse("alarm of %s: id %.40q, source %.40q, condition %.40q, n %d", device, a.ID, a.Source, a.Condition, a.N)
 		return nil
@@ -115,6 +116,7 @@ func (w *writer) alarm(device string, a report.Alarm) error {
 		return fmt.Errorf("encode alarm of %s: %w", device, err)
 	}
 	w.out.Urgent = true
+	w.out.Alarms = append(w.out.Alarms, AlarmChange{device, time.UnixMilli(w.now), backlog, a})
 	err = w.exec(upsertAlarm, device, a.ID, int64(a.N), a.Source, a.Condition, a.Severity, a.State, a.Since.UnixMilli(), w.now, ended, string(doc))
 	if err != nil {
 		return fmt.Errorf("write alarm of %s: %w", device, err)

@@ -19,6 +19,7 @@ type AuditLane struct {
 	ID                         int64
 	Device, Epoch, Lane        string
 	First, Next, Top, Received uint64
+	PrunedTo, Pruned           uint64 // what age has taken: up to which number, and how many records; of measurements only
 	Seen                       time.Time
 }
 
@@ -32,10 +33,10 @@ func (s *View) AuditLanes(ctx context.Context, device string, since time.Time) (
 	}
 	return collect(ctx, s.read, "lanes", func(r *sql.Rows) (l AuditLane, err error) {
 		var seen int64
-		err = r.Scan(&l.ID, &l.Device, &l.Epoch, &l.Lane, &l.First, &l.Next, &l.Top, &l.Received, &seen)
+		err = r.Scan(&l.ID, &l.Device, &l.Epoch, &l.Lane, &l.First, &l.Next, &l.Top, &l.Received, &l.PrunedTo, &l.Pruned, &seen)
 		l.Seen = when(seen)
 		return l, err
-	}, `SELECT l.id, l.device, l.epoch, l.lane, l.first, l.next, l.top, l.received, l.seen_at FROM lane l
+	}, `SELECT l.id, l.device, l.epoch, l.lane, l.first, l.next, l.top, l.received, l.pruned_to, l.pruned, l.seen_at FROM lane l
 		WHERE (? = '' OR l.device = ?) AND l.seen_at >= ? AND `+s.own("l.device")+`
 		ORDER BY l.device, CASE l.lane WHEN 'event' THEN 0 WHEN 'complaint' THEN 1 ELSE 2 END, l.id`, device, device, at)
 }

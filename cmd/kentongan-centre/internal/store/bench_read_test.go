@@ -59,7 +59,7 @@ func BenchmarkPages(b *testing.B) {
 		s := open(b, db.place(b))
 		benchFleet(b, s, 10_000)
 		all, agency := s.For(Everything()), s.For(OfAgency("dishub"))
-		if err := s.PutAgency(b.Context(), Agency{ID: "dishub"}); err != nil {
+		if err := s.PutAgency(b.Context(), Agency{ID: "dishub", Name: report.Text{ID: "Dishub", EN: "Dishub"}}); err != nil {
 			b.Fatal(err)
 		}
 		for d := range 500 {

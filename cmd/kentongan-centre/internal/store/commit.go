@@ -53,6 +53,15 @@ type Committed struct {
 	Receipts   []Receipt         // chained lanes that deserve an acknowledgement
 	State      bool              // the state of a device, stream or line may have changed
 	Urgent     bool              // an alarm, an answer to an order, or a picture
+	Alarms     []AlarmChange     // changes that devices told, in the order of arrival
+}
+
+// AlarmChange is a change of an alarm, as a device told it.
+type AlarmChange struct {
+	Device  string
+	At      time.Time // when it came in
+	Backlog bool      // it is history
+	Alarm   report.Alarm
 }
 
 // Commit writes a group of messages in one transaction. After an error the group
@@ -241,6 +250,13 @@ func (w *writer) record(l *lane, r report.Received, backlog bool) error {
 		case kept != nil:
 			return w.again(l, r, kept)
 		}
+		if to, err := w.prunedTo(l); err != nil {
+			return err
+		} else if r.Seq <= to && !l.fresh(r.Seq) {
+			l.duplicates++ // nobody can say any more whether it is the same
+			w.out.Duplicates++
+			return nil
+		}
 	}
 	w.records = append(w.records, recordRow{l.id, int64(r.Seq), w.now, r.Kind, r.Line})
 	top := l.top
@@ -344,7 +360,7 @@ func (w *writer) meaning(l *lane, r report.Received, backlog bool) error {
 			return err
 		}
 	case report.KindAlarm, report.KindCommand, report.KindSnapshot, report.KindSnapshotPiece:
-		return w.alarmMeaning(l, r)
+		return w.alarmMeaning(l, r, backlog)
 	case report.KindDeviceStats:
 		var st struct {
 			Alarms *report.AlarmCounts `json:"alarms"`

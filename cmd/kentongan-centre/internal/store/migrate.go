@@ -21,6 +21,7 @@ var migrations = []migration{
 	{both: appDaySchema},
 	{both: surroundingsSchema},
 	{both: ordersSchema},
+	{both: retainSchema},
 }
 
 // migration is one step of the schema. Its text is in SQLite's words, which
