@@ -14,7 +14,7 @@ import (
 )
 
 // keyring makes three roots and a release key, and the note of their list.
-func keyring(t *testing.T) (keysNote []byte, release string, roots []string) {
+func keyring(t testing.TB) (keysNote []byte, release string, roots []string) {
 	t.Helper()
 	k := firmware.Keys{Version: 1, Threshold: 2}
 	for _, name := range []string{"root-a", "root-b", "root-c"} {
@@ -36,6 +36,11 @@ func keyring(t *testing.T) (keysNote []byte, release string, roots []string) {
 		}
 	}
 	return keysNote, release, roots
+}
+
+func keyringFor(t testing.TB) []byte {
+	keysNote, _, _ := keyring(t)
+	return keysNote
 }
 
 // program is something like a program: long, and much like its next version.
@@ -193,7 +198,7 @@ func TestSignRefuses(t *testing.T) {
 	}
 }
 
-func read(t *testing.T, file string) []byte {
+func read(t testing.TB, file string) []byte {
 	t.Helper()
 	b, err := os.ReadFile(file)
 	if err != nil {
@@ -202,7 +207,7 @@ func read(t *testing.T, file string) []byte {
 	return b
 }
 
-func put(t *testing.T, file string, b []byte) {
+func put(t testing.TB, file string, b []byte) {
 	t.Helper()
 	if err := os.WriteFile(file, b, 0o644); err != nil {
 		t.Fatal(err)
