@@ -208,6 +208,7 @@ func (c *Console) routes() []route {
 		{"POST /complaints/{id}/status", operator, "status", c.doStatus},
 		{"GET /gaps", viewer, "", c.gaps},
 		{"GET /events", viewer, "", c.events},
+		{"GET /export/{file}", viewer, "export", c.export},
 		{"GET /metrics", viewer, "", c.metrics},
 		{"GET /metrics/devices", viewer, "", c.deviceMetrics},
 		{"GET /healthz", nobody, "", c.healthz},

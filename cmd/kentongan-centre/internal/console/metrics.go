@@ -61,6 +61,12 @@ func (c *Console) metrics(w http.ResponseWriter, r *http.Request) {
 	if n := c.cfg.BrokerClients(); n >= 0 {
 		m.one("kentongan_broker_clients", "gauge", "Clients of the embedded broker, this centre among them.", int64(n))
 	}
+	if c.cfg.Webhook != nil {
+		h := c.cfg.Webhook()
+		m.labelled("kentongan_webhook_events_total", "counter", "Changes of alarms for the webhook, by what became of them; failed was given up, dropped found no room.", "outcome", map[string]int64{"sent": h.Sent, "failed": h.Failed, "dropped": h.Dropped})
+		m.one("kentongan_webhook_retries_total", "counter", "Attempts of the webhook that were made again.", h.Retried)
+		m.one("kentongan_webhook_waiting", "gauge", "Changes that wait for the webhook.", int64(h.Waiting))
+	}
 	m.one("kentongan_pages_open", "gauge", "Open event streams.", int64(c.hub.count()))
 	m.seconds("kentongan_centre_start_time_seconds", "gauge", "When the centre started, Unix time.", time.Duration(c.startedAt.UnixNano()))
 	var ms runtime.MemStats
