@@ -29,7 +29,7 @@ type system struct {
 }
 
 // brokerFile is what the centre's own command prints.
-func brokerFile(t *testing.T, centre string, ids []string, args ...string) []byte {
+func brokerFile(t testing.TB, centre string, ids []string, args ...string) []byte {
 	t.Helper()
 	dir := t.TempDir()
 	for name, text := range map[string]string{"agencies.yaml": agenciesFile, "ids": strings.Join(ids, "\n")} {
