@@ -31,6 +31,9 @@ func (s *source) asyncAPI() object {
 	for _, st := range states {
 		messages = append(messages, message(st.id, st.title))
 	}
+	for _, sh := range shared {
+		messages = append(messages, message(sh.id, sh.title))
+	}
 	messages = append(messages, message("batch.head", "First line of a batch"))
 	for _, k := range s.kinds {
 		m := message("record."+k.name, fmt.Sprintf("Record of kind %s, lane %s", k.name, k.lane))
@@ -57,6 +60,10 @@ func (s *source) asyncAPI() object {
 		}
 		channels = append(channels, channel(st.id, "kentongan/v1/{device}/"+st.topic, st.title+". QoS 1, retained; an empty one was taken away.", object{local(st.id)}, with...))
 	}
+	says := operations(channels)
+	for _, sh := range shared { // of the centre, which is not the one that operations are seen from
+		channels = append(channels, channel(sh.id, "kentongan/v1-shared/{device}/"+sh.topic, sh.title+".", object{local(sh.id)}, "device", "name"))
+	}
 	return object{
 		{"asyncapi", "3.0.0"},
 		{"info", object{
@@ -66,7 +73,7 @@ func (s *source) asyncAPI() object {
 		}},
 		{"defaultContentType", "application/json"},
 		{"channels", channels},
-		{"operations", operations(channels)},
+		{"operations", says},
 		{"components", object{{"messages", messages}}},
 	}
 }

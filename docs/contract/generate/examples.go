@@ -58,6 +58,11 @@ func (s *source) examples() (map[string][]byte, error) {
 			return nil, err
 		}
 	}
+	for _, s := range shared {
+		if err := example(out, s.id, retained[s.id]); err != nil {
+			return nil, err
+		}
+	}
 	if err := exampleNotes(out, lanes); err != nil {
 		return nil, err
 	}

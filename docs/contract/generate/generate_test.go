@@ -44,7 +44,7 @@ func TestGeneratorSaysWhatIsMissing(t *testing.T) {
 		"a type that there is not":  {"const KindX = \"x\" // event: Nothing\n", "unknown type Nothing"},
 		"a field without a tag":     {"const KindX = \"x\" // event: Body\ntype Body struct { A int }\n", "without a name or a tag"},
 		"a type that JSON can't be": {"const KindX = \"x\" // event: Body\ntype Body struct { A chan int `json:\"a\"` }\n", "no schema for"},
-		"a kind without an example": {"const KindX = \"x\" // event: Body\ntype Body struct { A int `json:\"a\"` }\ntype DeviceState struct{}\ntype StreamState struct{}\ntype AppState struct{}\ntype AlarmSet struct{}\ntype Head struct{}\n", "has no example"},
+		"a kind without an example": {"const KindX = \"x\" // event: Body\ntype Body struct { A int `json:\"a\"` }\ntype DeviceState struct{}\ntype StreamState struct{}\ntype AppState struct{}\ntype AlarmSet struct{}\ntype SharedStream struct{}\ntype SharedEvent struct{}\ntype Head struct{}\n", "has no example"},
 	}
 	for name, tt := range tests {
 		dir := t.TempDir()

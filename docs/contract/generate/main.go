@@ -49,6 +49,12 @@ var states = []struct{ id, topic, title, typ string }{
 	{"state.alarms", "state/alarms", "All alarms that are raised or hidden", "AlarmSet"},
 }
 
+// shared are what the centre passes on to the police, with the type of each.
+var shared = []struct{ id, topic, title, typ string }{
+	{"shared.stream", "state/stream/{name}", "A shared camera, as police see it. QoS 1, retained", "SharedStream"},
+	{"shared.event", "event/stream/{name}", "A change of a shared camera or of an alarm of it. QoS 1, not retained", "SharedEvent"},
+}
+
 // generate makes every file, by its name in docs/contract.
 func generate(report string) (map[string][]byte, error) {
 	src, err := load(report)
@@ -76,6 +82,12 @@ func generate(report string) (map[string][]byte, error) {
 		}
 	}
 	for _, s := range states {
+		doc, err := src.plain(s.id, s.title, s.typ)
+		if err := add(s.id, doc, err); err != nil {
+			return nil, err
+		}
+	}
+	for _, s := range shared {
 		doc, err := src.plain(s.id, s.title, s.typ)
 		if err := add(s.id, doc, err); err != nil {
 			return nil, err

@@ -81,7 +81,7 @@ var arguments = map[string]any{
 	},
 }
 
-// retained is an example of each state.
+// retained is an example of each state, and of what is passed on.
 var retained = map[string]any{
 	"state.device": report.DeviceState{
 		V: 1, State: report.Online, Session: "1f2e3d4c-0a1b2c3d.1", Since: at, Version: "1.4.0", Boot: "1f2e3d4c", Epoch: exampleEpoch,
@@ -94,6 +94,13 @@ var retained = map[string]any{
 	"state.alarms": report.AlarmSet{V: 1, N: 12, Ledger: "a1b2c3d4", Count: 1, Alarms: []report.AlarmLine{
 		{ID: "5f0c9a1d2e4b5a67", N: 12, Source: "stream/gate", Condition: "silent", Severity: report.Major, State: report.AlarmRaised, Since: at},
 	}},
+	"shared.stream": sharedGate,
+	"shared.event":  report.SharedEvent{V: 1, Device: "kiosk-7", Epoch: exampleEpoch, Seq: 12, Time: at, Clock: report.ClockSynced, Stream: &sharedGate},
+}
+
+var sharedGate = report.SharedStream{
+	V: 1, Device: "kiosk-7", Site: "Balai Kota", Lat: -6.12, Lon: 106.15, Name: "gate", State: "playing", Since: at,
+	Codec: "H264", Width: 1920, Height: 1080, Picture: []string{"black"},
 }
 
 // broken are messages that are not valid: an example, what is done to it, why it
