@@ -78,7 +78,7 @@ func (w *writer) appBirth(device string, apps []string) error {
 
 // appStats takes the figures of a look. Those of an application that no state
 // was heard of are passed over.
-func (w *writer) appStats(device string, r report.Received) error {
+func (w *writer) appStats(device string, r report.Received, backlog bool) error {
 	var st report.AppStats
 	if !w.body(r, &st) || !report.ValidName(st.Name) {
 		return nil
@@ -89,8 +89,8 @@ func (w *writer) appStats(device string, r report.Received) error {
 		return fmt.Errorf("encode figures of application: %w", err)
 	}
 	w.out.State = true
-	if err := w.appLook(device, r, st); err != nil {
-		return err
+	if err := w.appLook(device, r, st); err != nil || backlog {
+		return err // of history, only the day counts
 	}
 	if err := w.exec(upsertAppStats, string(doc), w.now, device, st.Name); err != nil {
 		return fmt.Errorf("write figures of application: %w", err)

@@ -36,15 +36,20 @@ func DayOf(t time.Time) int64 { return t.Add(wib).Unix() / 86400 }
 func DayStart(day int64) time.Time { return time.Unix(day*86400, 0).UTC().Add(-wib) }
 
 // appLook counts a look. That of a clock that was not set is of the day on which
-// it came.
+// it came, until it is known when its boot began.
 func (w *writer) appLook(device string, r report.Received, st report.AppStats) error {
-	at := r.Time
-	if r.Clock == report.ClockUnset {
-		at = when(w.now)
-	}
-	err := w.exec(upsertAppDay, st.Name, DayOf(at), device, flag(st.Class == "" || st.Class == "slow"))
+	day, unset, err := w.lookDay(device, r)
 	if err != nil {
+		return err
+	}
+	good := flag(st.Class == "" || st.Class == "slow")
+	if err := w.exec(upsertAppDay, st.Name, day, device, good); err != nil {
 		return fmt.Errorf("count look at application: %w", err)
+	}
+	if unset {
+		if err := w.exec(insertUnset, device, report.Clip(r.Boot, 64), st.Name, r.UptimeMS, day, good); err != nil {
+			return fmt.Errorf("note look of an unset clock: %w", err)
+		}
 	}
 	return nil
 }

@@ -334,8 +334,7 @@ func (w *writer) meaning(l *lane, r report.Received, backlog bool) error {
 	case report.KindClock:
 		var c report.ClockSet
 		if w.body(r, &c) && c.Boot != "" && c.Clock != report.ClockUnset {
-			err := w.exec(upsertBoot, l.key.Device, report.Clip(c.Boot, 64), c.BootedAt.UnixMilli(), string(c.Clock))
-			return err
+			return w.clockSet(l.key.Device, c)
 		}
 	case report.KindBoot:
 		if r.Lane == report.Event {
@@ -369,8 +368,8 @@ func (w *writer) meaning(l *lane, r report.Received, backlog bool) error {
 			return w.alarmCounts(l.key.Device, *st.Alarms)
 		}
 	case report.KindAppStats:
-		if r.Lane == report.Telemetry && !backlog {
-			return w.appStats(l.key.Device, r)
+		if r.Lane == report.Telemetry {
+			return w.appStats(l.key.Device, r, backlog)
 		}
 	case report.KindStreamStats:
 		var st struct {

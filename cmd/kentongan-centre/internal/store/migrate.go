@@ -22,6 +22,7 @@ var migrations = []migration{
 	{both: surroundingsSchema},
 	{both: ordersSchema},
 	{both: retainSchema},
+	{both: clockSchema},
 }
 
 // migration is one step of the schema. Its text is in SQLite's words, which

@@ -89,11 +89,17 @@ type Happening struct {
 	Seq      uint64
 	Kind     string
 	Received time.Time
+	Time     time.Time // when it happened, as well as it is known
+	Clock    string    // as of Complaint
 	Record   report.Record
 }
 
 // Happenings lists a device's newest events.
 func (s *View) Happenings(ctx context.Context, device string, limit int) ([]Happening, error) {
+	boots, err := s.boots(ctx, device)
+	if err != nil {
+		return nil, err
+	}
 	return collect(ctx, s.read, "events", func(r *sql.Rows) (Happening, error) {
 		var h Happening
 		var received int64
@@ -104,6 +110,7 @@ func (s *View) Happenings(ctx context.Context, device string, limit int) ([]Happ
 		h.Received = when(received)
 		rec, err := report.DecodeRecord(line)
 		h.Record = rec
+		h.Time, h.Clock = timeOf(rec, boots)
 		return h, err
 	}, `SELECT r.seq, r.kind, r.received_at, r.line FROM record r
 		WHERE r.lane_id = (SELECT id FROM lane WHERE device = ? AND lane = 'event' AND `+s.own("device")+` ORDER BY seen_at DESC, id DESC LIMIT 1)

@@ -137,6 +137,10 @@ const maxHistory = 3000
 // StreamHistory is how the streams of a device were since a moment, by name, the
 // oldest first, as far as its newest records go.
 func (s *View) StreamHistory(ctx context.Context, device string, since time.Time) (map[string][]StreamPoint, error) {
+	boots, err := s.boots(ctx, device)
+	if err != nil {
+		return nil, err
+	}
 	lines, err := collect(ctx, s.read, "history of streams", func(r *sql.Rows) (line []byte, err error) {
 		return line, r.Scan(&line)
 	}, `SELECT r.line FROM record r
@@ -149,10 +153,11 @@ func (s *View) StreamHistory(ctx context.Context, device string, since time.Time
 	for i := len(lines) - 1; i >= 0; i-- {
 		rec, err := report.DecodeRecord(lines[i])
 		var st report.StreamStats
-		if err != nil || rec.Time.Before(since) || json.Unmarshal(rec.Body, &st) != nil {
+		at, _ := timeOf(rec, boots)
+		if err != nil || at.Before(since) || json.Unmarshal(rec.Body, &st) != nil {
 			continue // the audit finds what is wrong with records
 		}
-		out[st.Name] = append(out[st.Name], StreamPoint{rec.Time, st.FPS, st.BitsPerS})
+		out[st.Name] = append(out[st.Name], StreamPoint{at, st.FPS, st.BitsPerS})
 	}
 	return out, nil
 }
