@@ -90,17 +90,22 @@ func TestAnswersNothing(t *testing.T) {
 func TestBrokerHasNoRoomForAnother(t *testing.T) {
 	t.Parallel()
 	m := startMosquitto(t, "max_connections 1")
+	// The look whether it listens may still be counted, so one is held first,
+	// and then as many as there is room for.
 	var others []net.Conn
-	for full := false; !full; { // Mosquitto 2.0.11 counts one too few after our look whether it listens
+	for tries := 0; ; tries++ {
 		other, err := net.Dial("tcp", m.addr())
-		if err != nil || len(others) > 9 {
-			t.Fatalf("%d connections, and there is room: %v", len(others), err)
+		if err != nil || tries > 50 {
+			t.Fatalf("%d connections held, %d tries: %v", len(others), tries, err)
 		}
 		defer other.Close()
 		_ = other.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
 		_, err = other.Read(make([]byte, 1))
-		full = errors.Is(err, io.EOF)
-		others = append(others, other)
+		if turnedAway := errors.Is(err, io.EOF); turnedAway && len(others) > 0 {
+			break
+		} else if !turnedAway {
+			others = append(others, other)
+		}
 	}
 	u := startUplink(t, testConfig(m.url()), newMemoryStore())
 	waitFor(t, 10*time.Second, "turned away", func() bool { return u.saw(stateLost, failTurnedAway.words()) })
