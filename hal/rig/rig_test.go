@@ -47,7 +47,7 @@ var onARMv6 = []struct {
 	{"agent/command", false, "", ""},
 	{"agent/config", false, "", ""},
 	{"agent/kiosk/printer", false, "", ""},
-	{"agent/spool", false, "", "TestKillNine|TestPowerCuts|TestDamagedSpools"}, // it starts itself, and hundreds of spools
+	{"agent/spool", false, "", "TestKillNine|TestPowerCuts|TestCuts|TestDamagedSpools"}, // it starts itself; hundreds of spools
 }
 
 // captureTo is a file for what the kernel shows of the sensors, which
