@@ -77,11 +77,21 @@ func natsSystem(t *testing.T, centre string) *system {
 	}}
 }
 
-// dial connects as a name with a certificate of it.
-func (s *system) dial(t *testing.T, name string) *client {
+// dial connects as a name with a certificate of it. It goes on until it is let in:
+// NATS refuses for a second who takes turns with another, and for some more while a
+// new cluster makes its first streams.
+func (s *system) dial(t *testing.T, name string) (c *client) {
 	t.Helper()
 	id := strings.ReplaceAll(name, ".", "-") // NATS takes no dot in a client id
-	return mustDial(t, dialling{addr: s.addr, id: id, tls: s.ca.TLS(s.ca.Client(t, name))})
+	d := dialling{addr: s.addr, id: id, tls: s.ca.TLS(s.ca.Client(t, name))}
+	var err error
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		if c, err = dial(t, d); err == nil {
+			return c
+		}
+	}
+	t.Fatalf("%s is not let in: %v", name, err)
+	return nil
 }
 
 // TestRoles holds both brokers to one table: what each role may publish and
@@ -297,7 +307,7 @@ func (s *system) testClientID(t *testing.T) {
 		if !s.nats {
 			t.Error("the session of kiosk-7 was ended by who took its client id")
 		}
-		victim = s.comeBack(t, "kiosk-7")
+		victim = s.dial(t, "kiosk-7")
 	default:
 		if s.nats {
 			t.Error("NATS kept both sessions: say so in docs/reference/broker.md")
@@ -305,21 +315,6 @@ func (s *system) testClientID(t *testing.T) {
 	}
 	victim.publish("kentongan/v1/kiosk-7/state", "still here")
 	all.wait("kentongan/v1/kiosk-7/state", "still here")
-}
-
-// comeBack dials until it is let in: NATS refuses for a second who takes turns
-// with another.
-func (s *system) comeBack(t *testing.T, name string) (c *client) {
-	t.Helper()
-	d := dialling{addr: s.addr, id: name, tls: s.ca.TLS(s.ca.Client(t, name))}
-	var err error
-	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
-		if c, err = dial(t, d); err == nil {
-			return c
-		}
-	}
-	t.Fatalf("%s does not come back: %v", name, err)
-	return nil
 }
 
 // Revocation takes effect on a running broker: the open session can do nothing
