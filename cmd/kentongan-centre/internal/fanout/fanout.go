@@ -44,7 +44,7 @@ type source interface {
 	Apps(ctx context.Context, device string) ([]store.App, error)
 	Alarms(ctx context.Context, f store.AlarmFilter) ([]store.Alarm, error)
 	Complaints(ctx context.Context, f store.ComplaintFilter) ([]store.Complaint, error)
-	RecentRecords(ctx context.Context, since time.Time, limit int) ([]report.Received, error)
+	RecentRecords(ctx context.Context, device string, since time.Time) ([]report.Received, error)
 }
 
 // Config says where to publish, and what.

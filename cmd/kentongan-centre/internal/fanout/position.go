@@ -22,26 +22,31 @@ const (
 	// being offered: a commit takes 30 s at most.
 	margin    = time.Minute
 	saveEvery = 5 * time.Second
-	// catchUpLimit is how many records are read of the database at once, all of
-	// what a centre missed in an hour at 50 a second. With more, the oldest by
-	// device are passed on.
-	catchUpLimit = 200000
 )
 
-// catchUp publishes what came in since the position.
+// catchUp publishes what came in since the position, device by device.
 func (s *session) catchUp(ctx context.Context) error {
 	p, err := s.position()
 	if err != nil {
 		return err
 	}
-	all, err := s.cfg.Source.RecentRecords(ctx, p.Passed, catchUpLimit)
+	devices, err := s.cfg.Source.Devices(ctx, "")
 	if err != nil {
 		return err
 	}
-	if len(all) == catchUpLimit {
-		s.cfg.Log.Warn("records left out", "since", p.Passed, "more_than", catchUpLimit)
+	for _, d := range devices {
+		if d.LastSeen.Before(p.Passed) {
+			continue
+		}
+		all, err := s.cfg.Source.RecentRecords(ctx, d.ID, p.Passed)
+		if err != nil {
+			return err
+		}
+		if err := s.records(ctx, all); err != nil {
+			return err
+		}
 	}
-	return s.records(ctx, all)
+	return nil
 }
 
 // position reads where we are; at the first start that is now, since agencies are

@@ -126,7 +126,7 @@ func (s *session) shared(ctx context.Context, r report.Received) (name string, e
 			return "", ev, nil
 		}
 		name, ok := strings.CutPrefix(a.Source, "stream/")
-		if _, stands := s.standing[report.SharedTopics(r.Device).StreamState(name)]; !ok || !stands {
+		if _, stands := s.of(r.Device)[report.SharedTopics(r.Device).StreamState(name)]; !ok || !stands {
 			return "", ev, nil
 		}
 		ev.Alarm = &report.SharedAlarm{

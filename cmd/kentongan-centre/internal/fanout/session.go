@@ -29,11 +29,14 @@ type message struct {
 	retained bool
 }
 
+// standing is retained topics, with the hash of their payload.
+type standing map[string][sha256.Size]byte
+
 // session is one connection to the broker.
 type session struct {
 	*Fanout
 	client   mqtt.Client
-	standing map[string][sha256.Size]byte // retained topics at the broker, with the hash of their payload
+	standing map[string]standing // by device: what is retained at the broker
 
 	lostOnce sync.Once
 	lost     chan struct{} // closed when the connection has ended
@@ -55,7 +58,7 @@ func (f *Fanout) session(ctx context.Context, node *url.URL) error {
 	if err := s.states(ctx, ""); err != nil {
 		return err
 	}
-	f.cfg.Log.Info("fan-out connected", "broker", node.Redacted(), "standing", len(s.standing))
+	f.cfg.Log.Info("fan-out connected", "broker", node.Redacted(), "devices", len(s.standing))
 	return s.work(ctx)
 }
 
@@ -144,7 +147,7 @@ func (s *session) connect(ctx context.Context, node *url.URL) error {
 // learn reads what stands retained below our branches. A message of our own tells
 // that all has come: both are delivered in order.
 func (s *session) learn(ctx context.Context) error {
-	s.standing = map[string][sha256.Size]byte{}
+	s.standing = map[string]standing{}
 	mark := report.SharedRoot + "/mark/" + rand.Text()
 	seen := make(chan struct{})
 	all := false // of paho's goroutine alone
@@ -155,7 +158,7 @@ func (s *session) learn(ctx context.Context) error {
 			all = true
 			close(seen)
 		case m.Retained():
-			s.standing[m.Topic()] = sha256.Sum256(m.Payload())
+			s.of(deviceOf(m.Topic()))[m.Topic()] = sha256.Sum256(m.Payload())
 		}
 	}
 	filters := []string{report.AgencyRoot + "/#", report.SharedRoot + "/#"}

@@ -21,26 +21,40 @@ func (s *session) states(ctx context.Context, device string) error {
 	}
 	var out []message
 	for topic, payload := range want {
-		if sum := sha256.Sum256(payload); s.standing[topic] != sum {
+		if sum := sha256.Sum256(payload); s.of(deviceOf(topic))[topic] != sum {
 			out = append(out, message{topic, payload, true})
 		}
 	}
-	for topic := range s.standing {
-		if _, ok := want[topic]; !ok && (device == "" || deviceOf(topic) == device) {
-			out = append(out, message{topic: topic, retained: true})
+	there := s.standing
+	if device != "" {
+		there = map[string]standing{device: s.of(device)}
+	}
+	for _, topics := range there {
+		for topic := range topics {
+			if _, ok := want[topic]; !ok {
+				out = append(out, message{topic: topic, retained: true})
+			}
 		}
 	}
 	if err := s.publish(ctx, out); err != nil {
 		return err
 	}
 	for _, m := range out {
-		if len(m.payload) == 0 {
-			delete(s.standing, m.topic)
+		if topics := s.of(deviceOf(m.topic)); len(m.payload) == 0 {
+			delete(topics, m.topic)
 		} else {
-			s.standing[m.topic] = sha256.Sum256(m.payload)
+			topics[m.topic] = sha256.Sum256(m.payload)
 		}
 	}
 	return nil
+}
+
+// of is what stands of a device.
+func (s *session) of(device string) standing {
+	if s.standing[device] == nil {
+		s.standing[device] = standing{}
+	}
+	return s.standing[device]
 }
 
 // deviceOf is the device of a topic of ours.
@@ -71,6 +85,10 @@ func (s *session) wanted(ctx context.Context, device string) (map[string][]byte,
 	if err != nil {
 		return nil, err
 	}
+	raised := map[string][]store.Alarm{}
+	for _, a := range alarms {
+		raised[a.Device] = append(raised[a.Device], a)
+	}
 	w := wish{all: map[string][]byte{}}
 	byID := map[string]store.Device{}
 	names, appNames := map[string][]string{}, map[string][]string{}
@@ -94,7 +112,7 @@ func (s *session) wanted(ctx context.Context, device string) (map[string][]byte,
 		if a, ok := s.agencies.OfDevice(d.ID); ok {
 			t := report.AgencyTopics{Agency: a, Device: d.ID}
 			w.put(t.State(), deviceState(d, names[d.ID], appNames[d.ID]))
-			w.put(t.Alarms(), alarmSet(d.ID, alarms))
+			w.put(t.Alarms(), alarmSet(raised[d.ID]))
 		}
 	}
 	for _, st := range streams {
@@ -135,12 +153,9 @@ func deviceState(d store.Device, streams, apps []string) report.DeviceState {
 }
 
 // alarmSet is what stands of a device's alarms.
-func alarmSet(device string, all []store.Alarm) report.AlarmSet {
+func alarmSet(all []store.Alarm) report.AlarmSet {
 	set := report.AlarmSet{V: report.Version, Alarms: []report.AlarmLine{}}
 	for _, a := range all {
-		if a.Device != device {
-			continue
-		}
 		set.Count++
 		set.N = max(set.N, a.N)
 		if len(set.Alarms) < report.MaxAlarmSet {

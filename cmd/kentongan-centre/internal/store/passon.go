@@ -12,10 +12,9 @@ import (
 // lane.
 const recentInLane = 20000
 
-// RecentRecords gives what came in since a time of the complaint and event lanes,
-// by device, lane and number, at most limit of them: for who passes records on
-// and was away.
-func (s *View) RecentRecords(ctx context.Context, since time.Time, limit int) ([]report.Received, error) {
+// RecentRecords gives what came in of a device since a time, of the complaint and
+// event lanes, by lane and number: for who passes records on and was away.
+func (s *View) RecentRecords(ctx context.Context, device string, since time.Time) ([]report.Received, error) {
 	return collect(ctx, s.read, "recent records", func(r *sql.Rows) (report.Received, error) {
 		var got report.Received
 		if err := r.Scan(&got.Line); err != nil {
@@ -25,7 +24,7 @@ func (s *View) RecentRecords(ctx context.Context, since time.Time, limit int) ([
 		got.Record = rec
 		return got, err
 	}, `SELECT r.line FROM lane l JOIN record r ON r.lane_id = l.id
-		WHERE l.seen_at >= ? AND l.lane IN ('complaint', 'event') AND `+s.own("l.device")+`
+		WHERE l.device = ? AND l.seen_at >= ? AND l.lane IN ('complaint', 'event') AND `+s.own("l.device")+`
 			AND r.seq > l.top - ? AND r.received_at >= ?
-		ORDER BY l.device, l.lane, l.id, r.seq LIMIT ?`, since.UnixMilli(), recentInLane, since.UnixMilli(), limit)
+		ORDER BY l.lane, l.id, r.seq`, device, since.UnixMilli(), recentInLane, since.UnixMilli())
 }
