@@ -179,6 +179,7 @@ func TestKillEverythingLoseNoPress(t *testing.T) {
 			confirmed, presses, last.Held, last.Twice, last.Missing)
 	}
 	checkChain(t, centre, last)
+	verifyCentre(t, centre)
 	checkStream(t, centre)
 }
 

@@ -26,6 +26,7 @@ func TestSnapshotOnOrder(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	watchContract(t, s.centre.broker, "up/event", "up/telemetry", "ack", "cmd/snapshot", "state", "state/stream", "state/checkpoint")
 	r := &alarmRig{t: t, centre: s.centre, device: s.device}
 	t.Cleanup(func() {
 		if t.Failed() {

@@ -22,6 +22,7 @@ func TestSurroundingsReachTheCentre(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	watchContract(t, s.centre.broker, "up/event", "up/telemetry", "state/alarms")
 	shows := func(source string, ok func(aroundState) bool) func() bool {
 		return func() bool {
 			list, err := s.centre.surroundings(ctx, demoDevice)

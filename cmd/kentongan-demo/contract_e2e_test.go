@@ -1,0 +1,100 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/url"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	mqtt "github.com/eclipse/paho.mqtt.golang"
+
+	"kentongan/docs/contract/contracttest"
+)
+
+// contractWatch reads along at a broker, and holds every message of a real device
+// and a real centre against the published contract.
+type contractWatch struct {
+	mu   sync.Mutex // guards all below
+	seen map[string]int
+	bad  []error
+}
+
+// watchContract begins to read along. When the test ends, what did not fit fails
+// it, and so does a branch of topics on which nothing came.
+func watchContract(t *testing.T, broker string, branches ...string) {
+	t.Helper()
+	schemas, err := contracttest.Compile()
+	if err != nil {
+		t.Fatal(err)
+	}
+	u, err := url.Parse(broker)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &contractWatch{seen: map[string]int{}}
+	c := mqtt.NewClient(mqtt.NewClientOptions().AddBroker("tcp://" + u.Host).SetClientID(fmt.Sprint("contract", time.Now().UnixNano())))
+	if tok := c.Connect(); !tok.WaitTimeout(30*time.Second) || tok.Error() != nil {
+		t.Fatal(tok.Error())
+	}
+	take := func(_ mqtt.Client, m mqtt.Message) {
+		err := schemas.Message(m.Topic(), m.Payload())
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		for _, b := range branches {
+			if strings.HasPrefix(m.Topic()+"/", "kentongan/v1/"+demoDevice+"/"+b+"/") {
+				w.seen[b]++
+			}
+		}
+		if err != nil && len(w.bad) < 10 {
+			w.bad = append(w.bad, fmt.Errorf("%s: %w", m.Topic(), err))
+		}
+	}
+	if tok := c.Subscribe("kentongan/v1/#", 1, take); !tok.WaitTimeout(30*time.Second) || tok.Error() != nil {
+		t.Fatal(tok.Error())
+	}
+	t.Cleanup(func() {
+		c.Disconnect(100)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		for _, err := range w.bad {
+			t.Errorf("not as the contract says: %v", err)
+		}
+		for _, b := range branches {
+			if w.seen[b] == 0 {
+				t.Errorf("nothing came on %s: the test tests less than it says", b)
+			}
+		}
+		t.Logf("messages held against the contract: %v", w.seen)
+	})
+}
+
+// verifyCentre audits a centre's database while it runs: all is proven, and the
+// device has signed its complaints.
+func verifyCentre(t *testing.T, c *centre) {
+	t.Helper()
+	out, err := exec.Command(c.path, "verify", "--json", "--data", c.args[slices.Index(c.args, "--data")+1]).CombinedOutput()
+	var r struct {
+		OK      bool `json:"ok"`
+		Devices []struct {
+			Lanes []struct {
+				Lane    string `json:"lane"`
+				Records uint64 `json:"records"`
+				Signed  uint64 `json:"signed_to"`
+			} `json:"lanes"`
+		} `json:"devices"`
+	}
+	if err != nil || json.Unmarshal(out, &r) != nil || !r.OK || len(r.Devices) == 0 {
+		t.Fatalf("verify: %v\n%s", err, out)
+	}
+	for _, l := range r.Devices[0].Lanes {
+		t.Logf("proven: %+v", l)
+		if l.Lane != "telemetry" && l.Signed == 0 {
+			t.Errorf("lane %s: %d records, and none is signed", l.Lane, l.Records)
+		}
+	}
+}
