@@ -17,6 +17,7 @@ import (
 
 	"kentongan/agent/report"
 	"kentongan/cmd/kentongan-centre/internal/devicetest"
+	"kentongan/cmd/kentongan-centre/internal/pgtest"
 	"kentongan/cmd/kentongan-centre/internal/store"
 )
 
@@ -31,9 +32,17 @@ type centre struct {
 	signer note.Signer
 	key    string // public
 	now    time.Time
+	pg     string // URL of a PostgreSQL database; "" is SQLite
 }
 
+func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
+
 func newCentre(t testing.TB) *centre {
+	t.Helper()
+	return newCentreOn(t, "")
+}
+
+func newCentreOn(t testing.TB, pg string) *centre {
 	t.Helper()
 	secret, public, err := note.GenerateKey(io.Reader(rand.NewChaCha8(sha256.Sum256([]byte("centre")))), "kentongan-centre")
 	if err != nil {
@@ -43,14 +52,18 @@ func newCentre(t testing.TB) *centre {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &centre{t: t, dir: t.TempDir(), signer: signer, key: public, now: devicetest.T0.Add(time.Hour)}
+	c := &centre{t: t, dir: t.TempDir(), signer: signer, key: public, now: devicetest.T0.Add(time.Hour), pg: pg}
 	c.open()
 	return c
 }
 
 func (c *centre) open() {
 	c.t.Helper()
-	s, err := store.Open(c.dir, quiet)
+	open := func() (*store.Store, error) { return store.Open(c.dir, quiet) }
+	if c.pg != "" {
+		open = func() (*store.Store, error) { return store.OpenPostgres(c.pg, "", quiet) }
+	}
+	s, err := open()
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -127,7 +140,11 @@ func (c *centre) root() uint64 {
 
 func (c *centre) verify() Report {
 	c.t.Helper()
-	v, closeDB, err := store.OpenRead(c.file())
+	open := func() (*store.View, func() error, error) { return store.OpenRead(c.file()) }
+	if c.pg != "" {
+		open = func() (*store.View, func() error, error) { return store.OpenReadPostgres(c.pg, "") }
+	}
+	v, closeDB, err := open()
 	if err != nil {
 		c.t.Fatal(err)
 	}
@@ -218,8 +235,11 @@ func newSiteIn(c *centre) *site {
 }
 
 func TestGoodDatabaseIsProven(t *testing.T) {
-	t.Parallel()
-	s := newSite(t)
+	t.Run("SQLite", func(t *testing.T) { t.Parallel(); testGoodDatabase(t, newSite(t)) })
+	t.Run("PostgreSQL", func(t *testing.T) { t.Parallel(); testGoodDatabase(t, newSiteIn(newCentreOn(t, pgtest.URL(t)))) })
+}
+
+func testGoodDatabase(t *testing.T, s *site) {
 	r := s.verify()
 	if !r.OK() {
 		t.Errorf("findings %v, want none", r.All())
