@@ -23,6 +23,7 @@ var migrations = []migration{
 	{both: ordersSchema},
 	{both: retainSchema},
 	{both: clockSchema},
+	{both: countSchema},
 }
 
 // migration is one step of the schema. Its text is in SQLite's words, which

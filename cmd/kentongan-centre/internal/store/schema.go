@@ -156,3 +156,9 @@ ALTER TABLE device ADD COLUMN site TEXT NOT NULL DEFAULT '';
 const siteOfOld = `
 UPDATE device SET site = coalesce(json_extract(birth, '$.site'), '') WHERE birth <> '';
 `
+
+// countSchema: the first page counts streams by their state, and does not have to
+// read what they say.
+const countSchema = `
+CREATE INDEX stream_state ON stream (device, state);
+`
