@@ -49,6 +49,10 @@ bench: ## the benchmarks, beside what one would use instead
 proof: ## the labelled set of pictures: what each verdict finds and misses; some 15 minutes on two cores
 	@go run ./agent/stream/picture/proof
 
+.PHONY: console-pictures
+console-pictures: tools ## the pictures of the centre's pages in docs/images, made anew in a browser
+	go test -count=1 ./cmd/kentongan-centre/internal/console -run 'TestBrowserTour$$' -update
+
 .PHONY: lint
 lint: ## gofmt, go vet, staticcheck
 	@bad=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$bad" ]; then echo "gofmt would change:"; echo "$$bad"; exit 1; fi

@@ -66,8 +66,12 @@ func run(ctx context.Context, args []string) (err error) {
 	if err != nil {
 		return err
 	}
+	operator, err := s.centre.furnish(ctx)
+	if err != nil {
+		return err
+	}
 	return serveBench(ctx, s, freeOr(*bench), func(url string) {
-		fmt.Printf(welcome, s.centre.enter, url, s.screen, time.Since(began).Round(time.Millisecond))
+		fmt.Printf(welcome, s.centre.enter, operator, url, s.screen, time.Since(began).Round(time.Millisecond))
 	})
 }
 
@@ -75,7 +79,9 @@ const welcome = `
 Kentongan is running.
 
   the centre's page   %s
-                      (this link lets you in once; a log-in lasts 12 hours)
+                      (this link lets you in once, as an admin)
+  … of one agency     %s
+                      (the same, as an operator of Public Works: in another browser)
   the bench           %s
   the kiosk's screen  %s
 

@@ -134,7 +134,7 @@ type agenciesPage struct {
 }
 
 // maxOwned is how many devices the page lists; a search finds the others.
-const maxOwned = 100
+const maxOwned = 30
 
 func (c *Console) agencies(w http.ResponseWriter, r *http.Request) {
 	c.showAgencies(w, r, http.StatusOK, nil)

@@ -16,7 +16,7 @@ func (s *seeder) applications() {
 	labels := []report.Text{{ID: "Bantuan sosial", EN: "Social aid"}, {ID: "CCTV", EN: "CCTV"}, {ID: "Pengadaan barang dan jasa", EN: "Procurement"}, {ID: "Pengaduan masyarakat", EN: "Public complaints"}, {ID: "Pendapatan daerah", EN: "Regional revenue"}, {ID: "Statistik daerah", EN: "Regional statistics"}, {ID: "Pelayanan kesehatan", EN: "Health services"}}
 	for d, dev := range []string{"kiosk-7", "kiosk-12", "cam-kp3b", "cam-pandeglang"} {
 		at := s.now.Add(-3 * time.Hour)
-		st := &report.DeviceState{V: 1, State: report.Online, Session: "5e551011.2", Since: at, Version: "0.1.0", Boot: "b001b001", Epoch: seedEpoch, Site: []string{"Balai Kota Serang", "Pasar Rau", "KP3B gerbang timur", "Alun-alun Pandeglang"}[d], Apps: names}
+		st := &report.DeviceState{V: 1, State: report.Online, Session: "5e551011.2", Since: at, Version: "0.1.0", Boot: "b001b001", Epoch: seedEpoch, Site: []string{"Balai Kota Serang", "Pasar Rau", "KP3B gerbang timur", "Alun-alun Pandeglang"}[d], Lat: placeOf(dev)[0], Lon: placeOf(dev)[1], Apps: names}
 		if dev == "kiosk-7" {
 			st.Streams = []string{"gate", "lobby"}
 		} else if dev == "cam-kp3b" {

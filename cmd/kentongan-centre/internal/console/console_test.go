@@ -14,6 +14,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"kentongan/agent/report"
+	"kentongan/cmd/kentongan-centre/internal/audit"
 	"kentongan/cmd/kentongan-centre/internal/console"
 	"kentongan/cmd/kentongan-centre/internal/ingest"
 	"kentongan/cmd/kentongan-centre/internal/orders"
@@ -39,8 +40,12 @@ func serve(t *testing.T, seed ...func(*seeder)) (*httptest.Server, *seeder, *con
 	for _, f := range seed {
 		f(s)
 	}
+	auditor := audit.NewAuditor(audit.AuditorConfig{Centre: note.VerifierList(), Every: time.Minute, Full: 24 * time.Hour}, s.st.For(store.Everything()), slog.New(slog.DiscardHandler))
+	if err := auditor.Round(t.Context(), noon); err != nil {
+		t.Fatal(err)
+	}
 	c, err := console.New(console.Config{
-		Store: s.st, Access: s.room, Desk: desk, KeepPictures: 7 * 24 * time.Hour, Ingest: func() ingest.Status { return ingest.Status{Connected: true, Messages: 7} },
+		Auditor: auditor, Store: s.st, Access: s.room, Desk: desk, KeepPictures: 7 * 24 * time.Hour, Ingest: func() ingest.Status { return ingest.Status{Connected: true, Messages: 7} },
 		Webhook: func() webhook.Status { return webhook.Status{Sent: 1} },
 		Broker:  "mqtt://127.0.0.1:1883", BrokerClients: func() int { return 3 }, Verifier: "kentongan-centre+00000000+AAAA",
 		Now: func() time.Time { return noon }, Log: slog.New(slog.DiscardHandler),

@@ -102,7 +102,6 @@ func (c *Console) doLogout(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	c.letIn(w, r, "", -1)
-	w.Header().Set("Clear-Site-Data", `"cache"`)
 	http.Redirect(w, r, "/login", http.StatusSeeOther)
 }
 

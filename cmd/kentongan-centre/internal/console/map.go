@@ -122,70 +122,70 @@ func (s spot) Label() string {
 // colour.
 func (s spot) Square() bool { return s.Red > 0 }
 
-// cell is the side of a square of the drawing that becomes one spot.
-const cell = 56.0
+// apart is how far spots stand from one another at least, in units of the
+// drawing: what is nearer becomes one, so that none covers another.
+const apart = 54.0
 
-// spots puts devices that fall into one cell together. Cells are of the drawing,
-// so going closer takes them apart.
+// cluster is a spot in the making.
+type cluster struct {
+	spot
+	unknown                  int
+	west, south, east, north float64
+}
+
+// spots puts devices that stand too close together. Going closer takes them
+// apart.
 func spots(b box, places []store.Place) []spot {
-	type group struct {
-		list                     []store.Place
-		x, y                     float64
-		west, south, east, north float64
-	}
-	groups := map[[2]int]*group{}
-	var order [][2]int
+	var all []*cluster
 	for _, p := range places {
 		if p.Lat == 0 && p.Lon == 0 || !b.holds(p.Lon, p.Lat) {
 			continue
 		}
 		x, y := b.xy(p.Lon, p.Lat)
-		key := [2]int{int(x / cell), int(y / cell)}
-		g := groups[key]
-		if g == nil {
-			g = &group{west: p.Lon, east: p.Lon, south: p.Lat, north: p.Lat}
-			groups[key] = g
-			order = append(order, key)
+		i := slices.IndexFunc(all, func(c *cluster) bool { return math.Hypot(c.X-x, c.Y-y) < apart })
+		if i < 0 {
+			i = len(all)
+			all = append(all, &cluster{spot: spot{X: x, Y: y, Name: p.Device, Site: p.Site}, west: p.Lon, east: p.Lon, south: p.Lat, north: p.Lat})
 		}
-		g.list = append(g.list, p)
-		g.x, g.y = g.x+x, g.y+y
-		g.west, g.east, g.south, g.north = min(g.west, p.Lon), max(g.east, p.Lon), min(g.south, p.Lat), max(g.north, p.Lat)
+		all[i].add(p)
 	}
-	out := make([]spot, 0, len(order))
-	for _, key := range order {
-		g := groups[key]
-		n := float64(len(g.list))
-		s := spot{X: g.x / n, Y: g.y / n, Count: len(g.list), R: 9, Tone: "good"}
-		unknown := 0
-		for _, p := range g.list {
-			if p.Red {
-				s.Red++
-			}
-			if p.State == "" {
-				unknown++
-			}
-		}
-		switch {
-		case s.Red > 0:
-			s.Tone = "bad"
-		case unknown == s.Count:
-			s.Tone = "idle"
-		}
-		if s.Count == 1 {
-			s.Name, s.Site, s.Href = g.list[0].Device, g.list[0].Site, "/devices/"+g.list[0].Device
-		} else {
-			s.R = 14 + min(12, 3*math.Log2(n))
-			s.Href = "/map?" + url.Values{"box": {enclosing(g.west, g.south, g.east, g.north).String()}}.Encode()
-			if g.east-g.west < 1e-4 && g.north-g.south < 1e-4 { // one address: closer does not take them apart
-				s.Site = g.list[0].Site
-				s.Href = "/devices?" + url.Values{"q": {g.list[0].Site}}.Encode()
-			}
-		}
-		out = append(out, s)
+	out := make([]spot, 0, len(all))
+	for _, c := range all {
+		out = append(out, c.done())
 	}
-	// Red is drawn last, on top.
+	// Red is drawn last, on top; the list beside the map has it first.
 	slices.SortStableFunc(out, func(a, b spot) int { return a.Red - b.Red })
 	return out
+}
+
+func (c *cluster) add(p store.Place) {
+	c.Count++
+	c.Red += int(b2i(p.Red))
+	c.unknown += int(b2i(p.State == ""))
+	c.west, c.east, c.south, c.north = min(c.west, p.Lon), max(c.east, p.Lon), min(c.south, p.Lat), max(c.north, p.Lat)
+}
+
+// done says how the spot looks and where it leads.
+func (c *cluster) done() spot {
+	s := c.spot
+	s.Tone, s.R = "good", 10
+	switch {
+	case s.Red > 0:
+		s.Tone = "bad"
+	case c.unknown == s.Count:
+		s.Tone = "idle"
+	}
+	if s.Count == 1 {
+		s.Href = "/devices/" + s.Name
+		return s
+	}
+	s.R = 13 + min(11, 2.5*math.Log2(float64(s.Count)))
+	if c.east-c.west < 1e-4 && c.north-c.south < 1e-4 { // one address: closer does not take them apart
+		s.Href = "/devices?" + url.Values{"q": {s.Site}}.Encode()
+	} else {
+		s.Href = "/map?" + url.Values{"box": {enclosing(c.west, c.south, c.east, c.north).String()}}.Encode()
+	}
+	return s
 }
 
 // drawing is a map for a template.
@@ -262,7 +262,7 @@ type mapPage struct {
 }
 
 // maxListed is how many devices stand beside the map.
-const maxListed = 60
+const maxListed = 24
 
 func (c *Console) mapPage(w http.ResponseWriter, r *http.Request) {
 	places, err := c.view(r).Places(r.Context(), c.cfg.Now())

@@ -32,7 +32,6 @@ func (c *Console) metrics(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the database did not answer", http.StatusInternalServerError)
 		return
 	}
-	in := c.cfg.Ingest()
 	var m metricText
 	m.gauge("kentongan_devices", "Devices by what their last state says.", "state", map[string]int64{"online": int64(o.Online), "offline": int64(o.Offline), "unknown": int64(o.Devices - o.Online - o.Offline)})
 	m.gauge("kentongan_streams", "Streams of devices that are online, by state.", "state", map[string]int64{"playing": int64(o.Playing), "silent": int64(o.Silent), "failed": int64(o.Failed)})
@@ -46,6 +45,23 @@ func (c *Console) metrics(w http.ResponseWriter, r *http.Request) {
 	m.one("kentongan_records_duplicate", "gauge", "Records that came again and were dropped.", int64(o.Duplicates))
 	m.one("kentongan_records_conflict", "gauge", "Numbers that came again with other content. Has to be 0.", int64(o.Conflicts))
 
+	if c.view(r).Scope().All() {
+		c.ownMetrics(&m)
+	}
+	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
+	_, _ = w.Write(m.Bytes()) // the client has gone
+}
+
+// ownMetrics are of the centre itself, over all agencies; an agency's account
+// does not get them.
+func (c *Console) ownMetrics(m *metricText) {
+	in := c.cfg.Ingest()
+	if c.cfg.Auditor != nil {
+		proof := c.cfg.Auditor.Status()
+		m.gauge("kentongan_centre_proof_devices", "Devices whose records were read again, by verdict; unsigned are those of the green that have signed nothing.", "verdict", map[string]int64{"green": int64(proof.Green), "red": int64(proof.Red), "unsigned": int64(proof.Unsigned)})
+		m.one("kentongan_centre_proof_findings", "gauge", "What is wrong with the database as a whole. Has to be 0.", int64(len(proof.Findings)))
+		m.one("kentongan_centre_proof_root_number", "gauge", "Number of the newest root that was read.", int64(proof.Root))
+	}
 	m.one("kentongan_ingest_connected", "gauge", "1 while connected to the broker.", b2i(in.Connected))
 	m.one("kentongan_ingest_messages_total", "counter", "MQTT messages taken.", in.Messages)
 	m.one("kentongan_ingest_bytes_total", "counter", "Payload bytes taken.", in.Bytes)
@@ -73,8 +89,6 @@ func (c *Console) metrics(w http.ResponseWriter, r *http.Request) {
 	runtime.ReadMemStats(&ms)
 	m.one("kentongan_centre_memory_bytes", "gauge", "Memory taken from the system.", int64(ms.Sys))
 	m.one("kentongan_centre_goroutines", "gauge", "Goroutines.", int64(runtime.NumGoroutine()))
-	w.Header().Set("Content-Type", "text/plain; version=0.0.4; charset=utf-8")
-	_, _ = w.Write(m.Bytes()) // the client has gone
 }
 
 // alarms writes what is known of the alarms of all devices.

@@ -162,7 +162,7 @@ func (c *Console) overview(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, err)
 		return
 	}
-	c.show(w, r, http.StatusOK, "overview.html", "overview", "overview", overviewPage{o, problems, cards, dressed(list), c.cfg.Ingest()})
+	c.show(w, r, http.StatusOK, "overview.html", "overview", "overview", overviewPage{o, gathered(problems), cards, dressed(list), c.cfg.Ingest()})
 }
 
 // complaint is a complaint with what the page works out.

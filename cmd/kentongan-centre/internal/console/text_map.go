@@ -24,6 +24,8 @@ var mapTexts = map[string][2]string{
 	"wall.keephint": {"Layar ini lalu hanya dapat menampilkan halaman ini, selama 90 hari.", "This screen can then show this page only, for 90 days."},
 	"act.wall":      {"Layar dinding dipasang", "Wall screen put up"},
 
+	"p.devices":     {"Perangkat luring", "Devices offline"},
+	"do.devices":    {"Banyak sekaligus: periksa dulu pialang, jaringan dan listrik yang mereka pakai bersama.", "Many at once: look first at the broker, the network and the power that they share."},
 	"spark.alt":     {"Satu jam terakhir:", "The last hour:"},
 	"spark.hour":    {"Satu jam terakhir", "The last hour"},
 	"fleet.find":    {"Cari perangkat atau lokasi", "Find a device or site"},

@@ -13,7 +13,6 @@ import (
 
 const (
 	wallProblems = 7
-	wallFeed     = 4
 )
 
 type wallPage struct {
@@ -22,13 +21,13 @@ type wallPage struct {
 	Red      int // all that is red, also beyond those listed
 	Map      drawing
 	Apps     []application
-	Feed     []complaint
 	Kept     bool // this session is a screen's
 }
 
-// Grave is how many of the problems are more than a warning.
+// More is how many of the problems are not listed.
 func (p wallPage) More() int { return p.Red - len(p.Problems) }
 
+// Calm tells that nothing is red.
 func (p wallPage) Calm() bool { return p.Red == 0 }
 
 func (c *Console) wall(w http.ResponseWriter, r *http.Request) {
@@ -47,15 +46,12 @@ func (c *Console) wall(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		apps, err = v.Apps(ctx, "")
 	}
-	var feed []store.Complaint
-	if err == nil {
-		feed, err = v.Complaints(ctx, store.ComplaintFilter{Limit: wallFeed})
-	}
 	if err != nil {
 		c.fail(w, r, err)
 		return
 	}
-	p.Red, p.Map, p.Apps, p.Feed = len(p.Problems), draw(banten, places), applications(c.appRows(apps)), dressed(feed)
+	p.Problems = gathered(p.Problems)
+	p.Red, p.Map, p.Apps = len(p.Problems), draw(banten, places), applications(c.appRows(apps))
 	p.Problems = p.Problems[:min(len(p.Problems), wallProblems)]
 	p.Kept = session(r).Kind == access.Wall
 	c.show(w, r, http.StatusOK, "wall.html", "wall", "wall", p)

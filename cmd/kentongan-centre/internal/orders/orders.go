@@ -3,7 +3,7 @@
 // who gave it and why; the ingest sends it, again and again, until the device's
 // result is there or its time is over.
 //
-// The centre has no accounts yet: a name is required, and believed.
+// The name is the account's; whether it may is decided before it comes here.
 package orders
 
 import (
