@@ -81,7 +81,10 @@ func newFieldDevice(t *testing.T, id string, brokers []uplink.Broker, keys note.
 	})
 	d.uplink, err = uplink.New(uplink.Config{
 		Device: id, Brokers: brokers, CentreKeys: keys, OnAck: d.acked,
-		Tuning: uplink.Tuning{BacklogDelay: time.Second}, // 30 s, spread, are for a province
+		// For a province, whose brokers are not killed twice a minute, a backlog
+		// waits for 30 s and a session has to last for 60 to be a good one; here
+		// the pauses would grow from kill to kill.
+		Tuning: uplink.Tuning{BacklogDelay: time.Second, StableAfter: 2 * time.Second},
 	}, d.spool, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
