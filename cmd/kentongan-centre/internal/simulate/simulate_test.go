@@ -42,6 +42,12 @@ func centre(t *testing.T, st *store.Store) (*url.URL, note.Verifiers) {
 			t.Error(err)
 		}
 	})
+	// What is published before the centre's first subscription reaches nobody.
+	for deadline := time.Now().Add(time.Minute); !in.Status().Connected; time.Sleep(10 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatal("the centre does not connect")
+		}
+	}
 	return b.URL(), keys
 }
 
