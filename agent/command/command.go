@@ -51,8 +51,15 @@ type Handler struct {
 	Clock bool          // only when the clock is set
 	Limit time.Duration // for Do
 	// Do does it. A BadArguments error rejects the order, any other fails it.
+	// ErrLater leaves it open: Resume or Runner.Finish has its result.
 	Do func(ctx context.Context, o report.Order) (detail string, err error)
+	// Resume says what became of an order that was open when the agent ended; ok
+	// false leaves it open for Runner.Finish. Without it, the order has failed.
+	Resume func(id string) (state, detail string, ok bool)
 }
+
+// ErrLater is an order whose result comes after the agent is back.
+var ErrLater = errors.New("the result comes later")
 
 // Keeper keeps results; what it returns for is durable.
 type Keeper interface {
@@ -93,6 +100,7 @@ type Runner struct {
 	cfg    Config
 	log    *slog.Logger
 	in     chan message
+	late   chan report.CommandResult
 	pulse  pulse.Pulse
 	refuse refusals
 	memory memory // Run's goroutine only
@@ -106,7 +114,7 @@ type message struct {
 // New makes a Runner. A memory that can't be read is an error, for without it
 // an order of before could be done again: call New with Forgotten then.
 func New(cfg Config, log *slog.Logger) (*Runner, error) {
-	r := &Runner{cfg: cfg, log: log.With("part", "command"), in: make(chan message, waiting), pulse: pulse.New()}
+	r := &Runner{cfg: cfg, log: log.With("part", "command"), in: make(chan message, waiting), late: make(chan report.CommandResult, waiting), pulse: pulse.New()}
 	if cfg.Saved != nil {
 		if err := r.memory.decode(cfg.Saved); err != nil {
 			return nil, fmt.Errorf("read the orders that were done: %w", err)
@@ -142,6 +150,32 @@ func (r *Runner) Run(ctx context.Context) error {
 			beat()
 		case m := <-r.in:
 			r.take(ctx, m)
+		case res := <-r.late:
+			r.finish(ctx, res)
+		}
+	}
+}
+
+// Finish gives the result of an order that was left open. One that has its result
+// already keeps it. It does not block.
+func (r *Runner) Finish(id, state, detail string) {
+	select {
+	case r.late <- report.CommandResult{ID: id, State: state, Detail: detail}:
+	default: // nobody leaves that many open
+	}
+}
+
+func (r *Runner) finish(ctx context.Context, res report.CommandResult) {
+	for _, e := range r.memory.open() {
+		if e.ID != res.ID {
+			continue
+		}
+		res.Name = e.Name
+		if !r.cfg.Keeper.Kept(e.ID, e.Mark) {
+			r.keep(ctx, res)
+		}
+		if ctx.Err() == nil {
+			r.close(e.ID)
 		}
 	}
 }
@@ -149,12 +183,14 @@ func (r *Runner) Run(ctx context.Context) error {
 // finishInterrupted answers the orders that a restart cut off.
 func (r *Runner) finishInterrupted(ctx context.Context) {
 	for _, e := range r.memory.open() {
-		if !r.cfg.Keeper.Kept(e.ID, e.Mark) {
-			r.keep(ctx, report.CommandResult{ID: e.ID, Name: e.Name, State: report.CommandFailed, Detail: "the agent was stopped before it was done"})
+		res := report.CommandResult{ID: e.ID, State: report.CommandFailed, Detail: "the agent was stopped before it was done"}
+		if h := r.handler(e.Name); h != nil && h.Resume != nil {
+			var ok bool
+			if res.State, res.Detail, ok = h.Resume(e.ID); !ok {
+				continue
+			}
 		}
-		if ctx.Err() == nil {
-			r.close(e.ID)
-		}
+		r.finish(ctx, res)
 	}
 }
 
@@ -200,7 +236,10 @@ func (r *Runner) order(ctx context.Context, o report.Order) {
 		res.Reason, res.Detail = report.RejectUnknown, "this version does not know it"
 	default:
 		if res.Reason, res.Detail = r.untimely(h, o); res.Reason == "" {
-			r.do(ctx, h, o, &res)
+			if later := r.do(ctx, h, o, &res); later {
+				r.log.Info("order under way", "cmd", o.Name, "id", o.ID)
+				return
+			}
 		}
 	}
 	r.log.Info("order "+res.State, "cmd", o.Name, "id", o.ID, "reason", res.Reason, "detail", res.Detail, "took", time.Duration(res.TookMS)*time.Millisecond)
@@ -248,7 +287,7 @@ func (e BadArguments) Error() string { return e.Err.Error() }
 func (e BadArguments) Unwrap() error { return e.Err }
 
 // do runs a handler.
-func (r *Runner) do(ctx context.Context, h *Handler, o report.Order, res *report.CommandResult) {
+func (r *Runner) do(ctx context.Context, h *Handler, o report.Order, res *report.CommandResult) (later bool) {
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, h.Limit)
 	defer cancel()
@@ -257,6 +296,8 @@ func (r *Runner) do(ctx context.Context, h *Handler, o report.Order, res *report
 	r.pulse.While(h.Limit+doGrace, func() { detail, err = h.Do(ctx, o) })
 	res.TookMS = time.Since(began).Milliseconds()
 	switch {
+	case errors.Is(err, ErrLater):
+		return true
 	case errors.As(err, new(BadArguments)):
 		res.Reason, res.Detail = report.RejectArguments, err.Error()
 	case err != nil:
@@ -264,6 +305,7 @@ func (r *Runner) do(ctx context.Context, h *Handler, o report.Order, res *report
 	default:
 		res.State, res.Detail = report.CommandSucceeded, detail
 	}
+	return false
 }
 
 // keep tries until the disk takes the result or ctx ends. Nothing else is done
@@ -346,7 +388,7 @@ func arguments(o report.Order, to any) error {
 const (
 	maxWho    = 80
 	maxReason = 200
-	maxDetail = 400
+	maxDetail = 1200
 )
 
 func clip(s string) string { return report.Clip(s, maxDetail) }

@@ -46,6 +46,13 @@ func PublicKey(secret string) (string, error) {
 	return note.NewEd25519VerifierKey(name, ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey))
 }
 
+// KeyID is the part of a note verifier that a signature names: name+hash.
+func KeyID(public string) string {
+	name, rest, _ := strings.Cut(public, "+")
+	hash, _, _ := strings.Cut(rest, "+")
+	return name + "+" + hash
+}
+
 // KeySeed reads a note's secret key: PRIVATE+KEY+name+hash+data, data in base64
 // with the algorithm (1 is Ed25519) in its first byte.
 func KeySeed(secret string) (name string, seed []byte, err error) {

@@ -211,8 +211,9 @@ type DeviceState struct {
 	Lines        []string  `json:"lines,omitempty"`
 	Heads        []Head    `json:"heads,omitempty"`
 	Capabilities []string  `json:"capabilities,omitempty"`
-	RecordKey    string    `json:"record_key,omitempty"` // public, a note verifier: it signs the checkpoints
-	Firmware     *Firmware `json:"firmware,omitempty"`   // versions, where they are managed
+	RecordKey    string    `json:"record_key,omitempty"`  // public, a note verifier: it signs the checkpoints
+	Firmware     *Firmware `json:"firmware,omitempty"`    // versions, where they are managed
+	CentreKeys   []string  `json:"centre_keys,omitempty"` // name+hash of the keys of its centre that the device believes, the newest last
 }
 
 // Values of DeviceState.State.

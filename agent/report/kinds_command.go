@@ -14,6 +14,11 @@ const (
 	OrderSnapshot = "snapshot"      // SnapshotArgs
 	OrderAckAlarm = "ack-alarm"     // AckAlarmArgs
 	OrderTicket   = "ticket-status" // TicketStatus
+	OrderRestart  = "restart"       // RestartArgs
+	OrderIdentify = "identify"      // IdentifyArgs
+	OrderLogs     = "logs"          // LogsArgs
+	OrderConfig   = "config"        // ConfigArgs
+	OrderKeys     = "keys"          // KeysArgs
 )
 
 // States of CommandResult.
@@ -58,6 +63,54 @@ type SnapshotArgs struct {
 	Stream string `json:"stream"`
 	Who    string `json:"who"`
 	Reason string `json:"reason"`
+}
+
+// RestartArgs order the agent to start anew. Its result comes after it is back.
+type RestartArgs struct {
+	Who    string `json:"who"`
+	Reason string `json:"reason"`
+}
+
+// IdentifyArgs order a device to blink, so that somebody before it knows which one
+// it is.
+type IdentifyArgs struct {
+	Seconds int    `json:"seconds"` // 1 to MaxIdentifySeconds
+	Who     string `json:"who"`
+}
+
+// MaxIdentifySeconds is how long a device blinks at most.
+const MaxIdentifySeconds = 600
+
+// LogsArgs order the newest lines of the agent's log. They leave as a picture
+// does: a Snapshot of the stream LogStream in the format LogFormat, in pieces.
+type LogsArgs struct {
+	Who    string `json:"who"`
+	Reason string `json:"reason"`
+}
+
+// How a log leaves. No stream has a colon in its name.
+const (
+	LogStream = "log:agent"
+	LogFormat = "jsonl.gz" // JSON Lines, gzip
+)
+
+// ConfigArgs order another configuration: the whole document, in the place of the
+// one that is there. It may change neither device nor data.
+type ConfigArgs struct {
+	Version uint64 `json:"version"` // above that of every one before
+	Text    string `json:"text"`    // YAML, at most MaxConfigBytes
+	Who     string `json:"who"`
+	Reason  string `json:"reason"`
+}
+
+// MaxConfigBytes is what an order's 16 KiB leave for a configuration.
+const MaxConfigBytes = 12 << 10
+
+// KeysArgs change whom the device believes as its centre. Only the newest key
+// that the device trusts may say so.
+type KeysArgs struct {
+	Trust  []string `json:"trust,omitempty"`  // note verifier keys, from now on
+	Retire []string `json:"retire,omitempty"` // name+hash of keys that are not believed any more
 }
 
 // AckAlarmArgs say that somebody has taken an alarm, or that it is a false one.

@@ -35,6 +35,8 @@ type Order struct {
 	NotBefore time.Time // whole seconds
 	Expires   time.Time // whole seconds
 	Arguments json.RawMessage
+
+	Key string // of an order that was opened: name+hash of the key that signed it
 }
 
 // Bounds of an order.
@@ -92,7 +94,7 @@ func OpenOrder(msg []byte, device, name string, v note.Verifiers) (Order, error)
 	if err != nil || t.Branch != "cmd" {
 		return Order{}, fmt.Errorf("%w: it begins with %.80q", ErrOrder, first)
 	}
-	o := Order{Device: t.Device, Name: t.Name}
+	o := Order{Device: t.Device, Name: t.Name, Key: fmt.Sprintf("%s+%08x", n.Sigs[0].Name, n.Sigs[0].Hash)}
 	if err := o.read(rest); err != nil {
 		return Order{}, fmt.Errorf("%w: %v", ErrOrder, err)
 	}

@@ -73,6 +73,11 @@ var bodies = map[string]any{
 
 // arguments is an example of each order's arguments.
 var arguments = map[string]any{
+	report.OrderRestart:  report.RestartArgs{Who: "Sari", Reason: "laporan warga"},
+	report.OrderIdentify: report.IdentifyArgs{Seconds: 60, Who: "Sari"},
+	report.OrderLogs:     report.LogsArgs{Who: "Sari", Reason: "kamera sering putus"},
+	report.OrderConfig:   report.ConfigArgs{Version: 1_795_000_000_000, Text: "device: kiosk-7\n", Who: "Sari", Reason: "kamera baru"},
+	report.OrderKeys:     report.KeysArgs{Trust: []string{exampleCentre.public}, Retire: []string{"kentongan-centre+1a2b3c4d"}},
 	report.OrderSnapshot: report.SnapshotArgs{Stream: "gate", Who: "Sari", Reason: "laporan warga"},
 	report.OrderAckAlarm: report.AckAlarmArgs{Alarm: "5f0c9a1d2e4b5a67", Who: "Sari", Note: "tim berangkat"},
 	report.OrderUpdate:   report.UpdateArgs{URL: "https://centre.example/firmware/41", Number: 41, Who: "Sari"},
