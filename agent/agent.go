@@ -19,6 +19,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"runtime"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -41,7 +42,8 @@ type Options struct {
 	Version string
 	Log     *slog.Logger
 
-	NewEpochs int // runs of this process that ended with ErrNewEpoch
+	Ring      *LogRing // the newest of Log; nil where nobody asks for it
+	NewEpochs int      // runs of this process that ended with ErrNewEpoch
 }
 
 // Agent is one device. Run may be called once.
@@ -63,9 +65,14 @@ type Agent struct {
 	notary   *checkpoint.Notary         // nil when the record key can't be read or kept
 	watchers map[string]*stream.Watcher // by the stream's name
 	parts    []part
-	updater  *update.Updater        // nil when no update directory is configured
-	bootSeq  uint64                 // of this start's boot event; 0 when it was not kept
-	beating  []beating              // parts with several loops, for the watchdog
+	updater  *update.Updater // nil when no update directory is configured
+	bootSeq  uint64          // of this start's boot event; 0 when it was not kept
+	beating  []beating       // parts with several loops, for the watchdog
+	keys     *keyring
+	ordered  *orderedConfig         // nil where orders is
+	again    chan struct{}          // the agent is to start anew; holds one
+	living   context.Context        // ends with Run's parts
+	reached  atomic.Bool            // the centre has signed for something since the start
 	forks    chan uplink.AckRefused // receipts that tell of another history
 }
 
@@ -81,7 +88,7 @@ func New(cfg *config.Config, o Options) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Agent{cfg: cfg, o: o, clock: c, watchers: map[string]*stream.Watcher{}, forks: make(chan uplink.AckRefused, 4)}, nil
+	return &Agent{cfg: cfg, o: o, clock: c, watchers: map[string]*stream.Watcher{}, again: make(chan struct{}, 1), forks: make(chan uplink.AckRefused, 4)}, nil
 }
 
 // Run opens the spool and the board, runs every part until ctx ends, and closes
@@ -89,6 +96,9 @@ func New(cfg *config.Config, o Options) (*Agent, error) {
 // end it; an error means that the agent can't do its work.
 func (a *Agent) Run(ctx context.Context) (err error) {
 	a.since = time.Now()
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	a.living = ctx
 	a.spool, err = spool.Open(filepath.Join(a.cfg.Data, "spool"), a.spoolOptions())
 	if err != nil {
 		return err
@@ -138,6 +148,7 @@ func (a *Agent) runParts(ctx context.Context) error {
 // build makes the parts, each with what it needs of the others.
 func (a *Agent) build() (err error) {
 	a.known = newKnownTime(filepath.Join(a.cfg.Data, "time"), a.clock.stamp, a.o.Log)
+	a.openKeys()
 	up, err := a.uplinkConfig()
 	if err != nil {
 		return err
@@ -156,10 +167,11 @@ func (a *Agent) build() (err error) {
 		{"clock", a.watchClock},
 		{"time", a.known.run},
 		{"epoch", a.watchEpoch},
+		{"restart", a.watchRestart},
 		{"stats", a.measure},
 	}
 	if a.orders != nil {
-		a.parts = append(a.parts, part{"command", a.orders.Run})
+		a.parts = append(a.parts, part{"command", a.orders.Run}, part{"config", a.ordered.Run})
 	}
 	a.buildCheckpoints()
 	a.buildEnrolment()
@@ -247,7 +259,7 @@ func (a *Agent) birth(session string) report.DeviceState {
 	s := report.DeviceState{
 		V: report.Version, State: report.Online, Session: session, Since: a.since.UTC().Truncate(time.Millisecond),
 		Version: a.o.Version, Boot: a.clock.boot, Epoch: a.spool.Epoch(),
-		Site: a.cfg.Site.Name, Lat: a.cfg.Site.Lat, Lon: a.cfg.Site.Lon, RecordKey: a.recordKey,
+		Site: a.cfg.Site.Name, Lat: a.cfg.Site.Lat, Lon: a.cfg.Site.Lon, RecordKey: a.recordKey, CentreKeys: a.keys.ids(),
 	}
 	s.Firmware = a.firmwareState()
 	s.Streams = a.cfg.WatchedStreams()

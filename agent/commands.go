@@ -26,6 +26,7 @@ func (a *Agent) newCommands() (*command.Runner, error) {
 	if a.cfg.Uplink.CentreKey == "" {
 		return nil, nil
 	}
+	a.ordered = &orderedConfig{agent: a, restart: a.restart}
 	file := filepath.Join(a.cfg.Data, "orders.json")
 	saved, err := loadFile(file, maxOrdersFile)
 	c := a.commandConfig(file, saved)
@@ -50,7 +51,7 @@ func (a *Agent) setAside(file string, why error) {
 
 func (a *Agent) commandConfig(file string, saved []byte) command.Config {
 	c := command.Config{
-		Device: a.cfg.Device, Keys: a.cfg.Uplink.CentreKeys(), Keeper: results{a.spool}, Saved: saved,
+		Device: a.cfg.Device, Keys: a.keys, Keeper: results{a.spool}, Saved: saved,
 		Save: func(text []byte) error { return saveFile(file, text) },
 		Now: func() (time.Time, report.Clock) {
 			s := a.clock.stamp()
@@ -60,7 +61,14 @@ func (a *Agent) commandConfig(file string, saved []byte) command.Config {
 			command.AckAlarm(operators{a.journal.alarms}),
 			command.Snapshot(cameras{a}, a.spool),
 			command.Update(versions{a}),
+			command.Restart(a.restart),
+			command.Identify(blinker{a}),
+			command.Keys(a.keys),
+			command.Configure(a.ordered),
 		},
+	}
+	if a.o.Ring != nil {
+		c.Handlers = append(c.Handlers, command.Logs(a.o.Ring, a.spool))
 	}
 	if len(a.cfg.Kiosk.Buttons) > 0 {
 		c.Handlers = append(c.Handlers, command.Ticket(tickets{a}))

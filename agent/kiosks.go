@@ -162,6 +162,9 @@ func (a *Agent) reachesCentre() (bool, string) {
 
 // acked passes the centre's receipt on to the kiosk's lamps.
 func (a *Agent) acked(lane report.Lane, seq uint64) {
+	if lane.Chained() {
+		a.reached.Store(true)
+	}
 	if lane == report.Complaint && a.kiosk != nil {
 		a.kiosk.Acked(seq)
 	}

@@ -41,7 +41,7 @@ func (a *Agent) uplinkConfig() (uplink.Config, error) {
 		Device:         a.cfg.Device,
 		Boot:           a.clock.boot,
 		Acknowledge:    c.Acknowledge,
-		CentreKeys:     c.CentreKeys(),
+		CentreKeys:     a.keys,
 		KeepAlive:      c.KeepAlive,
 		BytesPerSecond: c.BytesPerSecond,
 		BytesPerDay:    c.MegabytesPerDay * 1_000_000,

@@ -55,12 +55,14 @@ type panel struct {
 	buzzer   lamp
 	reopen   *time.Timer // running while a lamp can't be opened
 	due      *time.Timer // running while a pattern is played
+	blinked  *time.Timer // running while somebody looks for this kiosk
 	sampled  *time.Timer // running while the self-test waits to look at the lamps
 	tested   *sensing    // of that self-test
 	quiet    *QuietHours // may be nil
 	savedFor time.Duration
 	wake     chan struct{} // holds one
 	tests    chan lampTest
+	blink    chan time.Duration // holds one
 	pulse    pulse.Pulse
 	changed  func() // told when the faults are others; may be nil
 
@@ -84,7 +86,7 @@ type signals struct {
 
 func newPanel(cfg Config, board hal.Board, events *reporter, log *slog.Logger) *panel {
 	p := &panel{
-		board: board, events: events, log: log, wake: make(chan struct{}, 1), tests: make(chan lampTest), pulse: pulse.New(),
+		board: board, events: events, log: log, wake: make(chan struct{}, 1), tests: make(chan lampTest), blink: make(chan time.Duration, 1), pulse: pulse.New(),
 		// Through the cool-down, or a person whose second press is only counted stands in the dark.
 		savedFor: max(savedFor, cfg.Cooldown+2*time.Second),
 		quiet:    cfg.Quiet,
@@ -183,7 +185,8 @@ func (p *panel) tell(f func(*signals)) {
 // run shows what it is told until ctx ends. Then the fault lamp alone is on:
 // nobody takes a press any more.
 func (p *panel) run(ctx context.Context) {
-	p.reopen, p.due, p.sampled = idle(), idle(), idle()
+	p.reopen, p.due, p.sampled, p.blinked = idle(), idle(), idle(), idle()
+	defer p.blinked.Stop()
 	defer p.reopen.Stop()
 	defer p.due.Stop()
 	defer p.sampled.Stop()
@@ -202,6 +205,10 @@ func (p *panel) run(ctx context.Context) {
 			beat()
 		case t := <-p.tests:
 			p.test(t)
+		case d := <-p.blink:
+			p.identify(d)
+		case <-p.blinked.C:
+			p.identified()
 		case <-p.sampled.C:
 			p.sample()
 		case <-p.reopen.C:

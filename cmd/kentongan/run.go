@@ -3,8 +3,12 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
+	"os"
 	"slices"
 	"strings"
+	"syscall"
 
 	"kentongan/agent"
 	"kentongan/agent/config"
@@ -17,7 +21,10 @@ const runUsage = `kentongan run [--config FILE] [--log-format text|json]
 
 Runs the agent until SIGINT or SIGTERM, and then ends in order; a second signal,
 a second or more later, ends it at once. It logs to standard error, at the level that the configuration
-says.
+says. When the centre orders a restart, or another configuration, it starts anew:
+under systemd by ending with status 75, elsewhere by itself. A configuration that
+the centre ordered stands in the data directory and is used in the place of FILE,
+until FILE is changed by hand.
 
 Options:
   --config FILE        the configuration (default ` + configFile + `)
@@ -41,19 +48,28 @@ func runRun(ctx context.Context, e env, args []string) int {
 	if !ok {
 		return exitConfig
 	}
-	log := newLog(e.stderr, *format, cfg.Log.SlogLevel())
+	cfg, bad := agent.Ordered(cfg)
+	ring := &agent.LogRing{}
+	log := slog.New(ring.Handler(newLog(e.stderr, *format, cfg.Log.SlogLevel()).Handler(), cfg.Log.SlogLevel()))
+	if bad != nil {
+		log.Error("ordered configuration not used", "part", "config", "err", bad)
+	}
 	for _, p := range missing {
 		log.Error("configured file not usable", "part", "config", "line", p.Line, "value", p.Path, "detail", p.Text)
 	}
 	for _, w := range cfg.Warnings() {
 		log.Warn("configuration doubtful", "part", "config", "line", w.Line, "value", w.Path, "detail", w.Text)
 	}
-	opts := agent.Options{Version: thisBuild().Version, Log: log}
+	opts := agent.Options{Version: thisBuild().Version, Log: log, Ring: ring}
 	err := runAgent(ctx, cfg, opts)
 	for errors.Is(err, agent.ErrNewEpoch) && ctx.Err() == nil {
 		log.Warn("agent starts again", "part", "agent", "err", err)
 		opts.NewEpochs++
 		err = runAgent(ctx, cfg, opts)
+	}
+	if errors.Is(err, agent.ErrRestart) && ctx.Err() == nil {
+		log.Info("agent starts anew", "part", "agent")
+		return startAnew(e)
 	}
 	if err != nil {
 		log.Error("agent ended", "part", "agent", "err", err)
@@ -78,6 +94,25 @@ func loadToRun(e env, file string) (cfg *config.Config, missing config.Problems,
 		return cfg, nil, ok
 	}
 	return cfg, missing, true
+}
+
+// exitRestart asks the service manager for another start: sysexits' EX_TEMPFAIL,
+// so that Restart=on-failure will do.
+const exitRestart = 75
+
+// startAnew puts a new process in the place of this one: under a service manager
+// by ending, which also brings a program that was updated meanwhile, elsewhere by
+// itself.
+func startAnew(e env) int {
+	if os.Getenv("INVOCATION_ID") != "" || os.Getenv("NOTIFY_SOCKET") != "" {
+		return exitRestart
+	}
+	program, err := os.Executable()
+	if err == nil {
+		err = syscall.Exec(program, os.Args, os.Environ())
+	}
+	fmt.Fprintf(e.stderr, "kentongan run: start anew: %v\n", err)
+	return exitRestart
 }
 
 func runAgent(ctx context.Context, cfg *config.Config, o agent.Options) error {

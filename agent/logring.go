@@ -1,0 +1,84 @@
+package agent
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"log/slog"
+	"regexp"
+	"sync"
+)
+
+// LogRing keeps the newest of what is logged, for an order that asks for it.
+type LogRing struct {
+	mu    sync.Mutex // guards the rest
+	lines [][]byte   // the oldest first
+	bytes int
+}
+
+// maxRing is what is kept in memory, bytes: some hours of a device that is well.
+const maxRing = 256 << 10
+
+// Handler logs into the ring as well as to next.
+func (r *LogRing) Handler(next slog.Handler, level slog.Leveler) slog.Handler {
+	return slog.NewMultiHandler(next, slog.NewJSONHandler(r, &slog.HandlerOptions{Level: level}))
+}
+
+// Secrets that may stand in a line although they should not: a password in a URL
+// that a library made an error of, a key, a value with such a name.
+var secrets = []struct {
+	find *regexp.Regexp
+	put  string
+}{
+	{regexp.MustCompile(`(://)[^/@\s"\\]+@`), "${1}xxxxx@"},
+	{regexp.MustCompile(`PRIVATE\+KEY\+[^\s"\\]+`), "xxxxx"},
+	{regexp.MustCompile(`(?i)("(?:password|secret|token|pin|authorization)":)"(?:[^"\\]|\\.)*"`), `${1}"xxxxx"`},
+	{regexp.MustCompile(`(?i)\b((?:password|passwd|token|secret)[=:]\s*)[^\s"\\&,;]+`), "${1}xxxxx"},
+}
+
+func redact(line []byte) []byte {
+	for _, s := range secrets {
+		line = s.find.ReplaceAll(line, []byte(s.put))
+	}
+	return line
+}
+
+// Write implements io.Writer for one line of JSON.
+func (r *LogRing) Write(p []byte) (int, error) {
+	line := redact(bytes.Clone(p))
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.lines = append(r.lines, line)
+	r.bytes += len(line)
+	for r.bytes > maxRing && len(r.lines) > 1 {
+		r.bytes -= len(r.lines[0])
+		r.lines = r.lines[1:]
+	}
+	return len(p), nil
+}
+
+// Bundle implements command.Log.
+func (r *LogRing) Bundle(most int) ([]byte, error) {
+	r.mu.Lock()
+	text := bytes.Join(r.lines, nil)
+	r.mu.Unlock()
+	for {
+		var out bytes.Buffer
+		z, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
+		if err != nil {
+			return nil, err
+		}
+		if _, err := z.Write(text); err != nil {
+			return nil, fmt.Errorf("compress: %w", err)
+		}
+		if err := z.Close(); err != nil {
+			return nil, fmt.Errorf("compress: %w", err)
+		}
+		if out.Len() <= most || len(text) == 0 {
+			return out.Bytes(), nil
+		}
+		// The oldest half goes, at the end of a line.
+		half := text[len(text)/2:]
+		text = half[bytes.IndexByte(half, '\n')+1:]
+	}
+}

@@ -1,0 +1,76 @@
+package agent
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"strings"
+	"testing"
+)
+
+func bundled(t *testing.T, r *LogRing, most int) []string {
+	t.Helper()
+	z, err := r.Bundle(most)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(z) > most {
+		t.Errorf("%d bytes, more than %d", len(z), most)
+	}
+	g, err := gzip.NewReader(bytes.NewReader(z))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := io.ReadAll(g)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return strings.Split(strings.TrimSpace(string(text)), "\n")
+}
+
+// A log leaves the house without what must not.
+func TestLogIsRedacted(t *testing.T) {
+	r := &LogRing{}
+	log := slog.New(r.Handler(slog.DiscardHandler, slog.LevelInfo)).With("part", "stream")
+	log.Info("camera lost", "err", errors.New(`Get "http://admin:hunter2@192.168.1.64/x": refused`), "url", "rtsp://u:hunter2@h/1")
+	log.Warn("odd", "password", "hunter2", "detail", "password=hunter2&x=1, token: hunter2")
+	log.Error("key", "text", "PRIVATE+KEY+centre+1+hunter2/=")
+	log.Debug("not kept", "x", "hunter2")
+	lines := bundled(t, r, 1<<20)
+	if len(lines) != 3 {
+		t.Fatalf("%d lines: %q", len(lines), lines)
+	}
+	for _, line := range lines {
+		var v map[string]any
+		if err := json.Unmarshal([]byte(line), &v); err != nil {
+			t.Errorf("%q is no JSON: %v", line, err)
+		}
+		if strings.Contains(line, "hunter2") {
+			t.Errorf("a secret leaves: %s", line)
+		}
+	}
+	if !strings.Contains(lines[0], "192.168.1.64") || !strings.Contains(lines[0], `"part":"stream"`) {
+		t.Errorf("too much is taken out: %s", lines[0])
+	}
+}
+
+// The newest lines are kept, in memory and in a bundle that must be small.
+func TestLogKeepsTheNewest(t *testing.T) {
+	r := &LogRing{}
+	log := slog.New(r.Handler(slog.DiscardHandler, slog.LevelInfo))
+	for i := range 10_000 {
+		log.Info("line", "n", i)
+	}
+	if r.bytes > maxRing {
+		t.Errorf("%d bytes are kept, more than %d", r.bytes, maxRing)
+	}
+	for _, most := range []int{1 << 20, 2 << 10, 200} {
+		lines := bundled(t, r, most)
+		if last := lines[len(lines)-1]; !strings.Contains(last, `"n":9999`) {
+			t.Errorf("of %d bytes, the last line is %s", most, last)
+		}
+	}
+}
