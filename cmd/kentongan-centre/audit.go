@@ -65,16 +65,26 @@ func (v *evidence) parse(args []string) (status int, ok bool) {
 		v.roots = filepath.Join(*v.data, audit.RootsFile)
 	}
 	if len(v.keys) == 0 {
-		key, err := publicKey(*v.data)
-		if err != nil {
+		var err error
+		if v.keys, err = publicKeys(*v.data); err != nil {
 			return v.failed(fmt.Errorf("%w; give the centre's public key with --key", err)), false
 		}
-		v.keys = []string{key}
 	}
 	return exitGood, true
 }
 
-// publicKey is the public key of a centre that has one.
+// publicKeys are the public keys of a centre that has one: what it signed before
+// its key was changed has to verify too.
+func publicKeys(dir string) ([]string, error) {
+	present, err := publicKey(dir)
+	if err != nil {
+		return nil, err
+	}
+	old, err := oldKeys(dir)
+	return append([]string{present}, verifiersOf(old)...), err
+}
+
+// publicKey is the public key that a centre signs with now.
 func publicKey(dir string) (string, error) {
 	text, err := os.ReadFile(keyFile(dir))
 	if err != nil {
@@ -257,8 +267,8 @@ type proof struct {
 }
 
 // open makes it; dir is the centre's.
-func (o *auditOptions) open(dir string, all *store.View, signer note.Signer, key string, log *slog.Logger) (*proof, error) {
-	keys, err := audit.Keys(key)
+func (o *auditOptions) open(dir string, all *store.View, signer note.Signer, public []string, log *slog.Logger) (*proof, error) {
+	keys, err := audit.Keys(public...)
 	if err != nil {
 		return nil, err
 	}

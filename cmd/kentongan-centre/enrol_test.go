@@ -87,11 +87,17 @@ func (s *site) enrol(args ...string) (status int, said string) {
 	return cmd.ProcessState.ExitCode(), string(out)
 }
 
-func (s *site) run() {
+// run starts the agent and returns its process.
+func (s *site) run() *os.Process {
 	s.t.Helper()
 	cmd := exec.Command(s.program, "run", "--config", s.config, "--log-format", "text")
 	var log bytes.Buffer
 	cmd.Stderr = &log
+	for _, v := range os.Environ() { // no service manager of ours is the device's
+		if !strings.HasPrefix(v, "INVOCATION_ID=") && !strings.HasPrefix(v, "NOTIFY_SOCKET=") {
+			cmd.Env = append(cmd.Env, v)
+		}
+	}
 	if err := cmd.Start(); err != nil {
 		s.t.Fatal(err)
 	}
@@ -102,6 +108,7 @@ func (s *site) run() {
 			s.t.Log(log.String())
 		}
 	})
+	return cmd.Process
 }
 
 // board asks the simulated board one thing about a line.

@@ -22,7 +22,10 @@ const keyName = "kentongan-centre"
 // printKey prints the verifier. It makes the key when there is none, so that
 // devices can be configured before the centre first starts; it says so, because
 // the directory may be a mistake and the centre's key elsewhere.
-func printKey(_ context.Context, e env, args []string) int {
+func printKey(ctx context.Context, e env, args []string) int {
+	if len(args) > 0 && args[0] == "rotate" {
+		return rotateKey(ctx, e, args[1:])
+	}
 	f := flag.NewFlagSet("kentongan-centre key", flag.ContinueOnError)
 	f.SetOutput(e.stderr)
 	data := f.String("data", "", "`directory` of the centre (required)")

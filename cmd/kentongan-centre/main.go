@@ -29,7 +29,7 @@ type command struct {
 
 var commands = []command{
 	{"run", "[flags]", "run the centre until it is told to end", runCentre},
-	{"key", "--data DIR", "print the key that devices verify receipts with (centre_key in their configuration)", printKey},
+	{"key", "[rotate] --data DIR", "print the key that devices verify receipts and orders with (centre_key in their configuration); rotate: make the next one", printKey},
 	{"verify", "--data DIR [--json]", "audit the records: complete, in order, unaltered, or the first that is not; status 3 when one is not", verifyRecords},
 	{"export", "--data DIR --audit NEW-DIR", "write records, checkpoints, keys, receipts and roots for an auditor", exportRecords},
 	{"device-key", "list | replace --data DIR ...", "the keys that devices sign their records with", deviceKeys},

@@ -56,6 +56,10 @@ func (o *options) run(ctx context.Context, e env, log *slog.Logger) (err error) 
 	if err != nil {
 		return err
 	}
+	keys, err := allKeys(o.data, orders.Key{Signer: signer, Verifier: verifier})
+	if err != nil {
+		return err
+	}
 	if made {
 		log.Info("new key made", "file", keyFile(o.data))
 	}
@@ -113,7 +117,7 @@ func (o *options) run(ctx context.Context, e env, log *slog.Logger) (err error) 
 	if let != nil {
 		defer let.close()
 	}
-	proof, err := o.audit.open(o.data, st.For(store.Everything()), signer, verifier, log.With("part", "audit"))
+	proof, err := o.audit.open(o.data, st.For(store.Everything()), signer, verifiersOf(keys), log.With("part", "audit"))
 	if err != nil {
 		return err
 	}
@@ -138,7 +142,7 @@ func (o *options) run(ctx context.Context, e env, log *slog.Logger) (err error) 
 		return err
 	}
 	desk := orders.New(orders.Config{
-		Store: st, Signer: signer, Keep: o.keepPictures, Wake: in.Wake,
+		Store: st, Signer: signer, Keys: keys, Keep: o.keepPictures, Wake: in.Wake,
 		Changed: func() { con.Changed() }, Log: log.With("part", "orders"),
 	})
 	con, err = console.New(console.Config{

@@ -19,6 +19,10 @@ type Desk interface {
 	Snapshot(ctx context.Context, device, stream, who, reason string) (store.Order, error)
 	AckAlarm(ctx context.Context, device, alarm, who, remark string, isFalse bool) (store.Order, error)
 	TicketStatus(ctx context.Context, device, ticket, state, who, remark string) (store.Order, error)
+	Restart(ctx context.Context, device, who, reason string) (store.Order, error)
+	Identify(ctx context.Context, device string, seconds int, who string) (store.Order, error)
+	Logs(ctx context.Context, device, who, reason string) (store.Order, error)
+	Configure(ctx context.Context, device string, version uint64, text, who, reason string) (store.Order, error)
 }
 
 const maxForm = 16 << 10

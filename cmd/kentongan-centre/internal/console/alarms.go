@@ -251,7 +251,11 @@ func (c *Console) picture(w http.ResponseWriter, r *http.Request) {
 		if format == "mp4" {
 			h.Set("Content-Type", "video/mp4")
 		}
-		h.Set("Content-Disposition", `attachment; filename="`+device+"-"+id+`.mp4"`)
+		name := device + "-" + id + ".mp4"
+		if format == report.LogFormat {
+			name = device + "-" + id + "." + report.LogFormat
+		}
+		h.Set("Content-Disposition", `attachment; filename="`+name+`"`)
 	}
 	_, _ = w.Write(data) // the client has gone
 }

@@ -36,6 +36,7 @@ const (
 type Config struct {
 	Store   *store.Store
 	Signer  note.Signer
+	Keys    []Key            // all of the centre's, the one that signs now first; nil where no key was ever changed
 	Wake    func()           // called when there is an order to send
 	Changed func()           // called when something ended
 	Keep    time.Duration    // of pictures
@@ -59,6 +60,8 @@ var (
 	ErrWho    = errors.New("no name: who orders it is recorded")
 	ErrReason = errors.New("no reason: why it is ordered is recorded")
 	ErrState  = errors.New("no such state of a complaint")
+	ErrConfig = fmt.Errorf("no configuration, or one of more than %d bytes", report.MaxConfigBytes)
+	ErrBlink  = fmt.Errorf("seconds: 1 to %d", report.MaxIdentifySeconds)
 )
 
 // Bounds of what people write, in bytes.
@@ -129,6 +132,11 @@ func texts(who, reason string) (string, string, error) {
 }
 
 func (d *Desk) give(ctx context.Context, o store.Order, life time.Duration, args any) (store.Order, error) {
+	return d.giveBy(ctx, d.cfg.Signer, o, life, args)
+}
+
+// giveBy gives an order that another key than the present one signs.
+func (d *Desk) giveBy(ctx context.Context, by note.Signer, o store.Order, life time.Duration, args any) (store.Order, error) {
 	raw, err := json.Marshal(args)
 	if err != nil {
 		return o, fmt.Errorf("encode arguments of %s: %w", o.Name, err)
@@ -139,10 +147,14 @@ func (d *Desk) give(ctx context.Context, o store.Order, life time.Duration, args
 	o.Asked = d.cfg.Now().UTC().Truncate(time.Second)
 	o.Expires = o.Asked.Add(life)
 	o, err = d.cfg.Store.AddOrder(ctx, o, func(counter uint64) ([]byte, error) {
-		return report.Order{
+		msg, err := report.Order{
 			Device: o.Device, Name: o.Name, ID: o.ID, Counter: counter,
 			NotBefore: o.Asked, Expires: o.Expires, Arguments: raw,
-		}.Sign(d.cfg.Signer)
+		}.Sign(by)
+		if err == nil && len(msg) > report.MaxOrderBytes {
+			err = fmt.Errorf("order %s: %d bytes, more than the %d that a device takes", o.Name, len(msg), report.MaxOrderBytes)
+		}
+		return msg, err
 	})
 	if err != nil {
 		return o, err
@@ -177,6 +189,10 @@ func (d *Desk) retell(ctx context.Context) error {
 // upkeepEvery is how often it is looked for what has had its time.
 const upkeepEvery = 15 * time.Second
 
+// keysEvery is how often it is looked for devices that do not know the newest key;
+// nothing is looked for where there has been one key only.
+const keysEvery = 5 * time.Second
+
 // Upkeep is one pass of Run. It tells whether anything ended.
 func (d *Desk) Upkeep(ctx context.Context) (changed bool, err error) {
 	changed, err = d.cfg.Store.Upkeep(ctx, d.cfg.Now(), d.cfg.Keep)
@@ -191,6 +207,8 @@ func (d *Desk) Upkeep(ctx context.Context) (changed bool, err error) {
 func (d *Desk) Run(ctx context.Context) error {
 	tick := time.NewTicker(upkeepEvery)
 	defer tick.Stop()
+	keys := time.NewTicker(keysEvery)
+	defer keys.Stop()
 	for {
 		changed, err := d.Upkeep(ctx)
 		switch {
@@ -201,10 +219,17 @@ func (d *Desk) Run(ctx context.Context) error {
 		case changed:
 			d.cfg.Changed()
 		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return nil
+		for again := true; again; {
+			if err := d.introduceKey(ctx); err != nil && ctx.Err() == nil {
+				d.cfg.Log.Warn("key not introduced", "err", err)
+			}
+			select {
+			case <-tick.C:
+				again = false
+			case <-keys.C:
+			case <-ctx.Done():
+				return nil
+			}
 		}
 	}
 }

@@ -144,6 +144,7 @@ type about struct {
 	Epoch   string   `json:"epoch,omitempty"`
 	Streams []string `json:"streams,omitempty"`
 	Apps    []string `json:"apps,omitempty"`
+	Keys    []string `json:"centre_keys,omitempty"` // of ours, that the device believes
 }
 
 func aboutOf(st *report.DeviceState) about {
@@ -161,8 +162,14 @@ func aboutOf(st *report.DeviceState) about {
 			a.Apps = append(a.Apps, name)
 		}
 	}
+	for _, id := range st.CentreKeys[:min(len(st.CentreKeys), maxCentreKeys)] {
+		a.Keys = append(a.Keys, report.Clip(id, 80))
+	}
 	return a
 }
+
+// maxCentreKeys is how many of our keys a device may say that it believes.
+const maxCentreKeys = 8
 
 func readAbout(doc string) (a about, err error) {
 	if doc == "" {

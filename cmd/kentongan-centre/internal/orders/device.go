@@ -1,0 +1,74 @@
+package orders
+
+import (
+	"context"
+	"time"
+
+	"kentongan/agent/report"
+	"kentongan/cmd/kentongan-centre/internal/store"
+)
+
+// Orders to a device as a whole. They are wanted now: a restart that comes a day
+// late only does harm.
+const deviceLife = time.Hour
+
+// Restart orders the agent to start anew.
+func (d *Desk) Restart(ctx context.Context, device, who, reason string) (store.Order, error) {
+	who, reason, err := both(who, reason)
+	if err != nil {
+		return store.Order{}, err
+	}
+	o := store.Order{Device: device, Name: report.OrderRestart, Who: who, Reason: reason}
+	return d.give(ctx, o, deviceLife, report.RestartArgs{Who: who, Reason: reason})
+}
+
+// Identify orders a device to blink.
+func (d *Desk) Identify(ctx context.Context, device string, seconds int, who string) (store.Order, error) {
+	who, _, err := texts(who, "")
+	if err == nil && (seconds < 1 || seconds > report.MaxIdentifySeconds) {
+		err = ErrBlink
+	}
+	if err != nil {
+		return store.Order{}, err
+	}
+	o := store.Order{Device: device, Name: report.OrderIdentify, Who: who}
+	return d.give(ctx, o, snapshotLife, report.IdentifyArgs{Seconds: seconds, Who: who})
+}
+
+// Logs orders the newest lines of the agent's log. They arrive as a picture of
+// the stream report.LogStream does.
+func (d *Desk) Logs(ctx context.Context, device, who, reason string) (store.Order, error) {
+	who, reason, err := both(who, reason)
+	if err != nil {
+		return store.Order{}, err
+	}
+	o := store.Order{Device: device, Name: report.OrderLogs, Subject: report.LogStream, Who: who, Reason: reason}
+	return d.give(ctx, o, deviceLife, report.LogsArgs{Who: who, Reason: reason})
+}
+
+// Configure orders another configuration, the whole document. Version 0 is the
+// time in milliseconds, which only rises. Whether it is valid, the device says:
+// what it may contain depends on the device's version.
+func (d *Desk) Configure(ctx context.Context, device string, version uint64, text, who, reason string) (store.Order, error) {
+	who, reason, err := both(who, reason)
+	if err == nil && (len(text) == 0 || len(text) > report.MaxConfigBytes) {
+		err = ErrConfig
+	}
+	if err != nil {
+		return store.Order{}, err
+	}
+	if version == 0 {
+		version = uint64(d.cfg.Now().UnixMilli())
+	}
+	o := store.Order{Device: device, Name: report.OrderConfig, Who: who, Reason: reason}
+	return d.give(ctx, o, deviceLife, report.ConfigArgs{Version: version, Text: text, Who: who, Reason: reason})
+}
+
+// both cleans a name and a reason that are needed.
+func both(who, reason string) (string, string, error) {
+	who, reason, err := texts(who, reason)
+	if err == nil && reason == "" {
+		err = ErrReason
+	}
+	return who, reason, err
+}
