@@ -172,6 +172,7 @@ func (a *Agent) build() (err error) {
 	}
 	if a.orders != nil {
 		a.parts = append(a.parts, part{"command", a.orders.Run}, part{"config", a.ordered.Run})
+		a.beating = append(a.beating, a.ordered)
 	}
 	a.buildCheckpoints()
 	a.buildEnrolment()

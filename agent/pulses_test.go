@@ -153,7 +153,7 @@ func TestWatchdogFindsEachLoopThatHangs(t *testing.T) {
 			t.Errorf("%s: %v", p.Name, err)
 		}
 	}
-	want := "journal, uplink, alarms, orders, enrol, button road, lamps, kiosk events, sensor cabinet, line door, line roof, stream gate, picture gate, application bansos"
+	want := "journal, uplink, alarms, orders, config, checkpoint, enrol, button road, lamps, kiosk events, sensor cabinet, line door, line roof, stream gate, picture gate, application bansos"
 	if got := strings.Join(names, ", "); got != want {
 		t.Errorf("asked %s\nwant  %s", got, want)
 	}

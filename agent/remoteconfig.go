@@ -14,6 +14,7 @@ import (
 
 	"kentongan/agent/command"
 	"kentongan/agent/config"
+	"kentongan/agent/pulse"
 	"kentongan/agent/report"
 )
 
@@ -151,6 +152,7 @@ func Ordered(c *config.Config) (*config.Config, error) {
 type orderedConfig struct {
 	agent   *Agent
 	restart func()
+	pulse   pulse.Pulse
 
 	mu sync.Mutex // guards the file
 }
@@ -221,21 +223,28 @@ func (p *orderedConfig) Tried(id string) (state, detail string, ok bool) {
 func (p *orderedConfig) Run(ctx context.Context) error {
 	tick := time.NewTicker(trialLook)
 	defer tick.Stop()
+	over := false
 	for {
-		done, err := p.look()
-		if err != nil {
-			p.agent.o.Log.Error("trial not judged", "part", "config", "err", err)
-		}
-		if done {
-			<-ctx.Done()
-			return nil
-		}
 		select {
 		case <-ctx.Done():
 			return nil
+		case beat := <-p.pulse:
+			beat()
 		case <-tick.C:
+			var err error
+			if over, err = p.look(); err != nil {
+				p.agent.o.Log.Error("trial not judged", "part", "config", "err", err)
+			}
+			if over {
+				tick.Stop() // until the next start
+			}
 		}
 	}
+}
+
+// Pulses ask the loop.
+func (p *orderedConfig) Pulses() []pulse.Named {
+	return []pulse.Named{{Name: "config", Pulse: p.pulse}}
 }
 
 // look judges the trial; done says that there is none any more.
