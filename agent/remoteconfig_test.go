@@ -22,7 +22,6 @@ type trialRig struct {
 	key      string
 	restarts int
 	a        *Agent
-	finished []string
 }
 
 func (g *trialRig) text(level, device string) string {
