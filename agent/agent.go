@@ -191,7 +191,8 @@ func (a *Agent) build() (err error) {
 	if err := a.buildUpdate(); err != nil {
 		return err
 	}
-	a.buildWatchdog() // the last, as it asks all others
+	a.buildWatchdog() // the last two ask all others
+	a.buildSystemd()
 	return nil
 }
 
