@@ -39,6 +39,12 @@ var commands = []command{
 	{"config", "check FILE | show FILE | example NAME", "Check a configuration, show it, print an example.", runConfig},
 	{"discover", "[--address HOST|RANGE]... [--json|--config]", "Find cameras and where their streams are.", runDiscover},
 	{"spool", "ls|dump|verify|export DIR", "Look at what waits on the disk.", runSpool},
+	{"install", "--keys FILE [--launcher FILE] [--no-start] [--dry-run]", "Make this program a service that starts with the board.", runInstall},
+	{"uninstall", "[--dry-run]", "End the service and remove it; data stays.", runUninstall},
+	{"start", "", "Start the service.", runStart},
+	{"stop", "", "End the service in order.", runStop},
+	{"restart", "", "End the service and start it again.", runRestart},
+	{"status", "[--json]", "Say whether the service runs, and how the agent is.", runStatus},
 	{"update", "status|check|apply|back [--from WHAT]", "Look for a new version, install one by hand, go back.", runUpdate},
 	{"version", "[--json]", "Print the version.", runVersion},
 }

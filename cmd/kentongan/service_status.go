@@ -1,0 +1,203 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os/exec"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/kardianos/service"
+
+	"kentongan/firmware"
+	"kentongan/firmware/units"
+)
+
+const statusUsage = `kentongan status [--json]
+
+Says whether the service runs, how the agent is, and which version it is. A
+service that systemd starts again and again is told apart from one that runs.
+
+Options:
+  --json   as JSON
+
+Status 1 is a service that does not run, or not for long.
+
+Examples:
+  kentongan status
+  kentongan status --json`
+
+// serviceState is what the service does.
+type serviceState string
+
+const (
+	stateRuns         serviceState = "runs"
+	stateStarts       serviceState = "starts"
+	stateCrashLoop    serviceState = "crash-loop" // ends and is started again, and again
+	stateStopped      serviceState = "stopped"
+	stateFailed       serviceState = "failed"
+	stateNotInstalled serviceState = "not-installed"
+)
+
+// serviceStatus is what `kentongan status --json` prints.
+type serviceStatus struct {
+	State    serviceState     `json:"state"`
+	Agent    string           `json:"agent,omitempty"`    // how it says it is
+	Since    string           `json:"since,omitempty"`    // of this start, RFC 3339
+	Restarts int              `json:"restarts"`           // by systemd, since the service was started
+	LastEnd  string           `json:"last_end,omitempty"` // why it ended, where it did by itself
+	Boot     string           `json:"at_boot,omitempty"`  // enabled, disabled
+	Firmware *firmware.Status `json:"firmware,omitempty"`
+	Trouble  string           `json:"trouble,omitempty"` // of looking
+}
+
+func runStatus(_ context.Context, e env, args []string) int {
+	o := newOptions("kentongan status", statusUsage)
+	asJSON := o.Bool("json", false, "")
+	if _, status, ok := o.parse(e, args); !ok {
+		return status
+	}
+	s := lookAtService()
+	if disk, err := firmware.OpenDisk(units.UpdateDir); err == nil {
+		if f, err := firmware.NewDir(disk).Status(); err == nil {
+			s.Firmware = &f
+		}
+		disk.Close()
+	}
+	if *asJSON {
+		enc := json.NewEncoder(e.stdout)
+		enc.SetIndent("", "  ")
+		_ = enc.Encode(s) // to a pipe that was closed
+	} else {
+		fmt.Fprint(e.stdout, s.text())
+	}
+	if s.State != stateRuns {
+		return exitFailed
+	}
+	return exitGood
+}
+
+func lookAtService() serviceStatus {
+	system, err := findInit(exists)
+	switch {
+	case err != nil:
+		return serviceStatus{State: stateNotInstalled, Trouble: err.Error()}
+	case !installed(system):
+		return serviceStatus{State: stateNotInstalled}
+	case system == initSystemd:
+		out, err := exec.Command("systemctl", "show", units.Main, "--property="+strings.Join(shown, ",")).Output()
+		if err != nil {
+			return serviceStatus{State: stateFailed, Trouble: fmt.Sprintf("systemctl show: %v", err)}
+		}
+		return readShow(string(out), time.Now())
+	}
+	s, err := theService(system)
+	if err != nil {
+		return serviceStatus{State: stateFailed, Trouble: err.Error()}
+	}
+	switch got, err := s.Status(); {
+	case err != nil:
+		return serviceStatus{State: stateFailed, Trouble: err.Error()}
+	case got == service.StatusRunning:
+		return serviceStatus{State: stateRuns}
+	}
+	return serviceStatus{State: stateStopped}
+}
+
+// shown are the properties that tell a crash loop from a service that runs:
+// `is-active` says activating to both a first start and the tenth.
+var shown = []string{"ActiveState", "SubState", "Result", "NRestarts", "StatusText", "ExecMainStartTimestamp", "ExecMainStatus", "UnitFileState"}
+
+// settled is how long a service that was restarted has to run before its
+// restarts are history.
+const settled = time.Minute
+
+// readShow understands `systemctl show`.
+func readShow(text string, now time.Time) serviceStatus {
+	p := map[string]string{}
+	for line := range strings.Lines(text) {
+		if k, v, ok := strings.Cut(strings.TrimSpace(line), "="); ok {
+			p[k] = v
+		}
+	}
+	s := serviceStatus{Agent: p["StatusText"], Boot: p["UnitFileState"]}
+	s.Restarts, _ = strconv.Atoi(p["NRestarts"]) // absent is none
+	since, err := time.Parse("Mon 2006-01-02 15:04:05 MST", p["ExecMainStartTimestamp"])
+	if err == nil {
+		s.Since = since.Format(time.RFC3339)
+	}
+	if p["Result"] != "success" && p["Result"] != "" {
+		s.LastEnd = fmt.Sprintf("%s, status %s", p["Result"], p["ExecMainStatus"])
+	}
+	switch p["ActiveState"] {
+	case "active", "reloading":
+		s.State = stateRuns
+		if s.Restarts > 0 && err == nil && now.Sub(since) < settled {
+			s.State = stateCrashLoop
+		}
+	case "activating":
+		s.State = stateStarts
+		if p["SubState"] == "auto-restart" || s.Restarts > 0 {
+			s.State = stateCrashLoop
+		}
+	case "failed":
+		s.State = stateFailed
+	default:
+		s.State = stateStopped
+	}
+	return s
+}
+
+// stateText is for people.
+var stateText = map[serviceState]string{
+	stateRuns:         "berjalan / runs",
+	stateStarts:       "sedang mulai / is starting",
+	stateCrashLoop:    "MATI BERULANG / ENDS AND IS STARTED AGAIN",
+	stateStopped:      "berhenti / stopped",
+	stateFailed:       "GAGAL / FAILED",
+	stateNotInstalled: "belum dipasang / not installed",
+}
+
+var stateNext = map[serviceState]string{
+	stateCrashLoop:    "journalctl -u kentongan -n 50",
+	stateFailed:       "journalctl -u kentongan -n 50",
+	stateStopped:      "sudo kentongan start",
+	stateNotInstalled: "sudo kentongan install",
+}
+
+func (s serviceStatus) text() string {
+	var b strings.Builder
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(&b, "%-9s %s\n", name, fmt.Sprintf(format, args...))
+	}
+	row("service", "%s", stateText[s.State])
+	if s.Since != "" && s.State != stateStopped {
+		row("since", "%s, restarted %d times", s.Since, s.Restarts)
+	}
+	if s.LastEnd != "" {
+		row("last end", "%s", s.LastEnd)
+	}
+	if s.Agent != "" {
+		row("agent", "%s", s.Agent)
+	}
+	if s.Boot != "" {
+		row("at boot", "%s", s.Boot)
+	}
+	if f := s.Firmware; f != nil {
+		row("version", "%s, slot %s", versionOf(f.Version, f.Running), f.Slot)
+		if f.Trial != nil {
+			row("tried", "%s: %s %s", versionOf(f.Trial.Version, f.Trial.Number), f.Trial.State, f.Trial.Reason)
+		}
+	}
+	if s.Trouble != "" {
+		row("trouble", "%s", s.Trouble)
+	}
+	if s.State == stateStopped && !exists(units.Config) {
+		row("next", "sudo kentongan enrol; %s is missing", units.Config)
+	} else if next := stateNext[s.State]; next != "" {
+		row("next", "%s", next)
+	}
+	return b.String()
+}

@@ -1,0 +1,175 @@
+package units
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// patience is for slow machines; nothing here is measured by it.
+const patience = 3 * time.Minute
+
+// machine is a container with a systemd of its own, booted by systemd-nspawn.
+// Its root is this machine's, seen through an overlay in memory: nothing is
+// changed here, and everything there is gone at the end.
+type machine struct {
+	t      *testing.T
+	nspawn *exec.Cmd
+	log    *bytes.Buffer
+	files  string // is /rig there
+}
+
+// prepare makes the root a fresh board's: none of this machine's services, no
+// identity, and nothing of a Kentongan that may be installed here.
+const prepare = `set -e
+mount -t tmpfs -o mode=755 tmpfs "$1"
+mkdir "$1/up" "$1/work" "$1/root"
+mount -t overlay overlay -o "lowerdir=/,upperdir=$1/up,workdir=$1/work" "$1/root"
+r=$1/root
+rm -rf "$r"/etc/systemd/system/* "$r"/etc/kentongan "$r"/var/lib/kentongan* "$r"/usr/lib/kentongan
+: >"$r/etc/machine-id"
+for u in systemd-networkd systemd-resolved systemd-timesyncd console-getty e2scrub_reap man-db; do
+	ln -s /dev/null "$r/etc/systemd/system/$u.service"
+done
+mkdir "$r/rig"
+mkdir -p /run/systemd
+mount -t tmpfs tmpfs /run/systemd
+set +e
+trap : TERM
+while :; do
+	systemd-nspawn --quiet --boot --directory="$r" --register=no --keep-unit --machine="$2" --private-network --bind-ro="$3:/rig" systemd.unit=multi-user.target
+	[ $? = 133 ] || exit # 133: the machine wants to boot again
+done`
+
+// boot starts a machine; files are at /rig in it.
+func boot(t *testing.T, files string) *machine {
+	t.Helper()
+	if os.Geteuid() != 0 {
+		t.Skip("a container needs root")
+	}
+	for _, p := range []string{"systemd-nspawn", "nsenter", "unshare"} {
+		if _, err := exec.LookPath(p); err != nil {
+			t.Fatalf("%v; .ci/tools installs it", err)
+		}
+	}
+	place := t.TempDir()
+	m := &machine{t: t, log: &bytes.Buffer{}, files: files}
+	m.nspawn = exec.Command("unshare", "--mount", "--propagation", "private", "sh", "-c", prepare, "sh", place, fmt.Sprintf("k%d", os.Getpid()), files)
+	m.nspawn.Stdout, m.nspawn.Stderr = m.log, m.log
+	m.nspawn.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
+	if err := m.nspawn.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = syscall.Kill(-m.nspawn.Process.Pid, syscall.SIGTERM) // the container is shut down
+		ended := make(chan error, 1)
+		go func() { ended <- m.nspawn.Wait() }()
+		select {
+		case <-ended:
+		case <-time.After(30 * time.Second):
+			_ = syscall.Kill(-m.nspawn.Process.Pid, syscall.SIGKILL)
+			<-ended
+		}
+		if t.Failed() {
+			t.Logf("the machine's console:\n%s", m.log)
+		}
+	})
+	m.up()
+	return m
+}
+
+// up waits until the machine has booted.
+func (m *machine) up() {
+	m.t.Helper()
+	m.until("booted", func() bool {
+		out, _ := m.try("systemctl", "is-system-running")
+		return strings.Contains(out, "running") || strings.Contains(out, "degraded")
+	})
+}
+
+// first is the machine's first process, as this one sees it; 0 while there is none.
+func (m *machine) first() int {
+	below := []string{strconv.Itoa(m.nspawn.Process.Pid)}
+	for len(below) > 0 {
+		pid := below[0]
+		below = below[1:]
+		if comm, err := os.ReadFile("/proc/" + pid + "/comm"); err == nil && strings.TrimSpace(string(comm)) == "systemd" {
+			n, _ := strconv.Atoi(pid)
+			return n
+		}
+		children, _ := os.ReadFile("/proc/" + pid + "/task/" + pid + "/children") // it may be gone
+		below = append(below, strings.Fields(string(children))...)
+	}
+	return 0
+}
+
+// try runs a program in the machine.
+func (m *machine) try(args ...string) (string, error) {
+	pid := m.first()
+	if pid == 0 {
+		return "", fmt.Errorf("the machine does not run")
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "nsenter", append([]string{"--target", strconv.Itoa(pid), "--mount", "--uts", "--ipc", "--net", "--pid", "--cgroup", "--root", "--wd", "--"}, args...)...)
+	cmd.Env = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "SYSTEMD_PAGER=", "LANG=C.UTF-8"}
+	out, err := cmd.CombinedOutput()
+	return string(out), err
+}
+
+// run runs a shell's line in the machine; it must not fail.
+func (m *machine) run(line string) string {
+	m.t.Helper()
+	out, err := m.try("sh", "-c", line)
+	if err != nil {
+		m.t.Fatalf("%s: %v\n%s", line, err, out)
+	}
+	return out
+}
+
+// fails runs a line that has to fail and say what.
+func (m *machine) fails(line, says string) {
+	m.t.Helper()
+	out, err := m.try("sh", "-c", line)
+	if err == nil || !strings.Contains(out, says) {
+		m.t.Errorf("%s: %v, said %q, want %q in it", line, err, out, says)
+	}
+}
+
+func (m *machine) until(what string, ok func() bool) {
+	m.t.Helper()
+	for end := time.Now().Add(patience); !ok(); time.Sleep(200 * time.Millisecond) {
+		if time.Now().After(end) {
+			out, _ := m.try("sh", "-c", "systemctl status --no-pager -l kentongan kentongan-judge kentongan-apply; journalctl --no-pager -n 60 -u 'kentongan*'; ls -lR /var/lib/kentongan-firmware; cat /var/lib/kentongan-firmware/trial")
+			m.t.Fatalf("not %s in %v\n%s", what, patience, out)
+		}
+	}
+}
+
+// show is a property of a unit.
+func (m *machine) show(unit, property string) string {
+	out, _ := m.try("systemctl", "show", "--value", "--property="+property, unit)
+	return strings.TrimSpace(out)
+}
+
+func (m *machine) active(unit string) bool { return m.show(unit, "ActiveState") == "active" }
+
+// build compiles one of our programs as a version.
+func build(t *testing.T, dir, name, pkg, version string) string {
+	t.Helper()
+	file := filepath.Join(dir, name)
+	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -X main.version="+version, "-o", file, pkg)
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("go build: %v\n%s", err, out)
+	}
+	return file
+}
