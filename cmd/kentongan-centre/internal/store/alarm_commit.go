@@ -239,11 +239,31 @@ func (w *writer) piece(device string, p report.SnapshotPiece) error {
 		w.refuse("piece of a picture of %s: %d of %d, %d bytes", device, p.Index, p.Of, len(p.Data))
 		return nil
 	}
+	switch done, err := w.pictureDone(device, p.ID); {
+	case err != nil:
+		return err
+	case done: // the bytes of one that was erased don't touch the disk again
+		return nil
+	}
 	if err := w.exec(insertPiece, device, p.ID, p.Index, w.now, p.Data); err != nil {
 		return fmt.Errorf("write piece of a picture of %s: %w", device, err)
 	}
 	w.out.State = true
 	return w.assemble(device, p.ID)
+}
+
+// pictureDone tells whether no more pieces of a picture are taken: it is whole,
+// or was erased.
+func (w *writer) pictureDone(device, id string) (bool, error) {
+	var state, doc string
+	err := w.row(selectPicture, device, id).Scan(&state, &doc)
+	if errors.Is(err, sql.ErrNoRows) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read picture of %s: %w", device, err)
+	}
+	return state != PictureWaiting && state != PictureMissing, nil
 }
 
 // assemble puts a picture together when its record and all its pieces are here,

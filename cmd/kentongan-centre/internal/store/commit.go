@@ -243,12 +243,16 @@ func (w *writer) record(l *lane, r report.Received, backlog bool) error {
 		w.refuse("record %s/%s/%d: %w", l.key.Device, r.Lane, r.Seq, err)
 		return nil
 	}
+	keep, err := asKept(r)
+	if err != nil {
+		return err
+	}
 	if w.doubt || !l.fresh(r.Seq) {
 		switch kept, err := w.line(l, r.Seq); {
 		case err != nil:
 			return err
 		case kept != nil:
-			return w.again(l, r, kept)
+			return w.again(l, keep, kept)
 		}
 		if to, err := w.prunedTo(l); err != nil {
 			return err
@@ -258,7 +262,7 @@ func (w *writer) record(l *lane, r report.Received, backlog bool) error {
 			return nil
 		}
 	}
-	w.records = append(w.records, recordRow{l.id, int64(r.Seq), w.now, r.Kind, r.Line})
+	w.records = append(w.records, recordRow{l.id, int64(r.Seq), w.now, r.Kind, keep.Line})
 	top := l.top
 	l.take(r.Seq)
 	if r.Lane.Chained() {
@@ -274,7 +278,7 @@ func (w *writer) record(l *lane, r report.Received, backlog bool) error {
 		}
 	}
 	w.out.Records++
-	if held, err := w.heldBefore(l.key.Device, r); err != nil {
+	if held, err := w.heldBefore(l.key.Device, keep); err != nil {
 		return err
 	} else if held {
 		l.duplicates++

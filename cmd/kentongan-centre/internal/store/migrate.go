@@ -24,6 +24,7 @@ var migrations = []migration{
 	{both: retainSchema},
 	{both: clockSchema},
 	{both: countSchema},
+	{both: withheldSchema, sqlite: withheldSQLite, postgres: withheldPostgres},
 }
 
 // migration is one step of the schema. Its text is in SQLite's words, which

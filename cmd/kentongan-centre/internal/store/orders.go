@@ -134,18 +134,19 @@ func (s *Store) OrderSent(ctx context.Context, id string, now time.Time) error {
 }
 
 // Upkeep ends what has had its time: orders that nobody answered, pictures whose
-// pieces don't come, and pictures that are older than keep. It tells whether
-// anything changed.
+// pieces don't come, and pictures that are older than keep, whose bytes it erases
+// as ErasePicture does. It tells whether anything changed.
 func (s *Store) Upkeep(ctx context.Context, now time.Time, keep time.Duration) (changed bool, err error) {
 	ms := now.UnixMilli()
 	for _, do := range []struct {
-		sql  string
-		args []any
+		sql    string
+		args   []any
+		erases bool
 	}{
-		{`UPDATE orders SET state = 'unanswered' WHERE state = 'open' AND expires_at <= ?`, []any{ms}},
-		{`UPDATE picture SET state = 'missing' WHERE state = 'waiting' AND changed_at <= ?`, []any{now.Add(-MissingAfter).UnixMilli()}},
-		{`UPDATE picture SET state = 'expired', data = NULL, changed_at = ? WHERE state IN ('waiting', 'missing', 'whole', 'damaged') AND told_at <= ?`, []any{ms, now.Add(-keep).UnixMilli()}},
-		{`DELETE FROM picture_piece WHERE at <= ?`, []any{now.Add(-keep).UnixMilli()}},
+		{`UPDATE orders SET state = 'unanswered' WHERE state = 'open' AND expires_at <= ?`, []any{ms}, false},
+		{`UPDATE picture SET state = 'missing' WHERE state = 'waiting' AND changed_at <= ?`, []any{now.Add(-MissingAfter).UnixMilli()}, false},
+		{`UPDATE picture SET state = 'expired', data = NULL, changed_at = ? WHERE state IN ('waiting', 'missing', 'whole', 'damaged') AND told_at <= ?`, []any{ms, now.Add(-keep).UnixMilli()}, true},
+		{`DELETE FROM picture_piece WHERE at <= ?`, []any{now.Add(-keep).UnixMilli()}, true},
 	} {
 		res, err := s.edit.ExecContext(ctx, do.sql, do.args...)
 		if err != nil {
@@ -153,9 +154,12 @@ func (s *Store) Upkeep(ctx context.Context, now time.Time, keep time.Duration) (
 		}
 		if n, err := res.RowsAffected(); err == nil && n > 0 {
 			changed = true
+			if do.erases {
+				s.wipe.erased()
+			}
 		}
 	}
-	return changed, nil
+	return changed, s.wipe.try(ctx, s.edit)
 }
 
 // ErrNoPicture is a picture that is not here, or not any more.

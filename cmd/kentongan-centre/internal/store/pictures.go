@@ -68,7 +68,9 @@ func (s *View) PictureData(ctx context.Context, device, id string) (data []byte,
 }
 
 // ErasePicture takes a picture's bytes away; that there was one, who asked for
-// it and who erased it stays.
+// it and who erased it stays. Of SQLite they are overwritten when it returns, or
+// soon after where somebody reads at the moment; PostgreSQL overwrites them when
+// it uses the space again.
 func (s *View) ErasePicture(ctx context.Context, device, id, who string, now time.Time) error {
 	tx, err := s.edit.BeginTx(ctx, nil)
 	if err != nil {
@@ -88,5 +90,6 @@ func (s *View) ErasePicture(ctx context.Context, device, id, who string, now tim
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("erase picture: %w", err)
 	}
-	return nil
+	s.wipe.erased()
+	return s.wipe.try(ctx, s.edit)
 }

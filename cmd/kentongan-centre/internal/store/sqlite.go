@@ -22,11 +22,12 @@ const busyTimeout = 5 * time.Second
 
 // Open opens or creates DIR/centre.db and brings its schema up to date.
 //
-// The database runs in WAL mode with synchronous=FULL.
+// The database runs in WAL mode with synchronous=FULL. What is deleted is
+// overwritten, and what was erased leaves the log as well, see wiper.
 func Open(dir string, log *slog.Logger) (*Store, error) {
 	file := filepath.Join(dir, "centre.db")
 	s := newStore(sqlite, log)
-	write, err := openSQLite(file, "journal_mode(WAL)", "synchronous(FULL)", "wal_autocheckpoint(2000)", "cache_size(-16000)")
+	write, err := openSQLite(file, "journal_mode(WAL)", "synchronous(FULL)", "wal_autocheckpoint(2000)", "cache_size(-16000)", "secure_delete(1)")
 	if err != nil {
 		return nil, err
 	}
@@ -47,6 +48,7 @@ func Open(dir string, log *slog.Logger) (*Store, error) {
 	}
 	edit.SetMaxOpenConns(1)
 	s.edit = &pool{edit, sqlite}
+	s.wipe.erased() // by a process before this one, which may have ended in between
 	return s, nil
 }
 

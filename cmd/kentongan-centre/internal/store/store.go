@@ -62,7 +62,7 @@ type Key struct {
 
 // newStore is a store without its database.
 func newStore(d dialect, log *slog.Logger) *Store {
-	return &Store{View: View{scope: Everything()}, d: d, log: log, lanes: map[Key]*lane{}, devices: map[string]*device{}, sets: map[string]lastSet{}}
+	return &Store{View: View{scope: Everything(), wipe: &wiper{}}, d: d, log: log, lanes: map[Key]*lane{}, devices: map[string]*device{}, sets: map[string]lastSet{}}
 }
 
 // Close closes the database. Nobody may use the store after it.

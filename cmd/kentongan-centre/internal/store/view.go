@@ -13,6 +13,7 @@ type View struct {
 	read  *pool // can't write
 	edit  *pool // what people of the centre do; short transactions beside Commit's. SQLite overwrites what it erases
 	scope Scope
+	wipe  *wiper
 }
 
 // Scope says whose devices and complaints a View shows. The zero Scope shows
@@ -48,7 +49,7 @@ func ValidAgency(id string) bool { return agencyID.MatchString(id) }
 
 // For is what a scope sees.
 func (s *Store) For(scope Scope) *View {
-	return &View{read: s.read, edit: s.edit, scope: scope}
+	return &View{read: s.read, edit: s.edit, scope: scope, wipe: s.wipe}
 }
 
 // Scope is whose view it is.
