@@ -28,6 +28,7 @@ import (
 	"kentongan/agent/command"
 	"kentongan/agent/config"
 	"kentongan/agent/kiosk"
+	"kentongan/agent/kiosk/screen"
 	"kentongan/agent/report"
 	"kentongan/agent/sensor"
 	"kentongan/agent/spool"
@@ -58,8 +59,9 @@ type Agent struct {
 	spool    *spool.Spool
 	uplink   *uplink.Uplink
 	board    hal.Board
-	kiosk    *kiosk.Kiosk  // nil when the configuration has none
-	sensors  *sensor.Watch // nil when the configuration has none
+	kiosk    *kiosk.Kiosk   // nil when the configuration has none
+	screen   *screen.Screen // the same
+	sensors  *sensor.Watch  // nil when the configuration has none
 	journal  *journal
 	orders   *command.Runner            // nil where no centre can order anything
 	notary   *checkpoint.Notary         // nil when the record key can't be read or kept

@@ -74,7 +74,8 @@ func (a *Agent) buildScreen(c config.Kiosk) {
 	if c.Screen.Touch {
 		cfg.Touch = cfg.Buttons
 	}
-	a.parts = append(a.parts, part{"screen", screen.New(cfg, a.kiosk).Run})
+	a.screen = screen.New(cfg, a.kiosk)
+	a.parts = append(a.parts, part{"screen", a.screen.Run})
 }
 
 // CheckLanguages looks at the files of the kiosk's further languages, which only
@@ -97,6 +98,7 @@ func (a *Agent) buildPrinter(c config.Printer) *printer.Printer {
 		},
 	})
 	a.parts = append(a.parts, part{"printer", p.Run})
+	a.beating = append(a.beating, p)
 	return p
 }
 

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -43,6 +44,17 @@ func deaf(t *testing.T) (addr string) {
 	return l.Addr().String()
 }
 
+// free is an address that nobody listens on.
+func free(t *testing.T) (addr string) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
 // startDeaf starts an agent with one of every loop, none of which gets an answer
 // from outside.
 func startDeaf(t *testing.T) (a *Agent, socket string) {
@@ -60,11 +72,13 @@ board: {driver: sim, socket: board.sock}
 kiosk:
   number: 7
   buttons: [{name: road, line: GPIO17, service_code: x, category: y, label: {id: a, en: b}}]
+  printer: {device: /dev/null/lp0}
+  screen: {listen: '%s'}
 sensors: [{name: cabinet, driver: sht3x, every: 6s}]
 lines: [{name: door, kind: door, line: GPIO6}, {name: roof, kind: water, line: GPIO99}]
 streams: [{name: gate, url: 'rtsp://%s/'}]
 apps: [{name: bansos, url: 'http://%s/', label: {id: a, en: b}}]
-`, addr, key, addr, addr))
+`, addr, key, free(t), addr, addr))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -153,9 +167,13 @@ func TestWatchdogFindsEachLoopThatHangs(t *testing.T) {
 			t.Errorf("%s: %v", p.Name, err)
 		}
 	}
-	want := "journal, uplink, alarms, orders, config, checkpoint, enrol, button road, lamps, kiosk events, sensor cabinet, line door, line roof, stream gate, picture gate, application bansos"
+	want := "journal, uplink, alarms, orders, config, checkpoint, enrol, printer, button road, lamps, kiosk events, sensor cabinet, line door, line roof, stream gate, picture gate, application bansos"
 	if got := strings.Join(names, ", "); got != want {
 		t.Errorf("asked %s\nwant  %s", got, want)
+	}
+	// The page for citizens is asked over the wire, and borne for a while: see TestAnswers there.
+	if !slices.ContainsFunc(a.checks(), func(c watchdog.Check) bool { return c.Name == "screen" && c.Patience == screenPatience }) {
+		t.Error("the screen is not asked")
 	}
 }
 

@@ -16,6 +16,10 @@ import (
 // read-only. One that is full or dead is not mended, so a reset must be rare.
 const diskPatience = 10 * time.Minute
 
+// screenPatience is how long a page that is not answered is borne: the buttons do
+// without it, and it may be somebody outside who asks too much of it.
+const screenPatience = 10 * time.Minute
+
 // buildWatchdog makes the part that feeds the board's watchdog, if the
 // configuration names one.
 func (a *Agent) buildWatchdog() {
@@ -37,6 +41,9 @@ func (a *Agent) checks() []watchdog.Check {
 	all := []watchdog.Check{
 		{Name: "store", Run: func(context.Context) error { return writes.check(a.spool.Status().Syncs, time.Now()) }},
 		{Name: "disk", Patience: diskPatience, Run: func(context.Context) error { return a.diskTakes() }},
+	}
+	if a.screen != nil {
+		all = append(all, watchdog.Check{Name: "screen", Patience: screenPatience, Run: func(context.Context) error { return a.screen.Answers() }})
 	}
 	for _, p := range a.pulses() {
 		all = append(all, watchdog.Check{Name: p.Name, Run: p.Ask})

@@ -39,7 +39,13 @@ func TestPress(t *testing.T) {
 func TestLampWaitsForTheStore(t *testing.T) {
 	in(t, config(), func(b *booth) {
 		b.store.set(nil, 400*ms)
-		b.press("GPIO17") // takes 200 ms
+		b.set("GPIO17", true)
+		b.wantLamps("", "at the press")
+		time.Sleep(79 * ms)
+		b.wantLamps("", "79 ms after it")
+		time.Sleep(21 * ms)
+		b.set("GPIO17", false)
+		time.Sleep(100 * ms)
 		if s := b.kiosk.Show(); !s.Working || s.Newest != nil {
 			t.Errorf("while the store works, shown: %+v", s)
 		}
@@ -169,7 +175,9 @@ func TestChatter(t *testing.T) {
 func TestStuck(t *testing.T) {
 	in(t, config(), func(b *booth) {
 		b.set("GPIO17", true)
-		time.Sleep(DefaultStuckAfter + ms)
+		time.Sleep(29999 * ms)
+		b.wantStates()
+		time.Sleep(2 * ms) // 30 s
 		b.wantStates("road stuck")
 		b.wantLamps("F", "stuck")
 		b.set("GPIO18", true)

@@ -95,6 +95,15 @@ func TestTicketCheckFindsEverySlipOfEveryTicket(t *testing.T) {
 		d[at] = v
 		return ticketCheck(d)
 	}
+	// A step of the sum is linear, and so is the whole sum, which is made of such
+	// steps and of exclusive or.
+	for v := range byte(32) {
+		for w := range byte(32) {
+			if timesAlpha(v^w) != timesAlpha(v)^timesAlpha(w) {
+				t.Fatalf("the share of %d and %d is not the sum of theirs", v, w)
+			}
+		}
+	}
 	for at := range 9 {
 		for other := range at {
 			for v := range byte(32) {

@@ -23,6 +23,7 @@ import (
 	"syscall"
 	"time"
 
+	"kentongan/agent/pulse"
 	"kentongan/agent/report"
 )
 
@@ -30,6 +31,10 @@ const (
 	pollEvery  = 10 * time.Second
 	slipExpiry = 15 * time.Second // the citizen has gone
 	maxSlips   = 4                // that wait
+
+	// A driver that does not come back for so long hangs. That is long, for no
+	// press needs the printer: a reset that might mend it must be rare.
+	hangsAfter = 10 * time.Minute
 )
 
 // Config says which printer and what slips look like.
@@ -50,6 +55,7 @@ type Printer struct {
 	log    *slog.Logger
 	slips  chan waiting
 	poll   time.Duration
+	pulse  pulse.Pulse
 
 	dev *device // of Run
 
@@ -67,7 +73,7 @@ type waiting struct {
 func New(cfg Config) *Printer {
 	return &Printer{
 		cfg: cfg, layout: layout{width: cfg.Width, title: cfg.Title, url: cfg.URL},
-		log: cfg.Log.With("part", "printer"), slips: make(chan waiting, maxSlips), poll: pollEvery,
+		log: cfg.Log.With("part", "printer"), slips: make(chan waiting, maxSlips), poll: pollEvery, pulse: pulse.New(),
 	}
 }
 
@@ -94,18 +100,24 @@ func (p *Printer) Status() report.PrinterState {
 	return p.state
 }
 
+// Pulses ask the loop of Run. A printer that is slow or gone does not keep it from
+// answering.
+func (p *Printer) Pulses() []pulse.Named { return []pulse.Named{{Name: "printer", Pulse: p.pulse}} }
+
 // Run looks after the printer until ctx ends.
 func (p *Printer) Run(ctx context.Context) error {
 	tick := time.NewTicker(p.poll)
 	defer tick.Stop()
 	defer p.close()
-	p.look()
+	p.pulse.While(hangsAfter, p.look)
 	for {
 		select {
+		case beat := <-p.pulse:
+			beat()
 		case w := <-p.slips:
-			p.print(w)
+			p.pulse.While(hangsAfter, func() { p.print(w) })
 		case <-tick.C:
-			p.look()
+			p.pulse.While(hangsAfter, p.look)
 		case <-ctx.Done():
 			return nil
 		}

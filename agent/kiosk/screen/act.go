@@ -121,14 +121,16 @@ func (s *Screen) ticket(w http.ResponseWriter, r *http.Request) {
 		say(w, http.StatusBadRequest, "ticket")
 		return
 	}
-	now := time.Now()
-	if !s.guard.may(t.String(), now) {
+	var st report.TicketStatus
+	asked, err := s.guard.ask(t.String(), time.Now(), func() (err error) {
+		st, err = s.kiosk.Ask(t, pin)
+		return err
+	})
+	if !asked {
 		say(w, http.StatusTooManyRequests, "guesses")
 		return
 	}
-	st, err := s.kiosk.Ask(t, pin)
 	if err != nil {
-		s.guard.missed(t.String(), now)
 		say(w, http.StatusNotFound, "wrong")
 		return
 	}

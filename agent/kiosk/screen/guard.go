@@ -36,20 +36,31 @@ func newGuard() *guard {
 	return &guard{guesses: rate.NewLimiter(rate.Every(guessEvery), guessBurst), wrong: map[string]*tries{}}
 }
 
-// may tells whether a ticket may be asked for now.
-func (g *guard) may(ticket string, now time.Time) bool {
+// ask lets check look at a ticket's PIN, if it may be asked for now, and counts it
+// when that is an error. One is looked at after the other: guesses that come side
+// by side don't pass before the first of them is counted.
+func (g *guard) ask(ticket string, now time.Time, check func() error) (asked bool, err error) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	if !g.mayLocked(ticket, now) {
+		return false, nil
+	}
+	if err = check(); err != nil {
+		g.missedLocked(ticket, now)
+	}
+	return true, err
+}
+
+// mayLocked tells whether a ticket may be asked for now.
+func (g *guard) mayLocked(ticket string, now time.Time) bool {
 	if t := g.wrong[ticket]; t != nil && now.Before(t.closed) {
 		return false
 	}
 	return g.guesses.TokensAt(now) >= 1
 }
 
-// missed counts a wrong guess.
-func (g *guard) missed(ticket string, now time.Time) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+// missedLocked counts a wrong guess.
+func (g *guard) missedLocked(ticket string, now time.Time) {
 	g.guesses.AllowN(now, 1)
 	t := g.wrong[ticket]
 	if t == nil {

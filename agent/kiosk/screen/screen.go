@@ -78,11 +78,12 @@ type Screen struct {
 	guard *guard
 	more  *longer
 	seats chan struct{} // one for each open page
+	alive alive
 }
 
 // New makes a screen. It listens in Run.
 func New(cfg Config, k Kiosk) *Screen {
-	return &Screen{cfg: cfg, kiosk: k, log: cfg.Log.With("part", "screen"), guard: newGuard(), more: &longer{}, seats: make(chan struct{}, maxPages)}
+	return &Screen{cfg: cfg, kiosk: k, log: cfg.Log.With("part", "screen"), guard: newGuard(), more: &longer{}, seats: make(chan struct{}, maxPages), alive: alive{every: askEvery, limit: askLimit}}
 }
 
 // Run serves the page until ctx ends. An address that is taken is tried again.
@@ -117,6 +118,7 @@ func (s *Screen) serve(ctx context.Context) error {
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
 	}
 	defer context.AfterFunc(ctx, func() { _ = srv.Close() })()
+	defer s.watch(ctx, l.Addr())()
 	err = srv.Serve(l)
 	if errors.Is(err, http.ErrServerClosed) {
 		return ctx.Err()

@@ -241,34 +241,44 @@ func TestWhoSeesTheTicket(t *testing.T) {
 func TestGuessesAreLimited(t *testing.T) {
 	now := time.Unix(1e9, 0)
 	g := newGuard()
+	may := func(ticket string, now time.Time) bool {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		return g.mayLocked(ticket, now)
+	}
+	miss := func(ticket string, now time.Time) {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		g.missedLocked(ticket, now)
+	}
 	for n := range wrongTries {
-		if !g.may("a", now) {
+		if !may("a", now) {
 			t.Fatalf("guess %d is refused", n)
 		}
-		g.missed("a", now)
+		miss("a", now)
 	}
-	if g.may("a", now.Add(closedFor-time.Second)) {
+	if may("a", now.Add(closedFor-time.Second)) {
 		t.Error("a ticket is open after five wrong PINs")
 	}
-	if !g.may("b", now) {
+	if !may("b", now) {
 		t.Error("another ticket is closed with it")
 	}
-	if !g.may("a", now.Add(closedFor)) {
+	if !may("a", now.Add(closedFor)) {
 		t.Error("a ticket stays closed")
 	}
 	for n := range guessBurst - wrongTries {
-		g.missed(fmt.Sprint(n), now)
+		miss(fmt.Sprint(n), now)
 	}
-	if g.may("c", now) {
+	if may("c", now) {
 		t.Error("there is no limit over all tickets")
 	}
-	if !g.may("c", now.Add(guessEvery)) {
+	if !may("c", now.Add(guessEvery)) {
 		t.Error("the limit over all tickets does not end")
 	}
 	guesses := 0
 	for second := range 24 * 60 * 60 {
-		if at := now.Add(time.Duration(second) * time.Second); g.may("a", at) {
-			g.missed("a", at)
+		if at := now.Add(time.Duration(second) * time.Second); may("a", at) {
+			miss("a", at)
 			guesses++
 		}
 	}
@@ -276,7 +286,7 @@ func TestGuessesAreLimited(t *testing.T) {
 		t.Errorf("%d guesses of one PIN in a day; of a million there are to be no more than 500", guesses)
 	}
 	for n := range 3 * maxWatched {
-		g.missed(fmt.Sprint("t", n), now)
+		miss(fmt.Sprint("t", n), now)
 	}
 	if len(g.wrong) > maxWatched {
 		t.Errorf("%d tickets are watched, want %d at most", len(g.wrong), maxWatched)
