@@ -23,6 +23,7 @@ type Cluster struct {
 	port   int
 	server string
 	nodes  [Nodes]*process
+	shown  [Nodes]bool // whose log the test shows when it fails
 }
 
 // StartCluster builds nats-server of the version in go.mod and starts three nodes
@@ -54,7 +55,12 @@ func (c *Cluster) StartNode(t testing.TB, n int) {
 		filepath.Join(scripts(), "nats", "start"), c.Dir, strconv.Itoa(c.port), fmt.Sprintf("n%d", n+1))
 	c.nodes[n] = p
 	t.Cleanup(p.kill)
-	logOf(t, c.Dir, fmt.Sprintf("n%d.log", n+1))
+	if !c.shown[n] { // a node's log is one, however often it is started
+		c.shown[n] = true
+		dir := filepath.Join(c.Dir, fmt.Sprintf("n%d", n+1))
+		must(t, os.MkdirAll(dir, 0o700))
+		logOf(t, dir, "log")
+	}
 }
 
 // Kill is SIGKILL for one node.
