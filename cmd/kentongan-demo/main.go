@@ -90,8 +90,10 @@ Try, with both open side by side:
   2. cut the network, press a few times (yellow only), join it again: green, and each arrives once
   3. cut the device's power while you press, and switch it on again: nothing confirmed is lost
   4. silence or unplug a camera: an alarm within 12 s, one for both; put it back
-  5. freeze a camera, or cover the lobby's: its packets go on, yet within a minute or so
-     the picture is an alarm; take it on the centre's page, and order a picture there
+  5. two or three minutes after the start, when the device knows the pictures, cover the
+     lobby's camera or freeze one (the gate's is H.264, which needs ffmpeg): its packets
+     go on, yet within a minute or so the picture is an alarm; take it on the centre's
+     page, and order a picture there
   6. kill the centre and start it again
   7. touch a service on the kiosk's screen, look its ticket and PIN up there, and
      change its status on the centre's page of complaints; take the printer's paper out
