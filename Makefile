@@ -67,7 +67,7 @@ vuln: ## govulncheck; needs the network, for its list of known faults
 	go run $(GOVULNCHECK) ./...
 
 .PHONY: cross
-cross: $(addprefix dist/kentongan-,$(DEVICE_TARGETS)) ## static device programs for each board, into dist/, with their sizes
+cross: $(addprefix dist/kentongan-,$(DEVICE_TARGETS)) $(addprefix dist/kentongan-boot-,$(DEVICE_TARGETS)) ## static device programs for each board, into dist/, with their sizes
 	@ls -l $^ | awk '{printf "%-32s %6.2f MiB\n", $$NF, $$5/1048576}'
 
 # FORCE, not .PHONY: a phony target takes no pattern rule, and go build knows
@@ -77,6 +77,10 @@ FORCE:
 dist/kentongan-linux-%: FORCE
 	CGO_ENABLED=0 GOOS=linux GOARCH=$(patsubst armv%,arm,$*) GOARM=$(patsubst armv%,%,$(filter armv%,$*)) \
 		go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/kentongan
+
+dist/kentongan-boot-linux-%: FORCE
+	CGO_ENABLED=0 GOOS=linux GOARCH=$(patsubst armv%,arm,$*) GOARM=$(patsubst armv%,%,$(filter armv%,$*)) \
+		go build -trimpath -ldflags '$(LDFLAGS)' -o $@ ./cmd/kentongan-boot
 
 .PHONY: clean
 clean: ## remove what was built
