@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"strings"
 	"time"
 
@@ -37,9 +38,14 @@ type Certificate struct {
 // SerialText is a serial number as the book has it.
 func SerialText(n *big.Int) string { return n.Text(16) }
 
-// live are the serials of a device's certificates that are good now.
+// stillRenewed is the end of a certificate that can just still be renewed. Until
+// then its device holds the id, and it can be revoked.
+func stillRenewed(now time.Time) int64 { return now.Add(-graceAfter).UnixMilli() }
+
+// live are the serials of a device's certificates that are good now, or good for
+// a renewal.
 func live(tx *sql.Tx, device string, now time.Time) (serials []string, err error) {
-	rows, err := tx.Query(`SELECT serial FROM certificate WHERE subject = ? AND kind = 'device' AND revoked_at = 0 AND not_after > ?`, device, now.UnixMilli())
+	rows, err := tx.Query(`SELECT serial FROM certificate WHERE subject = ? AND kind = 'device' AND revoked_at = 0 AND not_after > ?`, device, stillRenewed(now))
 	if err != nil {
 		return nil, err
 	}
@@ -78,10 +84,17 @@ func (b *Book) IssueServer(ctx context.Context, public any, hosts []string, life
 // IssueClient signs the certificate of a role on the broker. Its name has a dot,
 // which a device's id can't have: no device can enrol as one.
 func (b *Book) IssueClient(ctx context.Context, public any, name string, life time.Duration) (*x509.Certificate, error) {
-	if !strings.Contains(name, ".") || report.ValidDevice(name) {
-		return nil, fmt.Errorf("%q can't be a role: write NAME.NAME, as kentongan.centre; names without a dot are devices'", name)
+	if !validRole(name) {
+		return nil, fmt.Errorf("%.80q can't be a role: write NAME.NAME of a-z, 0-9 and hyphen, as kentongan.centre; names without a dot are devices'", name)
 	}
 	return b.issueByHand(ctx, KindClient, ca.Subject{Name: name, Public: public, Life: life})
+}
+
+// validRole tells whether a name can be a role's: two words or more, each as a
+// device's id, with a dot between them.
+func validRole(name string) bool {
+	words := strings.Split(name, ".")
+	return len(words) > 1 && len(name) <= 64 && !slices.ContainsFunc(words, func(w string) bool { return !report.ValidDevice(w) })
 }
 
 func (b *Book) issueByHand(ctx context.Context, kind string, s ca.Subject) (c *x509.Certificate, err error) {
@@ -105,7 +118,7 @@ var ErrNoCertificate = errors.New("no certificate that is good now")
 func (b *Book) Revoke(ctx context.Context, name, serial, reason string) (n int64, err error) {
 	err = b.change(ctx, func(tx *sql.Tx) error {
 		now := b.now().UnixMilli()
-		res, err := tx.Exec(`UPDATE certificate SET revoked_at = ?, reason = ? WHERE (subject = ? OR serial = ?) AND revoked_at = 0 AND not_after > ?`, now, reason, name, serial, now)
+		res, err := tx.Exec(`UPDATE certificate SET revoked_at = ?, reason = ? WHERE (subject = ? OR serial = ?) AND revoked_at = 0 AND not_after > ?`, now, reason, name, serial, stillRenewed(b.now()))
 		if err != nil {
 			return err
 		}
@@ -132,10 +145,11 @@ func (b *Book) Revoke(ctx context.Context, name, serial, reason string) (n int64
 }
 
 // revoked lists what belongs on the list now, and those that were revoked last.
-// What has ended is left out: nobody believes it anyway.
+// What ended long ago is left out: nobody believes it anyway. What ended lately
+// is on it, for a broker leaves a session open whose certificate ends.
 func (b *Book) revoked(ctx context.Context) (all []ca.Revoked, devices map[string]time.Time, err error) {
 	devices = map[string]time.Time{}
-	rows, err := b.db.QueryContext(ctx, `SELECT serial, kind, subject, revoked_at FROM certificate WHERE revoked_at > 0 AND not_after > ? ORDER BY revoked_at`, b.now().Add(-24*time.Hour).UnixMilli())
+	rows, err := b.db.QueryContext(ctx, `SELECT serial, kind, subject, revoked_at FROM certificate WHERE revoked_at > 0 AND not_after > ? ORDER BY revoked_at`, stillRenewed(b.now()))
 	if err != nil {
 		return nil, nil, fmt.Errorf("read what is revoked: %w", err)
 	}

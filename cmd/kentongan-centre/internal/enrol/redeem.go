@@ -156,14 +156,17 @@ func (b *Book) first(tx *sql.Tx, row tokenRow, r *Request, address string) (*x50
 }
 
 // known looks a certificate up that was signed by the authority, and says whose
-// it is and that it was not revoked.
+// it is and that it was not revoked. It has to be the one in the book, byte for
+// byte: who stole the key of an issuing authority of before can sign another with
+// its serial number.
 func (b *Book) known(ctx context.Context, c *x509.Certificate) (device string, err error) {
 	serial := SerialText(c.SerialNumber)
 	var kind string
 	var revoked int64
-	err = b.db.QueryRowContext(ctx, `SELECT subject, kind, revoked_at FROM certificate WHERE serial = ?`, serial).Scan(&device, &kind, &revoked)
+	var der []byte
+	err = b.db.QueryRowContext(ctx, `SELECT subject, kind, revoked_at, der FROM certificate WHERE serial = ?`, serial).Scan(&device, &kind, &revoked, &der)
 	switch {
-	case errors.Is(err, sql.ErrNoRows), err == nil && kind != KindDevice:
+	case errors.Is(err, sql.ErrNoRows), err == nil && (kind != KindDevice || !bytes.Equal(der, c.Raw)):
 		return "", Refusal{Reason: report.RefusedStranger, Serial: serial, Detail: "not a device's certificate of this centre"}
 	case err != nil:
 		return "", fmt.Errorf("look up certificate: %w", err)

@@ -82,7 +82,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 		MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- srv.ServeTLS(l, "", "") }()
+	go func() { ended <- srv.ServeTLS(newCrowd(l), "", "") }()
 	select {
 	case err := <-ended:
 		return fmt.Errorf("serve enrolment: %w", err)
@@ -309,8 +309,11 @@ func (s *Server) refused(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
-func addressOf(r *http.Request) netip.Addr {
-	a, err := netip.ParseAddrPort(r.RemoteAddr)
+func addressOf(r *http.Request) netip.Addr { return parseAddress(r.RemoteAddr) }
+
+// parseAddress reads ADDRESS:PORT; what is none is the zero Addr.
+func parseAddress(text string) netip.Addr {
+	a, err := netip.ParseAddrPort(text)
 	if err != nil {
 		return netip.Addr{}
 	}
