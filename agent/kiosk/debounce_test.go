@@ -51,3 +51,25 @@ func TestDebounce(t *testing.T) {
 		})
 	}
 }
+
+// 30 ms is what a line rests for where nobody says otherwise.
+func TestDefaultDebounce(t *testing.T) {
+	in(t, config(), func(b *booth) {
+		b.set("GPIO17", true)
+		time.Sleep(50 * ms)
+		b.set("GPIO17", false)
+		time.Sleep(29 * ms)
+		b.set("GPIO17", true) // a bounce
+		time.Sleep(50 * ms)
+		if s := b.kiosk.Status().Buttons[0]; s.Presses != 1 || s.Bounces != 1 {
+			t.Errorf("29 ms after an edge: %+v", s)
+		}
+		b.set("GPIO17", false)
+		time.Sleep(30 * ms)
+		b.set("GPIO17", true)
+		if s := b.kiosk.Status().Buttons[0]; s.Presses != 2 {
+			t.Errorf("30 ms after an edge: %+v", s)
+		}
+		b.set("GPIO17", false)
+	})
+}

@@ -105,7 +105,7 @@ func (s *Screen) longer(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if n := s.kiosk.Show().Newest; n != nil && n.Ticket == q.Ticket {
-		s.more.add(q.Ticket)
+		s.more.ask(q.Ticket, time.Now(), n.At.Add(s.cfg.ShowFor+mostTime))
 	}
 	reply(w, http.StatusOK, answer{})
 }

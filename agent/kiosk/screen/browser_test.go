@@ -201,6 +201,7 @@ func TestBrowserTouch(t *testing.T) {
 	b.Until("the ticket", fmt.Sprintf("document.getElementById('ticket').textContent === %q && document.getElementById('pin').textContent === '4K7P'", ticket))
 	b.Eval("document.getElementById('longer').click()")
 	b.Until("more time", "parseInt(document.getElementById('left-time').textContent.replace(/\\D/g, '')) > 20")
+	b.Until("an end of motion", "document.getAnimations().every(a => a.effect.getComputedTiming().endTime <= 5000)")
 	b.Eval("document.getElementById('cancel').click()")
 	b.Until("taken back", "document.getElementById('kept').hidden && document.getElementById('say').dataset.t === 'withdrawn'")
 	b.Eval("document.querySelector('[data-button=road]').click()")
@@ -277,6 +278,56 @@ func TestBrowserAsk(t *testing.T) {
 	}
 	if got := b.Eval("document.getElementById('answer').getAttribute('role')"); got != "status" {
 		t.Errorf("the answer is not read out: role %v", got)
+	}
+}
+
+// What one person asked for can be kept on the screen while he reads (WCAG 2.2,
+// 2.2.1), is read out in its own language (3.1.2), and goes when somebody else
+// presses.
+func TestBrowserAnswerIsForOne(t *testing.T) {
+	srv, k := serve(t, nil)
+	b := startChromium(t)
+	b.Open(srv.URL + "/")
+	b.Until("ready", "document.body.dataset.state === 'ready'")
+	b.Eval(fmt.Sprintf("document.querySelector('[data-lang=en]').click(); document.getElementById('field').value = %q; document.getElementById('form').requestSubmit()", report.NewTicket(7, 2).String()+" 4K7P"))
+	b.Until("the answer", "document.querySelector('#answered span[lang=en]')?.textContent === ' Public works'")
+	left := "parseInt(document.getElementById('answer-left').textContent.replace(/\\D/g, ''))"
+	b.Until("a few seconds less", left+" < 28")
+	b.Eval("document.getElementById('answer-longer').click()")
+	b.Until("more time", left+" > 28")
+	k.kept(9)
+	b.Until("the next one's ticket, and no answer", "!document.getElementById('kept').hidden && document.getElementById('after').hidden && document.getElementById('answer').hidden && document.getElementById('answered').textContent === ''")
+	b.Open(srv.URL + "/")
+	b.Until("nothing of it on the page loaded anew", "document.getElementById('answered').textContent === '' && document.getElementById('field').value === ''")
+	if e := b.Errors(); len(e) > 0 {
+		t.Errorf("the page complains: %s", e)
+	}
+}
+
+// Who sets wider letters, words and lines in his browser reads all of it (WCAG 2.2,
+// 1.4.12), and who makes the letters twice as large as well (1.4.4).
+func TestBrowserTextSpacing(t *testing.T) {
+	srv, k := serve(t, nil)
+	b := startChromium(t)
+	b.Size(1280, 900)
+	b.Open(srv.URL + "/")
+	k.kept(3)
+	b.Until("the ticket", "!document.getElementById('kept').hidden")
+	// By the script's own hand: the page's policy allows no styles of others.
+	b.Eval(`(() => { for (const el of document.querySelectorAll('body *')) { el.style.lineHeight = '1.5'; el.style.letterSpacing = '.12em'; el.style.wordSpacing = '.16em'; } })(); 0`)
+	cut := `[...document.querySelectorAll('button, p, h1, h2, label')].filter(e => e.getClientRects().length && (e.scrollWidth > e.clientWidth + 1 || e.scrollHeight > e.clientHeight + 1) && getComputedStyle(e).overflow !== 'visible').map(e => e.textContent).join('; ')`
+	for _, tt := range []struct {
+		letters string
+		width   int
+	}{{"100%", 320}, {"100%", 1280}, {"200%", 1280}} {
+		b.Eval(fmt.Sprintf("document.documentElement.style.fontSize = %q; 0", tt.letters))
+		b.Size(tt.width, 900)
+		if got := b.Eval("document.documentElement.scrollWidth").(float64); int(got) > tt.width {
+			t.Errorf("%s letters: %v pixels wide on %d: %v", tt.letters, got, tt.width, b.Eval(widest))
+		}
+		if got := b.Eval(cut); got != "" {
+			t.Errorf("%s letters on %d: cut off: %v", tt.letters, tt.width, got)
+		}
 	}
 }
 

@@ -12,8 +12,8 @@ const (
 	maxPages   = 16
 	beat       = 2 * time.Second // the page takes five without one for our end
 	writeLimit = 5 * time.Second
-	moreTime   = 30 * time.Second // that a ticket is shown longer when asked
-	mostTime   = 2 * time.Minute
+	moreTime   = 30 * time.Second // that a ticket is shown from when somebody asks for more
+	mostTime   = 10 * moreTime    // after ShowFor: WCAG 2.2, 2.2.1 asks for ten times
 )
 
 // state is what the page shows. It is sent whole, at each change.
@@ -32,29 +32,33 @@ type state struct {
 	Waiting   uint64   `json:"waiting"`
 }
 
-// longer is how much longer the newest ticket is shown, for who asked for it.
+// longer is until when the newest ticket is shown, for who asked for it. Time can't
+// be laid up by asking often: who goes away leaves the ticket for no more than
+// moreTime.
 type longer struct {
 	mu     sync.Mutex // guards what follows
 	ticket string
-	extra  time.Duration
+	until  time.Time
 }
 
-func (l *longer) add(ticket string) {
+// ask shows a ticket for moreTime from now, or until most.
+func (l *longer) ask(ticket string, now, most time.Time) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.ticket != ticket {
-		l.ticket, l.extra = ticket, 0
+	l.ticket, l.until = ticket, now.Add(moreTime)
+	if l.until.After(most) {
+		l.until = most
 	}
-	l.extra = min(l.extra+moreTime, mostTime)
 }
 
-func (l *longer) of(ticket string) time.Duration {
+// end is when a ticket goes that would else at the time by.
+func (l *longer) end(ticket string, by time.Time) time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.ticket != ticket {
-		return 0
+	if l.ticket == ticket && l.until.After(by) {
+		return l.until
 	}
-	return l.extra
+	return by
 }
 
 // now is the state, and when it changes by itself; local clients see the ticket.
@@ -63,7 +67,7 @@ func (s *Screen) now(local bool) (state, time.Duration) {
 	st := state{State: "ready", Dead: k.Dead, Waiting: k.Waiting}
 	var next time.Duration
 	if n := k.Newest; n != nil {
-		if left := s.cfg.ShowFor + s.more.of(n.Ticket) - time.Since(n.At); left > 0 {
+		if left := time.Until(s.more.end(n.Ticket, n.At.Add(s.cfg.ShowFor))); left > 0 {
 			next = min(left, time.Second)
 			st.State = "saved"
 			if k.Received {

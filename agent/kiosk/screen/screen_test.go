@@ -219,14 +219,24 @@ func TestWhoSeesTheTicket(t *testing.T) {
 	if status, _ := ask(t, s.Handler(), here, "POST", "/more", `{"Ticket":"`+kept.Ticket+`"}`); status != 200 {
 		t.Error(status)
 	}
-	if st, _ := s.now(true); st.Ticket != kept.Ticket || st.Left != 29 {
+	if st, _ := s.now(true); st.Ticket != kept.Ticket || st.Left != 30 {
 		t.Errorf("after more time: %+v", st)
 	}
 	for range 10 {
 		ask(t, s.Handler(), here, "POST", "/more", `{"Ticket":"`+kept.Ticket+`"}`)
 	}
-	if extra := s.more.of(kept.Ticket); extra != mostTime {
-		t.Errorf("%v more, want %v at most", extra, mostTime)
+	if st, _ := s.now(true); st.Left != 30 {
+		t.Errorf("%d s after asking ten times at once, want 30", st.Left)
+	}
+	k.set(func(sh *kiosk.Show) { sh.Newest.At = time.Now().Add(-30*time.Second - mostTime + 10*time.Second) })
+	ask(t, s.Handler(), here, "POST", "/more", `{"Ticket":"`+kept.Ticket+`"}`)
+	if st, _ := s.now(true); st.Left != 10 {
+		t.Errorf("%d s at the end of %v, want 10", st.Left, mostTime)
+	}
+	k.set(func(sh *kiosk.Show) { sh.Newest.At = time.Now().Add(-31*time.Second - mostTime) })
+	s.more.ask("another", time.Now(), time.Now().Add(time.Hour))
+	if st, _ := s.now(true); st.State != "ready" || st.Ticket != "" {
+		t.Errorf("after the longest time: %+v", st)
 	}
 	k.set(func(sh *kiosk.Show) { sh.Unkept, sh.Out = true, true })
 	if st, _ := s.now(true); st.State != "unkept" || st.Ticket != "" {

@@ -34,6 +34,7 @@
 	}
 
 	function show(s) {
+		if (s.ticket && s.ticket !== now.ticket) shut(); // somebody pressed: what another asked for is not for him
 		now = s;
 		document.body.dataset.state = s.state;
 		const touchable = document.querySelector('[data-button]') !== null;
@@ -55,10 +56,16 @@
 		hide($('cancel'), !s.cancel);
 	}
 
+	function shut() {
+		answerEnd = 0;
+		hide($('answer'), true);
+		hide($('after'), true);
+		put($('answered'), '');
+	}
+
 	function forget() {
 		$('field').value = '';
-		hide($('answer'), true);
-		put($('answered'), '');
+		shut();
 		put($('said'), '');
 	}
 
@@ -92,11 +99,8 @@
 			}
 			if (source.readyState === EventSource.CLOSED) listen();
 		}
-		if (answerEnd && at > answerEnd) {
-			answerEnd = 0;
-			hide($('answer'), true);
-			put($('answered'), '');
-		}
+		if (answerEnd && at > answerEnd) shut();
+		put($('answer-left'), answerEnd ? text('left').replace('{n}', Math.ceil((answerEnd - at) / 1000)) : '');
 		if (touched && at - touched > idle) {
 			touched = 0;
 			forget();
@@ -136,6 +140,7 @@
 	for (const el of document.querySelectorAll('[data-key]')) el.onclick = () => { field.value = grouped(field.value + el.dataset.key); };
 	$('back').onclick = () => { field.value = grouped(field.value.replace(/[^0-9A-Za-z]*[0-9A-Za-z]$/, '')); };
 	$('clear').onclick = forget;
+	$('answer-longer').onclick = () => { answerEnd = performance.now() + answerFor; };
 	$('close').onclick = () => { forget(); field.focus(); };
 	$('form').addEventListener('submit', async e => {
 		e.preventDefault();
@@ -143,8 +148,16 @@
 		field.value = '';
 		const note = lang === 'en' ? a.note_en || a.note_id : a.note_id || a.note_en;
 		put($('answered'), a.error ? text('err.' + a.error) :
-			[a.ticket + ':', text('state.' + a.state), a.at ? text('since') + ' ' + a.at + '.' : '', note || ''].filter(x => x).join(' '));
+			[a.ticket + ':', text('state.' + a.state), a.at ? text('since') + ' ' + a.at + '.' : ''].filter(x => x).join(' '));
+		own($('answered'), a.error ? 'err.' + a.error : 'state.' + a.state);
+		if (note) { // the centre's words, read out in their own language
+			const el = document.createElement('span');
+			el.lang = note === a.note_id ? 'id' : 'en';
+			el.textContent = ' ' + note;
+			$('answered').append(el);
+		}
 		hide($('answer'), false);
+		hide($('after'), false);
 		answerEnd = performance.now() + answerFor;
 	});
 })();
