@@ -30,6 +30,7 @@ type dialling struct {
 	addr, id, user, password string
 	tls                      *tls.Config
 	willTopic, will          string
+	kept                     bool // the session outlives the connection
 }
 
 // dial connects once; err is the broker's refusal.
@@ -41,7 +42,7 @@ func dial(t *testing.T, d dialling) (*client, error) {
 		scheme = "ssl"
 	}
 	o := mqtt.NewClientOptions().AddBroker(scheme + "://" + d.addr).SetClientID(d.id).
-		SetUsername(d.user).SetPassword(d.password).SetCleanSession(true).
+		SetUsername(d.user).SetPassword(d.password).SetCleanSession(!d.kept).
 		SetProtocolVersion(4).SetAutoReconnect(false).SetConnectRetry(false).SetConnectTimeout(patience).
 		SetConnectionLostHandler(func(mqtt.Client, error) { close(c.lost) }).
 		SetDefaultPublishHandler(func(_ mqtt.Client, m mqtt.Message) {

@@ -104,6 +104,8 @@ func TestRoles(t *testing.T) {
 		t.Run(s.name, func(t *testing.T) {
 			t.Run("Reach", s.testReach)
 			t.Run("Will", s.testWill)
+			t.Run("Retained", s.testRetained)
+			t.Run("Session", s.testSession)
 			t.Run("Strangers", s.testStrangers)
 			t.Run("ClientID", s.testClientID)
 			t.Run("Revoked", s.testRevoked)
@@ -241,6 +243,84 @@ func (s *system) testWill(t *testing.T) {
 		if all.saw(topic, "will "+topic) {
 			t.Errorf("the will of kiosk-7 was published on %s", topic)
 		}
+	}
+}
+
+// What is retained comes to who may read it and to nobody else, whatever the
+// filter says, also one of a shared subscription.
+func (s *system) testRetained(t *testing.T) {
+	all := s.dial(t, overseer)
+	for _, tt := range reach {
+		if token := all.c.Publish(tt.topic, 1, true, "kept"); !token.WaitTimeout(patience) || token.Error() != nil {
+			t.Fatalf("%s: %v", tt.topic, token.Error())
+		}
+	}
+	for who, mark := range marks {
+		c := s.dial(t, who)
+		filters := []string{"#", "+/#", "kentongan/#", "kentongan/+/#", "kentongan/v1-agency/#", "kentongan/v1-agency/+/#", "kentongan/v1/+/#"}
+		for _, tt := range reach {
+			filters = append(filters, tt.topic)
+		}
+		for _, f := range filters {
+			c.subscribe(0, f, "$share/g/"+f)
+		}
+		c.subscribe(0, mark)
+		all.publish(mark, "retained "+who)
+		c.wait(mark, "retained "+who)
+		for i, tt := range reach {
+			text := fmt.Sprint("shared ", who, i)
+			all.publish(tt.topic, text)
+			all.publish(mark, text+" mark")
+			c.wait(mark, text+" mark")
+			may := tt.may[who]&read != 0
+			if c.saw(tt.topic, text) && !may {
+				t.Errorf("%s reads %s by a shared subscription", who, tt.topic)
+			}
+			if got := c.saw(tt.topic, "kept"); got && !may {
+				t.Errorf("%s is given what is retained on %s", who, tt.topic)
+			} else if !got && may {
+				t.Errorf("%s is not given what is retained on %s", who, tt.topic)
+			}
+		}
+		c.c.Disconnect(0)
+	}
+	for _, tt := range reach {
+		if token := all.c.Publish(tt.topic, 1, true, ""); !token.WaitTimeout(patience) || token.Error() != nil {
+			t.Fatalf("%s: %v", tt.topic, token.Error())
+		}
+	}
+}
+
+// Who takes up the session that the centre has left under its client id gets
+// nothing of what waits in it.
+func (s *system) testSession(t *testing.T) {
+	const topic = "kentongan/v1/kiosk-7/up/complaint"
+	all := s.dial(t, overseer)
+	centre, err := dial(t, dialling{addr: s.addr, id: "ingest", kept: true, tls: s.ca.TLS(s.ca.Client(t, "kentongan.centre"))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	centre.subscribe(1, "kentongan/v1/+/up/#")
+	all.publish(topic, "here")
+	centre.wait(topic, "here")
+	centre.c.Disconnect(100)
+	all.publish(topic, "waits")
+	for _, who := range []string{"dinkes.ani", "kiosk-8"} {
+		thief, err := dial(t, dialling{addr: s.addr, id: "ingest", kept: true, tls: s.ca.TLS(s.ca.Client(t, who))})
+		if err != nil {
+			continue // that is an answer, too
+		}
+		mark := map[string]string{"dinkes.ani": marks["dinkes.ani"], "kiosk-8": "kentongan/v1/kiosk-8/ack/event"}[who]
+		thief.subscribe(0, mark)
+		all.publish(topic, "comes")
+		for i := range 3 {
+			all.publish(mark, fmt.Sprint("session ", who, i))
+			thief.wait(mark, fmt.Sprint("session ", who, i))
+		}
+		if thief.saw(topic, "waits") || thief.saw(topic, "comes") {
+			t.Errorf("%s reads on in the centre's session", who)
+		}
+		thief.c.Disconnect(100)
 	}
 }
 
