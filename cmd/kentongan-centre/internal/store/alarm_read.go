@@ -55,7 +55,7 @@ func (s *View) Alarms(ctx context.Context, f AlarmFilter) ([]Alarm, error) {
 		return a, nil
 	}, `SELECT a.device, coalesce(d.state = 'online', false), coalesce(d.site, ''), coalesce((SELECT g.agency FROM device_agency g WHERE g.device = a.device), ''), a.n, a.state, a.raised_at, a.ended_at, a.doc
 		FROM alarm a LEFT JOIN device d ON d.id = a.device
-		WHERE `+which+` AND (?1 = '' OR a.device = ?1) AND (?2 = '' OR a.source = ?2) AND (?3 = '' OR a.id = ?3) AND (CAST(?5 AS BIGINT) = 0 OR NOT `+shelved+`?5)) AND `+s.own("a.device")+`
+		WHERE `+which+` AND `+only(f.Device, "a.device", "?1")+` AND (?2 = '' OR a.source = ?2) AND (?3 = '' OR a.id = ?3) AND (CAST(?5 AS BIGINT) = 0 OR NOT `+shelved+`?5)) AND `+s.own("a.device")+`
 		ORDER BY `+order+`, a.device, a.id LIMIT ?4`, f.Device, f.Source, f.ID, f.Limit, atOrZero(f.Now))
 }
 

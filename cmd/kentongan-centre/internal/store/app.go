@@ -136,7 +136,7 @@ func (s *View) Apps(ctx context.Context, device string) ([]App, error) {
 		return a, nil
 	}, `SELECT a.device, coalesce(d.state = 'online', false) AS online, coalesce(d.site, ''),
 			a.name, a.state, a.class, a.since_at, a.doc, a.stats, a.stats_at
-		FROM app a LEFT JOIN device d ON d.id = a.device WHERE (?1 = '' OR a.device = ?1) AND `+s.own("a.device")+`
+		FROM app a LEFT JOIN device d ON d.id = a.device WHERE `+only(device, "a.device", "?1")+` AND `+s.own("a.device")+`
 		ORDER BY a.name, online DESC, CASE a.state WHEN 'unreachable' THEN 1 WHEN 'wrong' THEN 2 WHEN 'slow' THEN 3 WHEN 'checking' THEN 4 WHEN 'ok' THEN 5 ELSE 0 END, a.since_at, a.device`, device)
 }
 

@@ -101,7 +101,7 @@ func (s *View) DeviceKeys(ctx context.Context, device string) ([]DeviceKey, erro
 		err = r.Scan(&k.Device, &k.Key, &k.How, &first, &until)
 		k.First, k.Until = when(first), whenSet(until)
 		return k, err
-	}, `SELECT device, verifier, how, first_at, until_at FROM device_key k WHERE (? = '' OR k.device = ?) AND `+s.own("k.device")+` ORDER BY device, until_at, first_at`, device, device)
+	}, `SELECT device, verifier, how, first_at, until_at FROM device_key k WHERE `+only(device, "k.device", "?")+` AND `+s.own("k.device")+` ORDER BY device, until_at, first_at`, device)
 }
 
 // Fault is what was wrong with a lane, or a device, when it came in.
@@ -123,7 +123,7 @@ func (s *View) Faults(ctx context.Context, device string) ([]Fault, error) {
 		err = r.Scan(&f.Device, &f.Epoch, &f.Lane, &f.Fault, &f.Seq, &f.Detail, &found)
 		f.Found = when(found)
 		return f, err
-	}, `SELECT device, epoch, lane, fault, seq, detail, found_at FROM audit_fault f WHERE (? = '' OR f.device = ?) AND `+s.own("f.device")+` ORDER BY found_at, device, lane, fault`, device, device)
+	}, `SELECT device, epoch, lane, fault, seq, detail, found_at FROM audit_fault f WHERE `+only(device, "f.device", "?")+` AND `+s.own("f.device")+` ORDER BY found_at, device, lane, fault`, device)
 }
 
 // SignedReceipt is a receipt that countersigns a checkpoint, as it left.

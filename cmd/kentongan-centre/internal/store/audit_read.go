@@ -37,8 +37,8 @@ func (s *View) AuditLanes(ctx context.Context, device string, since time.Time) (
 		l.Seen = when(seen)
 		return l, err
 	}, `SELECT l.id, l.device, l.epoch, l.lane, l.first, l.next, l.top, l.received, l.pruned_to, l.pruned, l.seen_at FROM lane l
-		WHERE (? = '' OR l.device = ?) AND l.seen_at >= ? AND `+s.own("l.device")+`
-		ORDER BY l.device, CASE l.lane WHEN 'event' THEN 0 WHEN 'complaint' THEN 1 ELSE 2 END, l.id`, device, device, at)
+		WHERE `+only(device, "l.device", "?")+` AND l.seen_at >= ? AND `+s.own("l.device")+`
+		ORDER BY l.device, CASE l.lane WHEN 'event' THEN 0 WHEN 'complaint' THEN 1 ELSE 2 END, l.id`, device, at)
 }
 
 // AuditRecord is a row of the table record.

@@ -52,6 +52,17 @@ func benchFleet(b testing.TB, s *Store, devices int) {
 	flush()
 }
 
+// readerPID is the PostgreSQL process behind the connection that one reader after
+// the other gets; 0 for SQLite.
+func readerPID(b *testing.B, s *Store) (pid int) {
+	if s.read.d == postgres {
+		if err := s.read.QueryRowContext(b.Context(), `SELECT pg_backend_pid()`).Scan(&pid); err != nil {
+			b.Fatal(err)
+		}
+	}
+	return pid
+}
+
 // BenchmarkPages is what the first page and its neighbours ask, at 10,000 devices
 // and 40,000 streams.
 func BenchmarkPages(b *testing.B) {
@@ -88,11 +99,17 @@ func BenchmarkPages(b *testing.B) {
 			{"100 alarms", func(ctx context.Context) error { _, err := all.Alarms(ctx, AlarmFilter{Limit: 100}); return err }},
 		} {
 			b.Run(db.name+"/"+q.name, func(b *testing.B) {
+				server := readerPID(b, s)
+				here, there := ownCPU(b), serverCPU(b, server)
+				n := 0
 				for b.Loop() {
+					n++
 					if err := q.ask(b.Context()); err != nil {
 						b.Fatal(err)
 					}
 				}
+				cpu := ownCPU(b) - here + serverCPU(b, server) - there
+				b.ReportMetric(float64(cpu.Microseconds())/1e3/float64(n), "cpu-ms/op")
 			})
 		}
 	}

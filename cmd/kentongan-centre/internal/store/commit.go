@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -368,7 +369,9 @@ func (w *writer) meaning(l *lane, r report.Received, backlog bool) error {
 		var st struct {
 			Alarms *report.AlarmCounts `json:"alarms"`
 		}
-		if !backlog && w.body(r, &st) && st.Alarms != nil {
+		// Most have none, and to read all that a measurement says costs as much as
+		// to keep it.
+		if !backlog && bytes.Contains(r.Body, alarmsKey) && w.body(r, &st) && st.Alarms != nil {
 			return w.alarmCounts(l.key.Device, *st.Alarms)
 		}
 	case report.KindAppStats:
@@ -376,14 +379,34 @@ func (w *writer) meaning(l *lane, r report.Received, backlog bool) error {
 			return w.appStats(l.key.Device, r, backlog)
 		}
 	case report.KindStreamStats:
-		var st struct {
-			Name string `json:"name"`
+		if backlog {
+			return nil
 		}
-		if !backlog && w.body(r, &st) && report.ValidName(st.Name) {
-			w.stats[streamKey{l.key.Device, st.Name}] = statsRow{r, w.now}
+		if name, ok := w.streamOf(r); ok {
+			w.stats[streamKey{l.key.Device, name}] = statsRow{r, w.now}
 		}
 	}
 	return nil
+}
+
+// alarmsKey is how the account of alarms begins in the measurements of a device.
+var alarmsKey = []byte(`"alarms"`)
+
+// streamOf is the stream that a measurement is of. Our devices write its name
+// first, and then the rest need not be read.
+func (w *writer) streamOf(r report.Received) (name string, ok bool) {
+	if rest, first := bytes.CutPrefix(r.Body, []byte(`{"name":"`)); first {
+		if name, _, ended := bytes.Cut(rest, []byte{'"'}); ended && report.ValidName(string(name)) {
+			return string(name), true
+		}
+	}
+	var st struct {
+		Name string `json:"name"`
+	}
+	if !w.body(r, &st) || !report.ValidName(st.Name) {
+		return "", false
+	}
+	return st.Name, true
 }
 
 // body reads a record's body.

@@ -92,7 +92,7 @@ func (s *View) Orders(ctx context.Context, f OrderFilter) ([]Order, error) {
 		open = OrderOpen
 	}
 	return collect(ctx, s.read, "orders", scanOrder, `SELECT `+orderColumns+` FROM orders o
-		WHERE (?1 = '' OR o.device = ?1) AND (?2 = '' OR name = ?2) AND (?3 = '' OR subject = ?3) AND (o.state = 'open' OR ?4 = '') AND `+s.own("o.device")+`
+		WHERE `+only(f.Device, "o.device", "?1")+` AND (?2 = '' OR name = ?2) AND (?3 = '' OR subject = ?3) AND (o.state = 'open' OR ?4 = '') AND `+s.own("o.device")+`
 		ORDER BY asked_at DESC, o.id LIMIT ?5`, f.Device, f.Name, f.Subject, open, f.Limit)
 }
 

@@ -47,7 +47,7 @@ func (s *View) Pictures(ctx context.Context, device, stream string, limit int) (
 		p.Told, p.Changed = when(told), when(changed)
 		return p, json.Unmarshal([]byte(doc), &p.Record)
 	}, `SELECT device, state, have, told_at, changed_at, erased_by, doc FROM picture
-		WHERE (?1 = '' OR device = ?1) AND (?2 = '' OR stream = ?2) AND `+s.own("device")+` ORDER BY told_at DESC, id LIMIT ?3`, device, stream, limit)
+		WHERE `+only(device, "device", "?1")+` AND (?2 = '' OR stream = ?2) AND `+s.own("device")+` ORDER BY told_at DESC, id LIMIT ?3`, device, stream, limit)
 }
 
 // PictureData is the bytes of a whole picture, and its format.

@@ -81,6 +81,8 @@ func parsePostgres(url, password string) (*pgx.ConnConfig, error) {
 		"application_name": "kentongan-centre",
 		// What is acknowledged is on the disk, whatever the server's own default.
 		"synchronous_commit": "on",
+		// Compiling a page's query takes ten times as long as running it.
+		"jit": "off",
 		// A centre that is cut off holds its lock no longer than this.
 		"tcp_keepalives_idle": "10", "tcp_keepalives_interval": "5", "tcp_keepalives_count": "3",
 	} {

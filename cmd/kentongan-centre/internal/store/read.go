@@ -165,7 +165,7 @@ func (s *View) Streams(ctx context.Context, device string) ([]Stream, error) {
 			coalesce((SELECT a.severity || ' ' || a.condition FROM alarm a WHERE d.state = 'online' AND a.device = s.device AND a.source = 'stream/' || s.name AND a.ended_at = 0
 				ORDER BY `+severityRank+`, a.raised_at LIMIT 1), '')
 		FROM stream s LEFT JOIN device d ON d.id = s.device
-		WHERE (? = '' OR s.device = ?) AND `+s.own("s.device")+` ORDER BY s.device, s.name`, device, device)
+		WHERE `+only(device, "s.device", "?")+` AND `+s.own("s.device")+` ORDER BY s.device, s.name`, device)
 }
 
 // maxRanges is how many holes and gaps of one lane a page gets; the counts
@@ -174,7 +174,7 @@ const maxRanges = 50
 
 // Lanes lists the accounts, with their newest ranges, of a device or of all.
 func (s *View) Lanes(ctx context.Context, device string) ([]Lane, error) {
-	lanes, err := collect(ctx, s.read, "lanes", scanLane, laneQuery(s.own("l.device")), device, device)
+	lanes, err := collect(ctx, s.read, "lanes", scanLane, laneQuery(only(device, "l.device", "?")+" AND "+s.own("l.device")), device)
 	if err != nil {
 		return nil, err
 	}
@@ -197,13 +197,13 @@ const (
 
 // laneQuery counts, of each lane, all numbers in holes and those below First,
 // and finds where its receipt ends, as lane.thru does.
-func laneQuery(own string) string {
+func laneQuery(which string) string {
 	return `SELECT l.id, l.device, l.lane, l.epoch, l.first, l.next, l.top, l.received, l.duplicates, l.conflicts, l.seen_at,
 		coalesce(sum(h.to_seq - h.from_seq + 1), 0),
 		coalesce(sum(CASE WHEN h.from_seq < l.first THEN ` + lostTo + ` - h.from_seq + 1 END), 0),
 		coalesce(min(CASE WHEN h.to_seq >= l.first OR h.to_seq = l.top THEN h.from_seq - 1 END), l.top)
 	FROM lane l LEFT JOIN hole h ON h.lane_id = l.id
-	WHERE (? = '' OR l.device = ?) AND ` + own + `
+	WHERE ` + which + `
 	GROUP BY l.id
 	ORDER BY l.device, CASE l.lane WHEN 'complaint' THEN 0 WHEN 'event' THEN 1 ELSE 2 END, l.id DESC`
 }
@@ -232,9 +232,9 @@ func (s *View) holesOf(ctx context.Context, device string, lanes map[int64]*Lane
 		}
 		return h, nil
 	}, `SELECT lane_id, from_seq, to_seq, h.since_at FROM (
-			SELECT *, row_number() OVER (PARTITION BY lane_id ORDER BY from_seq DESC) AS n FROM hole) h
-		JOIN lane l ON l.id = h.lane_id
-		WHERE h.n <= ? AND (? = '' OR l.device = ?) AND `+s.own("l.device")+` ORDER BY lane_id, from_seq DESC`, maxRanges, device, device)
+			SELECT *, row_number() OVER (PARTITION BY lane_id ORDER BY from_seq DESC) AS n FROM hole
+			WHERE lane_id IN (SELECT l.id FROM lane l WHERE `+only(device, "l.device", "?")+` AND `+s.own("l.device")+`)) h
+		WHERE h.n <= ? ORDER BY lane_id, from_seq DESC`, device, maxRanges)
 	return err
 }
 
@@ -252,9 +252,9 @@ func (s *View) gapsOf(ctx context.Context, device string, lanes map[int64]*Lane)
 		}
 		return g, nil
 	}, `SELECT lane_id, from_seq, to_seq, g.count, g.reason, g.told_at FROM (
-			SELECT *, row_number() OVER (PARTITION BY lane_id ORDER BY from_seq DESC) AS n FROM gap) g
-		JOIN lane l ON l.id = g.lane_id
-		WHERE g.n <= ? AND (? = '' OR l.device = ?) AND `+s.own("l.device")+` ORDER BY lane_id, from_seq DESC`, maxRanges, device, device)
+			SELECT *, row_number() OVER (PARTITION BY lane_id ORDER BY from_seq DESC) AS n FROM gap
+			WHERE lane_id IN (SELECT l.id FROM lane l WHERE `+only(device, "l.device", "?")+` AND `+s.own("l.device")+`)) g
+		WHERE g.n <= ? ORDER BY lane_id, from_seq DESC`, device, maxRanges)
 	return err
 }
 
@@ -266,7 +266,7 @@ func (s *View) missingByDevice(ctx context.Context, id string) (map[string]uint6
 	rows, err := collect(ctx, s.read, "missing numbers", func(r *sql.Rows) (v row, err error) {
 		return v, r.Scan(&v.id, &v.n)
 	}, `SELECT l.device, sum(`+lostTo+` - h.from_seq + 1)
-		FROM hole h JOIN lane l ON l.id = h.lane_id WHERE h.from_seq < l.first AND (? = '' OR l.device = ?) AND `+s.own("l.device")+` GROUP BY l.device`, id, id)
+		FROM hole h JOIN lane l ON l.id = h.lane_id WHERE h.from_seq < l.first AND `+only(id, "l.device", "?")+` AND `+s.own("l.device")+` GROUP BY l.device`, id)
 	out := make(map[string]uint64, len(rows))
 	for _, r := range rows {
 		out[r.id] = r.n

@@ -79,7 +79,7 @@ func (s *View) Complaints(ctx context.Context, f ComplaintFilter) ([]Complaint, 
 		LEFT JOIN device d ON d.id = c.device
 		LEFT JOIN boot b ON b.device = c.device AND b.boot = c.boot
 		LEFT JOIN complaint_status t ON t.device = c.device AND t.ticket = c.ticket
-		WHERE (?1 = '' OR c.device = ?1) AND (?2 = '' OR c.ticket = ?2) AND c.id < ?3
+		WHERE `+only(f.Device, "c.device", "?1")+` AND `+only(f.Ticket, "c.ticket", "?2")+` AND c.id < ?3
 			AND (?5 = '' OR coalesce(t.state, 'received') = ?5) AND (?6 = '' OR `+complaintAgency+` = ?6) AND `+s.ownComplaint()+`
 		ORDER BY c.id DESC LIMIT ?4`, f.Device, f.Ticket, before, f.Limit, f.State, f.Agency)
 }

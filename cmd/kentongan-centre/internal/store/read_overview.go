@@ -26,24 +26,34 @@ type Overview struct {
 	NewestComplaint, LastSeen *time.Time
 }
 
+// overview is its query: one row. Its parameter is when today began.
+//
+// Streams are counted whole, and those of the few devices that are not online
+// taken away again: to ask for the device of each of 40,000 streams costs more
+// than all the rest. CROSS JOIN keeps SQLite from beginning with the streams.
+func (s *View) overview() string {
+	return `SELECT c.n, c.today, (SELECT received_at FROM complaint WHERE id = c.newest),
+		d.n, d.online, d.offline, d.seen, s.n, s.playing - o.playing, s.silent - o.silent, s.failed - o.failed, u.n, l.*, h.*
+	FROM (SELECT count(*) AS n, count(*) FILTER (WHERE received_at >= ?1) AS today, max(id) AS newest FROM complaint c WHERE ` + s.ownComplaint() + `) c,
+		(SELECT count(*) AS n, count(*) FILTER (WHERE state = 'online') AS online, count(*) FILTER (WHERE state = 'offline') AS offline, max(seen_at) AS seen FROM device WHERE ` + s.own("id") + `) d,
+		(SELECT count(*) AS n, ` + streamStates + ` FROM stream s WHERE ` + s.own("device") + `) s,
+		(SELECT ` + streamStates + ` FROM device d CROSS JOIN stream s WHERE s.device = d.id AND d.state <> 'online' AND ` + s.own("d.id") + `) o,
+		(SELECT count(*) AS n FROM (SELECT DISTINCT a.device, a.source FROM alarm a JOIN device d ON d.id = a.device JOIN stream s ON s.device = a.device AND a.source = 'stream/' || s.name
+			WHERE a.ended_at = 0 AND a.severity IN ('critical', 'major') AND s.state = 'playing' AND d.state = 'online' AND ` + s.own("a.device") + `) x) u,
+		(SELECT coalesce(sum(received), 0), coalesce(sum(duplicates), 0), coalesce(sum(conflicts), 0), coalesce(sum(top), 0), coalesce(sum(next - 1 - top), 0) FROM lane WHERE ` + s.own("device") + `) l,
+		(SELECT coalesce(sum(h.to_seq - h.from_seq + 1), 0), coalesce(sum(CASE WHEN h.from_seq < l.first THEN ` + lostTo + ` - h.from_seq + 1 END), 0)
+			FROM hole h JOIN lane l ON l.id = h.lane_id WHERE ` + s.own("l.device") + `) h`
+}
+
+// streamStates counts streams s by how they are.
+const streamStates = `count(*) FILTER (WHERE s.state = 'playing') AS playing, count(*) FILTER (WHERE s.state = 'silent') AS silent, count(*) FILTER (WHERE s.state = 'failed') AS failed`
+
 // Overview counts. today is when the viewer's day began.
 func (s *View) Overview(ctx context.Context, today time.Time) (Overview, error) {
 	var o Overview
 	var newest, seen sql.NullInt64
 	var top, unsent, holes int64
-	row := s.read.QueryRowContext(ctx, `SELECT
-		(SELECT count(*) FROM complaint c WHERE `+s.ownComplaint()+`), (SELECT count(*) FROM complaint c WHERE received_at >= ? AND `+s.ownComplaint()+`),
-		(SELECT received_at FROM complaint c WHERE `+s.ownComplaint()+` ORDER BY id DESC LIMIT 1),
-		d.n, d.online, d.offline, d.seen, s.n, s.playing, s.silent, s.failed, u.n, l.*, h.*
-	FROM (SELECT count(*) AS n, count(*) FILTER (WHERE state = 'online') AS online, count(*) FILTER (WHERE state = 'offline') AS offline, max(seen_at) AS seen FROM device WHERE `+s.own("id")+`) d,
-		(SELECT coalesce(sum(s.n), 0) AS n, coalesce(sum(s.n) FILTER (WHERE s.state = 'playing' AND d.state = 'online'), 0) AS playing, coalesce(sum(s.n) FILTER (WHERE s.state = 'silent' AND d.state = 'online'), 0) AS silent,
-			coalesce(sum(s.n) FILTER (WHERE s.state = 'failed' AND d.state = 'online'), 0) AS failed
-			FROM (SELECT device, state, count(*) AS n FROM stream WHERE `+s.own("device")+` GROUP BY device, state) s LEFT JOIN device d ON d.id = s.device) s,
-		(SELECT count(*) AS n FROM (SELECT DISTINCT a.device, a.source FROM alarm a JOIN device d ON d.id = a.device JOIN stream s ON s.device = a.device AND a.source = 'stream/' || s.name
-			WHERE a.ended_at = 0 AND a.severity IN ('critical', 'major') AND s.state = 'playing' AND d.state = 'online' AND `+s.own("a.device")+`) x) u,
-		(SELECT coalesce(sum(received), 0), coalesce(sum(duplicates), 0), coalesce(sum(conflicts), 0), coalesce(sum(top), 0), coalesce(sum(next - 1 - top), 0) FROM lane WHERE `+s.own("device")+`) l,
-		(SELECT coalesce(sum(h.to_seq - h.from_seq + 1), 0), coalesce(sum(CASE WHEN h.from_seq < l.first THEN `+lostTo+` - h.from_seq + 1 END), 0)
-			FROM hole h JOIN lane l ON l.id = h.lane_id WHERE `+s.own("l.device")+`) h`, today.UnixMilli())
+	row := s.read.QueryRowContext(ctx, s.overview(), today.UnixMilli())
 	if err := row.Scan(&o.Complaints, &o.ComplaintsToday, &newest, &o.Devices, &o.Online, &o.Offline, &seen, &o.Streams, &o.Playing, &o.Silent, &o.Failed, &o.Unusable,
 		&o.Records, &o.Duplicates, &o.Conflicts, &top, &unsent, &holes, &o.Missing); err != nil {
 		return o, fmt.Errorf("read overview: %w", err)

@@ -328,7 +328,12 @@ func (w *writer) flush() error {
 		}
 	}
 	for k, st := range w.stats {
-		if !w.body(st.record, new(report.StreamStats)) {
+		var said report.StreamStats
+		if !w.body(st.record, &said) {
+			continue
+		}
+		if said.Name != k.name {
+			w.refuse("measurement %s/%d of %s names two streams: %s, %.40q", st.record.Lane, st.record.Seq, k.device, k.name, said.Name)
 			continue
 		}
 		if err := w.exec(upsertStats, k.device, k.name, string(st.record.Body), st.record.Time.UnixMilli(), st.seenAt); err != nil {

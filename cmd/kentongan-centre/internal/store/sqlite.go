@@ -136,8 +136,10 @@ func (r sqliteRows) Close() { _ = r.Rows.Close() } // Err tells
 // as much as some rows.
 const addAtOnce = 32
 
+// OR FAIL is what it says of a record that is there: the same error, but SQLite
+// need not note how to undo the statement alone. Commit rolls all of it back.
 var (
-	addOne  = `INSERT INTO record (lane_id, seq, received_at, kind, line) VALUES (?, ?, ?, ?, ?)`
+	addOne  = `INSERT OR FAIL INTO record (lane_id, seq, received_at, kind, line) VALUES (?, ?, ?, ?, ?)`
 	addMany = addOne + strings.Repeat(`, (?, ?, ?, ?, ?)`, addAtOnce-1)
 )
 
