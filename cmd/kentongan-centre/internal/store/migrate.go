@@ -25,6 +25,7 @@ var migrations = []migration{
 	{both: clockSchema},
 	{both: countSchema},
 	{both: withheldSchema, sqlite: withheldSQLite, postgres: withheldPostgres},
+	{both: ticketIndexSchema},
 }
 
 // migration is one step of the schema. Its text is in SQLite's words, which

@@ -162,3 +162,10 @@ UPDATE device SET site = coalesce(json_extract(birth, '$.site'), '') WHERE birth
 const countSchema = `
 CREATE INDEX stream_state ON stream (device, state);
 `
+
+// ticketIndexSchema: each press is looked for by its ticket and device, also where
+// many devices say the same ticket.
+const ticketIndexSchema = `
+DROP INDEX complaint_ticket;
+CREATE INDEX complaint_ticket ON complaint (ticket, device);
+`

@@ -30,6 +30,7 @@ func testViewShowsTheOwnAgency(t *testing.T, place func(testing.TB) string) {
 	put(s.SetDeviceAgency(ctx, "kiosk-1", "dishub"))
 	put(s.SetDeviceAgency(ctx, "kiosk-2", "dpupr"))
 	put(s.PutService(ctx, Service{Code: "road", Agency: "dpupr"}))
+	put(s.PutService(ctx, Service{Code: "water"})) // routed to nobody
 	for n, dev := range []string{"kiosk-1", "kiosk-2", "kiosk-3"} {
 		code := []string{"road", "water", "water"}[n]
 		p := report.Press{Ticket: report.NewTicket(uint32(n+1), 1).String(), ServiceCode: code, Presses: 1}
@@ -47,6 +48,18 @@ func testViewShowsTheOwnAgency(t *testing.T, place func(testing.TB) string) {
 			t.Errorf("%s: %d devices and %d complaints, and %d and %d on the overview; want %d and %d", name, len(d), len(c), o.Devices, o.Complaints, devices, complaints)
 		}
 	}
+	// What a view may see, said in sets, is what complaintAgency says of each.
+	defer func() {
+		for _, a := range []string{"dishub", "dpupr", "dinkes"} {
+			own, err := s.For(OfAgency(a)).Complaints(ctx, ComplaintFilter{})
+			put(err)
+			named, err := s.For(Everything()).Complaints(ctx, ComplaintFilter{Agency: a})
+			put(err)
+			if len(own) != len(named) {
+				t.Errorf("%s sees %d complaints, and %d are its own", a, len(own), len(named))
+			}
+		}
+	}()
 	check("province", s.For(Everything()), 3, 3)
 	check("dishub, whose kiosk's complaint is routed", s.For(OfAgency("dishub")), 1, 0)
 	check("dpupr", s.For(OfAgency("dpupr")), 1, 2)
