@@ -89,8 +89,16 @@ func (s *session) publishReceipts() {
 	}
 }
 
-// publishWindow is how many receipts wait for their PUBACK at a time.
-const publishWindow = 64
+// publishWindow is how many receipts wait for their PUBACK at a time. A PUBACK
+// comes behind all that the broker has already sent us, which is thousands of
+// messages, and seconds, when ten thousand devices come at once: a window of 64
+// then lets 25 receipts a second through.
+const publishWindow = 4096
+
+// receiptWithin is how long such a PUBACK may take: a centre that is behind must
+// not end its session for it, and begin again further behind. A broker that is
+// gone shows by its silence before.
+const receiptWithin = time.Minute
 
 func (s *session) publish(rs []store.Receipt) error {
 	for len(rs) > 0 {
@@ -108,7 +116,7 @@ func (s *session) publish(rs []store.Receipt) error {
 			toks = append(toks, s.client.Publish(report.Topics(r.Device).Ack(r.Lane), 1, true, msg))
 		}
 		for _, tok := range toks {
-			if err := s.wait(context.Background(), tok, writeWithin); err != nil {
+			if err := s.wait(context.Background(), tok, receiptWithin); err != nil {
 				return err
 			}
 			s.stats.receipts.Add(1)
