@@ -28,7 +28,7 @@ func runSimulate(ctx context.Context, e env, args []string) int {
 	fs.StringVar(&o.ca, "ca", "", "PEM `file` of the authority that signed the broker's certificate")
 	fs.StringVar(&o.cert, "cert", "", "PEM `file` of the client certificate for the broker")
 	fs.StringVar(&o.key, "key", "", "PEM `file` of the client certificate's key")
-	fs.StringVar(&o.username, "username", "", "user `name` for the broker")
+	fs.StringVar(&o.username, "username", "", "user `name` for the broker. One that ends whoever comes a second time under a name, as broker-config's Mosquitto does, wants an account for each connection: %d in the name is its number, 0 for the receipts and 1 to --connections")
 	fs.StringVar(&o.passwordFile, "password-file", "", "`file` whose first line is the password for the broker")
 	fs.StringVar(&key, "centre-key", "", "`key` that the receipts are signed with, as kentongan-centre key prints it (required)")
 	fs.IntVar(&cfg.Devices, "devices", 1000, "`number` of devices")

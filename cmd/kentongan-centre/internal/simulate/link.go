@@ -3,9 +3,10 @@ package simulate
 import (
 	"context"
 	"crypto/rand"
-	"errors"
 	"fmt"
 	"net"
+	"strconv"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -31,11 +32,14 @@ type flight struct {
 }
 
 const (
-	answerWithin = 30 * time.Second
+	// Long ones: a fleet that sends all it can leaves itself little time to listen.
+	answerWithin = 2 * time.Minute
+	keepAlive    = time.Minute
 	windowSize   = 64 // publishes without PUBACK
 )
 
-func (f *fleet) dial(ctx context.Context, name string) (*link, error) {
+// dial opens connection n, which is 0 for the receipts.
+func (f *fleet) dial(ctx context.Context, n int) (*link, error) {
 	scheme, port := "tcp", "1883"
 	if f.cfg.Broker.Scheme == "mqtts" {
 		scheme, port = "ssl", "8883"
@@ -45,13 +49,14 @@ func (f *fleet) dial(ctx context.Context, name string) (*link, error) {
 	}
 	l := &link{dead: make(chan struct{})}
 	o := mqtt.NewClientOptions().AddBroker(scheme + "://" + net.JoinHostPort(f.cfg.Broker.Hostname(), port)).
-		SetClientID(fmt.Sprintf("simulate-%s-%s", name, rand.Text()[:6])).SetCleanSession(true).SetProtocolVersion(4).
+		SetClientID(fmt.Sprintf("simulate-%d-%s", n, rand.Text()[:6])).SetCleanSession(true).SetProtocolVersion(4).
+		SetKeepAlive(keepAlive).SetPingTimeout(answerWithin).
 		SetAutoReconnect(false).SetConnectRetry(false).SetConnectTimeout(answerWithin).SetWriteTimeout(answerWithin).SetOrderMatters(true).
 		SetConnectionLostHandler(func(_ mqtt.Client, err error) {
 			l.failOnce.Do(func() { l.cause = fmt.Errorf("connection lost: %w", err); close(l.dead) })
 		})
 	if f.cfg.Username != "" {
-		o.SetUsername(f.cfg.Username).SetPassword(f.cfg.Password)
+		o.SetUsername(strings.ReplaceAll(f.cfg.Username, "%d", strconv.Itoa(n))).SetPassword(f.cfg.Password)
 	}
 	if scheme == "ssl" {
 		o.SetTLSConfig(f.cfg.TLS)
@@ -118,7 +123,7 @@ func (l *link) wait(ctx context.Context, tok mqtt.Token) error {
 	case <-l.dead:
 		return l.cause
 	case <-late.C:
-		return errors.New("no answer of the broker within 30 s")
+		return fmt.Errorf("no answer of the broker within %s", answerWithin)
 	case <-ctx.Done():
 		return ctx.Err()
 	}

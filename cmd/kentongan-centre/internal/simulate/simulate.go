@@ -28,9 +28,9 @@ import (
 
 // Config says what fleet, where, and for how long.
 type Config struct {
-	Broker             *url.URL    // mqtt or mqtts
-	TLS                *tls.Config // for mqtts
-	Username, Password string
+	Broker             *url.URL       // mqtt or mqtts
+	TLS                *tls.Config    // for mqtts
+	Username, Password string         // %d in the name is the connection's number: 0 for the receipts, 1 to Connections
 	Keys               note.Verifiers // of the centre, that sign the receipts
 
 	Devices, Streams int           // streams of each device
@@ -116,7 +116,7 @@ func (f *fleet) send(ctx context.Context) error {
 
 // connection plays some devices over one connection.
 func (f *fleet) connection(ctx context.Context, n int, devices []*device) error {
-	l, err := f.dial(ctx, fmt.Sprint("send-", n))
+	l, err := f.dial(ctx, n+1)
 	if err != nil {
 		return err
 	}
@@ -212,7 +212,7 @@ func (f *fleet) publish(ctx context.Context, l *link, ms []message) error {
 
 // listen takes the receipts of all devices.
 func (f *fleet) listen(ctx context.Context, ready chan<- struct{}) error {
-	l, err := f.dial(ctx, "receipts")
+	l, err := f.dial(ctx, 0)
 	if err != nil {
 		return err
 	}
