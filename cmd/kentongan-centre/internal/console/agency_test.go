@@ -71,12 +71,12 @@ func ask(t *testing.T, srv *httptest.Server, s *seeder, pattern, token string) (
 		id = complaintID(t, s, 3)
 	}
 	path = strings.NewReplacer("{$}", "", "{device}", "kiosk-7", "{id}", id, "{name}", "gate", "{file}", "style.css", "{token}", "x", "{hash}", "x", "{code}", "jalan-rusak").Replace(path)
-	form := url.Values{"state": {"done"}, "note": {"x"}, "reason": {"x"}, "hours": {"8"}, "agency": {"dinkes"}, "source": {"stream/gate"}, "condition": {"down"}, "back": {"/"}, "device": {"kiosk-7"}, "code": {"x"}, "role": {"viewer"}, "name_id": {"x"}, "key": {"x"}, "level": {"debug"}, "minutes": {"5"}}
+	form := url.Values{"state": {"done"}, "note": {"x"}, "reason": {"x"}, "hours": {"8"}, "agency": {"dinkes"}, "source": {"stream/gate"}, "condition": {"down"}, "back": {"/"}, "device": {"kiosk-7"}, "code": {"x"}, "role": {"viewer"}, "name_id": {"x"}, "key": {"x"}, "level": {"debug"}, "minutes": {"5"}, "seconds": {"5"}, "text": {"x: 1"}, "url": {"https://centre.example/firmware"}}
 	var in io.Reader
 	if method == http.MethodPost {
 		in = strings.NewReader(form.Encode())
 		if strings.HasPrefix(path, "/api/") {
-			in = strings.NewReader(`{"state":"done"}`)
+			in = strings.NewReader(`{"state":"done","note":"x","reason":"x","seconds":5,"text":"x: 1","url":"https://centre.example/firmware"}`)
 		}
 	}
 	req, err := http.NewRequestWithContext(t.Context(), method, srv.URL+path, in)

@@ -128,7 +128,7 @@ func (c *Console) alarms(w http.ResponseWriter, r *http.Request) {
 		p.Shelved, err = c.shelf(r)
 	}
 	if err == nil {
-		p.Sums, err = c.view(r).AlarmSums(r.Context())
+		p.Sums, err = c.view(r).AlarmSums(r.Context(), c.cfg.Now())
 	}
 	if err != nil {
 		c.fail(w, r, err)

@@ -25,6 +25,14 @@ type route struct {
 	do      http.HandlerFunc
 }
 
+// largest is how many bytes its form may have.
+func (rt route) largest() int64 {
+	if rt.pattern == configForm {
+		return maxConfigBody
+	}
+	return maxForm
+}
+
 type sessionKey struct{}
 
 // session is who asks, nil for nobody.
@@ -75,7 +83,7 @@ func (c *Console) admit(rt route) http.Handler {
 			c.askToLogIn(w, r)
 		case !s.May(rt.need) || s != nil && s.Kind == access.Wall && rt.need != access.Nobody && !wallShows[rt.pattern]:
 			c.deny(w, r, http.StatusForbidden, "err.role")
-		case unsafe(r) && s != nil && s.Kind != access.Token && rt.need != access.Nobody && !c.formOf(w, r, s):
+		case unsafe(r) && s != nil && s.Kind != access.Token && rt.need != access.Nobody && !c.formOf(w, r, rt, s):
 			c.deny(w, r, http.StatusForbidden, "err.csrf")
 		case rt.action == "":
 			rt.do(w, r)
@@ -119,11 +127,11 @@ func (c *Console) comeIn(r *http.Request) (*access.Session, error) {
 }
 
 // formOf tells whether the form, or the script's request, is of this session.
-func (c *Console) formOf(w http.ResponseWriter, r *http.Request, s *access.Session) bool {
+func (c *Console) formOf(w http.ResponseWriter, r *http.Request, rt route, s *access.Session) bool {
 	if token := r.Header.Get("X-CSRF"); token != "" {
 		return s.FormOf(token)
 	}
-	r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+	r.Body = http.MaxBytesReader(w, r.Body, rt.largest())
 	return r.ParseForm() == nil && s.FormOf(r.PostForm.Get("csrf"))
 }
 
@@ -157,7 +165,7 @@ func (c *Console) deny(w http.ResponseWriter, r *http.Request, status int, text 
 // act does what changes something, and writes it down with what became of it.
 func (c *Console) act(w http.ResponseWriter, r *http.Request, rt route) {
 	if r.PostForm == nil && strings.HasPrefix(r.Header.Get("Content-Type"), "application/x-www-form-urlencoded") { // a program's
-		r.Body = http.MaxBytesReader(w, r.Body, maxForm)
+		r.Body = http.MaxBytesReader(w, r.Body, rt.largest())
 		if err := r.ParseForm(); err != nil {
 			c.show(w, r, http.StatusBadRequest, "message.html", "", "notdone", "err.form")
 			return
@@ -195,7 +203,7 @@ func (c *Console) entry(r *http.Request, action string) access.Entry {
 }
 
 // saidFields are the fields of forms that the access log keeps. Never secrets.
-var saidFields = []string{"id", "name", "full_name", "role", "agency", "device", "code", "state", "hours", "false", "reason", "note", "disabled"}
+var saidFields = []string{"id", "name", "full_name", "role", "agency", "device", "code", "state", "hours", "false", "seconds", "url", "number", "now", "reason", "note", "disabled"}
 
 type statusWriter struct {
 	http.ResponseWriter

@@ -187,7 +187,7 @@ func (c *Console) Handler() http.Handler {
 
 // routes is all that there is, with whom it is for.
 func (c *Console) routes() []route {
-	const nobody, viewer, operator, admin = access.Nobody, access.Viewer, access.Operator, access.Admin
+	const nobody, viewer, operator, approver, admin = access.Nobody, access.Viewer, access.Operator, access.Approver, access.Admin
 	return []route{
 		{"GET /{$}", viewer, "", c.overview},
 		{"GET /alarms", viewer, "", c.alarms},
@@ -201,10 +201,16 @@ func (c *Console) routes() []route {
 		{"GET /devices/{id}", viewer, "", c.device},
 		{"GET /devices/{id}/streams/{name}", viewer, "", c.stream},
 		{"POST /devices/{id}/streams/{name}/snapshot", operator, "snapshot", c.doSnapshot},
+		{"POST /devices/{id}/identify", operator, "identify", c.doOrder("identify")},
+		{"POST /devices/{id}/restart", approver, "restart", c.doOrder("restart")},
+		{"POST /devices/{id}/logs", approver, "logs", c.doOrder("logs")},
+		{configForm, approver, "config", c.doOrder("config")},
+		{"POST /devices/{id}/update", approver, "update", c.doOrder("update")},
+		{"POST /api/v1/devices/{id}/orders/update", approver, "update", c.apiOrder("update")},
 		{"POST /api/v1/devices/{id}/orders/identify", operator, "identify", c.apiOrder("identify")},
-		{"POST /api/v1/devices/{id}/orders/restart", admin, "restart", c.apiOrder("restart")},
-		{"POST /api/v1/devices/{id}/orders/logs", admin, "logs", c.apiOrder("logs")},
-		{"POST /api/v1/devices/{id}/orders/config", admin, "config", c.apiOrder("config")},
+		{"POST /api/v1/devices/{id}/orders/restart", approver, "restart", c.apiOrder("restart")},
+		{"POST /api/v1/devices/{id}/orders/logs", approver, "logs", c.apiOrder("logs")},
+		{"POST /api/v1/devices/{id}/orders/config", approver, "config", c.apiOrder("config")},
 		{"GET /pictures/{device}/{id}", viewer, "picture", c.picture},
 		{"POST /pictures/{device}/{id}/erase", operator, "erase", c.doErase},
 		{"GET /apps", viewer, "", c.apps},

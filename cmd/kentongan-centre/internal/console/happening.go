@@ -92,6 +92,11 @@ func happening(lang string, h store.Happening) string {
 		if s := kioskText(lang, h.Kind, body); s != "" {
 			return s
 		}
+	case report.KindUpdate:
+		var u report.Update
+		if json.Unmarshal(body, &u) == nil {
+			return updateText(lang, u)
+		}
 	case report.KindUplink:
 		var s report.UplinkState
 		if json.Unmarshal(body, &s) == nil {

@@ -20,7 +20,7 @@ func (c *Console) metrics(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the database did not answer", http.StatusInternalServerError)
 		return
 	}
-	sums, err := c.view(r).AlarmSums(r.Context())
+	sums, err := c.view(r).AlarmSums(r.Context(), time.Time{}) // with those on the shelf: whether somebody put them aside is no matter of the device
 	if err != nil {
 		c.cfg.Log.Error("query failed", "err", err)
 		http.Error(w, "the database did not answer", http.StatusInternalServerError)

@@ -318,6 +318,10 @@ type devicePage struct {
 	Events     []store.Happening
 	Complaints []complaint
 	History    map[string][]store.StreamPoint
+	Orders     []store.Order
+	Logs       []pictureView
+	May        bool // order what changes nothing
+	MayChange  bool // and what does
 }
 
 // Ranges tells whether any lane has holes or gaps to show.
@@ -377,6 +381,11 @@ func (c *Console) device(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, err)
 		return
 	}
+	if p.Orders, p.Logs, err = c.deviceOrders(r, id); err != nil {
+		c.fail(w, r, err)
+		return
+	}
+	p.May, p.MayChange = may(r, access.Operator), may(r, access.Approver)
 	p.Complaints = dressed(complaints)
 	c.show(w, r, http.StatusOK, "device.html", "devices", id, p)
 }

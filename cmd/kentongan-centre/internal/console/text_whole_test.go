@@ -23,6 +23,9 @@ func TestDevicesWordsAreInBothLanguages(t *testing.T) {
 	}{
 		"why an order is refused":      {"report/kinds_command.go", "Reject", "oreason", ""},
 		"why a picture is not checked": {"report/kinds_picture.go", "Picture", "picwhy", ""},
+		"steps of a new version":       {"report/kinds_update.go", "Update", "ustate", ""},
+		"orders":                       {"report/kinds_command.go", "Order", "order", ""},
+		"kinds of events of updates":   {"report/kinds_update.go", "Kind", "kind", ""},
 		"steps of recovery":            {"report/kinds_recovery.go", "Recovery", "recovery", ""},
 		"why a stream fails":           {"stream/class.go", "Class", "class", ""},
 		"whose fault it is":            {"stream/finding.go", "Cause", "cause", ""},

@@ -25,35 +25,36 @@ func sorted[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m))
 func (c *Console) functions(lang string) template.FuncMap {
 	t := func(key string) string { return say(lang, key) }
 	return template.FuncMap{
-		"t":       t,
-		"csrf":    csrfField,
-		"csrfval": func() string { return csrfMark },
-		"tt":      func(prefix, key string) string { return sayAfter(lang, prefix, key) },
-		"asset":   func(name string) string { return "/static/" + name + "?v=" + c.assets },
-		"num":     func(n any) string { return number(lang, n) },
-		"clock":   func(at time.Time) string { return clockText(lang, at) },
-		"iso":     func(at time.Time) string { return at.UTC().Format(time.RFC3339) },
-		"ago":     func(at, now time.Time) string { return agoText(lang, now.Sub(at)) },
-		"delay":   func(d time.Duration) string { return delayText(lang, d) },
-		"label":   func(x report.Text) string { return pick(lang, x) },
-		"bits":    func(n int64) string { return decimal(lang, bitText(n)) },
-		"many":    func(n uint64, key string) string { return many(lang, n, key) },
-		"upper":   capital,
-		"named":   named,
-		"fps":     func(f float64) string { return decimal(lang, strconv.FormatFloat(f, 'f', 1, 64)) },
-		"frame":   func(ms int64) string { return frameText(lang, ms) },
-		"tone":    tone,
-		"percent": func(f float64) int { return int(f*100 + 0.5) },
-		"happens": func(h store.Happening) string { return happening(lang, h) },
-		"twice":   func(f float64) float64 { return 2 * f },
-		"dayname": func(at time.Time) string { return dayName(lang, at) },
-		"dec":     func(s string) string { return decimal(lang, s) },
-		"short":   func(epoch string) string { return epoch[:min(6, len(epoch))] },
-		"seqs":    func(from, to uint64) string { return rangeText(lang, from, to) },
-		"todo":    func(p store.Problem) string { return advice(lang, p) },
-		"pair":    func(c complaint, at time.Time) row { return row{c, at} },
-		"sparkOf": func(p []store.StreamPoint, at time.Time, rate bool) spark { return spark{p, at, rate} },
-		"lanesOf": func(l []store.Lane, withDevice bool, at time.Time) laneView { return laneView{l, withDevice, at} },
+		"t":         t,
+		"csrf":      csrfField,
+		"csrfval":   func() string { return csrfMark },
+		"tt":        func(prefix, key string) string { return sayAfter(lang, prefix, key) },
+		"asset":     func(name string) string { return "/static/" + name + "?v=" + c.assets },
+		"num":       func(n any) string { return number(lang, n) },
+		"clock":     func(at time.Time) string { return clockText(lang, at) },
+		"iso":       func(at time.Time) string { return at.UTC().Format(time.RFC3339) },
+		"ago":       func(at, now time.Time) string { return agoText(lang, now.Sub(at)) },
+		"delay":     func(d time.Duration) string { return delayText(lang, d) },
+		"label":     func(x report.Text) string { return pick(lang, x) },
+		"bits":      func(n int64) string { return decimal(lang, bitText(n)) },
+		"many":      func(n uint64, key string) string { return many(lang, n, key) },
+		"upper":     capital,
+		"named":     named,
+		"fps":       func(f float64) string { return decimal(lang, strconv.FormatFloat(f, 'f', 1, 64)) },
+		"frame":     func(ms int64) string { return frameText(lang, ms) },
+		"tone":      tone,
+		"percent":   func(f float64) int { return int(f*100 + 0.5) },
+		"happens":   func(h store.Happening) string { return happening(lang, h) },
+		"twice":     func(f float64) float64 { return 2 * f },
+		"dayname":   func(at time.Time) string { return dayName(lang, at) },
+		"dec":       func(s string) string { return decimal(lang, s) },
+		"short":     func(epoch string) string { return epoch[:min(6, len(epoch))] },
+		"seqs":      func(from, to uint64) string { return rangeText(lang, from, to) },
+		"todo":      func(p store.Problem) string { return advice(lang, p) },
+		"orderform": func(device, name string) orderForm { return orderForm{device, name} },
+		"pair":      func(c complaint, at time.Time) row { return row{c, at} },
+		"sparkOf":   func(p []store.StreamPoint, at time.Time, rate bool) spark { return spark{p, at, rate} },
+		"lanesOf":   func(l []store.Lane, withDevice bool, at time.Time) laneView { return laneView{l, withDevice, at} },
 	}
 }
 
@@ -62,6 +63,8 @@ type row struct {
 	C   complaint
 	Now time.Time
 }
+
+type orderForm struct{ Device, Name string }
 
 type laneView struct {
 	Lanes      []store.Lane

@@ -2,6 +2,8 @@ package orders
 
 import (
 	"context"
+	"net/url"
+	"strconv"
 	"time"
 
 	"kentongan/agent/report"
@@ -63,6 +65,34 @@ func (d *Desk) Configure(ctx context.Context, device string, version uint64, tex
 	o := store.Order{Device: device, Name: report.OrderConfig, Who: who, Reason: reason}
 	return d.give(ctx, o, deviceLife, report.ConfigArgs{Version: version, Text: text, Who: who, Reason: reason})
 }
+
+// Update orders the release that lies at an address: number, or the newest where
+// it is 0. The device verifies it with keys that the centre does not have, and
+// waits for its own hours unless now is set. It may come late: an older release
+// than the one that runs is refused by its number.
+func (d *Desk) Update(ctx context.Context, device, address string, number uint64, now bool, who, reason string) (store.Order, error) {
+	who, reason, err := both(who, reason)
+	if err == nil && !releaseAddress(address) {
+		err = ErrAddress
+	}
+	if err != nil {
+		return store.Order{}, err
+	}
+	o := store.Order{Device: device, Name: report.OrderUpdate, Who: who, Reason: reason}
+	if number > 0 {
+		o.Subject = strconv.FormatUint(number, 10)
+	}
+	return d.give(ctx, o, ackLife, report.UpdateArgs{URL: address, Number: number, Now: now, Who: who})
+}
+
+// releaseAddress tells whether a device could fetch from it. A password in it
+// would stand in orders and logs, so there may be none.
+func releaseAddress(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && len(s) <= maxAddress && (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" && u.User == nil
+}
+
+const maxAddress = 1000
 
 // both cleans a name and a reason that are needed.
 func both(who, reason string) (string, string, error) {

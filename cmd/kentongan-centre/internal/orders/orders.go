@@ -57,11 +57,12 @@ func New(cfg Config) *Desk {
 
 // Errors of what people wrote.
 var (
-	ErrWho    = errors.New("no name: who orders it is recorded")
-	ErrReason = errors.New("no reason: why it is ordered is recorded")
-	ErrState  = errors.New("no such state of a complaint")
-	ErrConfig = fmt.Errorf("no configuration, or one of more than %d bytes", report.MaxConfigBytes)
-	ErrBlink  = fmt.Errorf("seconds: 1 to %d", report.MaxIdentifySeconds)
+	ErrWho     = errors.New("no name: who orders it is recorded")
+	ErrReason  = errors.New("no reason: why it is ordered is recorded")
+	ErrState   = errors.New("no such state of a complaint")
+	ErrConfig  = fmt.Errorf("no configuration, or one of more than %d bytes", report.MaxConfigBytes)
+	ErrAddress = errors.New("no address of a release: https://HOST/PATH, without a name or password in it")
+	ErrBlink   = fmt.Errorf("seconds: 1 to %d", report.MaxIdentifySeconds)
 )
 
 // Bounds of what people write, in bytes.

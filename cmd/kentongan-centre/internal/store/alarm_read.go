@@ -94,8 +94,9 @@ func (a AlarmSums) FalseRate() (rate float64, known bool) {
 	return float64(a.False) / a.CameraDays * 1000, true
 }
 
-// AlarmSums counts.
-func (s *View) AlarmSums(ctx context.Context) (AlarmSums, error) {
+// AlarmSums counts, without those that are on the shelf at a time; the zero time
+// is none.
+func (s *View) AlarmSums(ctx context.Context, now time.Time) (AlarmSums, error) {
 	sums := AlarmSums{Active: map[string]int64{}}
 	for _, sev := range report.Severities() {
 		sums.Active[sev] = 0
@@ -106,7 +107,7 @@ func (s *View) AlarmSums(ctx context.Context) (AlarmSums, error) {
 	}
 	rows, err := collect(ctx, s.read, "alarm counts", func(r *sql.Rows) (v row, err error) {
 		return v, r.Scan(&v.severity, &v.state, &v.n)
-	}, `SELECT severity, state, count(*) FROM alarm WHERE ended_at = 0 AND `+s.own("device")+` GROUP BY severity, state`)
+	}, `SELECT severity, state, count(*) FROM alarm a WHERE ended_at = 0 AND (CAST(?1 AS BIGINT) = 0 OR NOT `+shelved+`?1)) AND `+s.own("a.device")+` GROUP BY severity, state`, atOrZero(now))
 	if err != nil {
 		return sums, err
 	}

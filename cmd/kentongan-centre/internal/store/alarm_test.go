@@ -166,13 +166,25 @@ func testAlarmSums(t *testing.T, place func(testing.TB) string) {
 	a.ID, a.N, a.State = "c", 3, report.AlarmHidden
 	d.event(report.KindAlarm, a)
 	d.telemetry(report.KindDeviceStats, report.DeviceStats{Alarms: &report.AlarmCounts{Raised: 9, False: 2, CameraDays: 400}})
-	sums, err := d.s.AlarmSums(context.Background())
+	sums, err := d.s.AlarmSums(context.Background(), time.Time{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	rate, known := sums.FalseRate()
 	if sums.Active[report.Major] != 2 || sums.Total() != 2 || sums.Unacked != 1 || sums.Hidden != 1 || sums.Raised != 9 || !known || rate != 5 {
 		t.Errorf("sums %+v, rate %v", sums, rate)
+	}
+	now := time.Now()
+	if err := d.s.Shelve(context.Background(), Shelf{Device: "cam-1", Source: a.Source, Condition: a.Condition, At: now, Until: now.Add(time.Hour), Who: "Sari", Reason: "x"}); err != nil {
+		t.Fatal(err)
+	}
+	for when, want := range map[time.Time]int64{now: 0, now.Add(2 * time.Hour): 2, {}: 2} {
+		if sums, err := d.s.AlarmSums(context.Background(), when); err != nil || sums.Total() != want {
+			t.Errorf("at %v, with a shelf until %v: %+v, %v; want %d alarms", when, now.Add(time.Hour), sums, err, want)
+		}
+	}
+	if err := d.s.Unshelve(context.Background(), "cam-1", a.Source, a.Condition); err != nil {
+		t.Fatal(err)
 	}
 	problems, err := d.s.Problems(context.Background(), time.Now(), 10)
 	if err != nil || len(problems) != 2 || problems[0].Alarm == nil || problems[0].Alarm.Text.EN != "Camera is silent" {

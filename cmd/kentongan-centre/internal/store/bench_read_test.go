@@ -89,7 +89,7 @@ func BenchmarkPages(b *testing.B) {
 			{"overview of an agency", func(ctx context.Context) error { _, err := agency.Overview(ctx, t0.Add(-time.Hour)); return err }},
 			{"problems", func(ctx context.Context) error { _, err := all.Problems(ctx, t0, 100); return err }},
 			{"problems of an agency", func(ctx context.Context) error { _, err := agency.Problems(ctx, t0, 100); return err }},
-			{"alarm sums", func(ctx context.Context) error { _, err := all.AlarmSums(ctx); return err }},
+			{"alarm sums", func(ctx context.Context) error { _, err := all.AlarmSums(ctx, time.Now()); return err }},
 			{"app sums", func(ctx context.Context) error { _, err := all.AppSums(ctx); return err }},
 			{"first 200 devices", func(ctx context.Context) error { _, err := all.FirstDevices(ctx, "", 200); return err }},
 			{"one device", func(ctx context.Context) error { _, err := all.Devices(ctx, "sim-00042"); return err }},

@@ -24,6 +24,8 @@ type Device struct {
 	Lat       float64    `json:"lat,omitempty"`
 	Lon       float64    `json:"lon,omitempty"`
 	Version   string     `json:"version,omitempty"`
+	Release   uint64     `json:"release,omitempty"` // number of the firmware that runs
+	Trial     string     `json:"trial,omitempty"`   // how its trial stands: trying, committed, went-back
 	Boot      string     `json:"boot,omitempty"`
 	Epoch     string     `json:"epoch,omitempty"`
 	Streams   int        `json:"streams"`

@@ -78,6 +78,7 @@ func (s *View) Fleet(ctx context.Context, f FleetFilter) ([]Device, error) {
 		}
 		b, err := readAbout(birth)
 		d.Site, d.Lat, d.Lon, d.Version, d.Boot, d.Epoch = b.Site, b.Lat, b.Lon, b.Version, b.Boot, b.Epoch
+		d.Release, d.Trial = b.Release, b.Trial
 		return d, err
 	}, `SELECT d.id, d.state, d.since_at, d.first_at, d.seen_at, d.birth,
 			coalesce((SELECT g.agency FROM device_agency g WHERE g.device = d.id), ''),

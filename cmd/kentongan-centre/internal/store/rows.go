@@ -145,12 +145,17 @@ type about struct {
 	Streams []string `json:"streams,omitempty"`
 	Apps    []string `json:"apps,omitempty"`
 	Keys    []string `json:"centre_keys,omitempty"` // of ours, that the device believes
+	Release uint64   `json:"release,omitempty"`     // that runs; 0 where versions aren't managed
+	Trial   string   `json:"trial,omitempty"`
 }
 
 func aboutOf(st *report.DeviceState) about {
 	a := about{Site: report.Clip(st.Site, 120), Lat: st.Lat, Lon: st.Lon, Version: report.Clip(st.Version, 64), Boot: report.Clip(st.Boot, 64)}
 	if st.Epoch != 0 {
 		a.Epoch = st.Epoch.String()
+	}
+	if f := st.Firmware; f != nil {
+		a.Release, a.Trial = f.Number, report.Clip(f.Trial, 40)
 	}
 	for _, name := range st.Streams {
 		if report.ValidName(name) {
