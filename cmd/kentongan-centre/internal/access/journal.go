@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"kentongan/agent/report"
@@ -79,7 +80,7 @@ const lookAgain = 10 * time.Minute
 // Look notes that somebody saw something; again only after a while, for a page
 // refreshes itself.
 func (r *Room) Look(ctx context.Context, e Entry) error {
-	key := e.Name + "\x00" + e.Action + "\x00" + e.Object + "\x00" + e.Addr
+	key := strings.Join([]string{e.Name, e.Action, e.Object, e.Addr, e.Outcome}, "\x00")
 	now := r.cfg.Now()
 	r.journalMu.Lock()
 	at, seen := r.looked[key]

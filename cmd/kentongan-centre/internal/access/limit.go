@@ -1,6 +1,7 @@
 package access
 
 import (
+	"net/netip"
 	"sync"
 	"time"
 
@@ -14,6 +15,20 @@ type Limiter struct {
 
 	mu sync.Mutex // guards at
 	at map[string]*rate.Limiter
+}
+
+// Place is an address as attempts are counted: of IPv6 the /64, for whoever has one
+// address has all of that (RFC 6177, RFC 7934).
+func Place(addr string) string {
+	ip, err := netip.ParseAddr(addr)
+	if err != nil || ip.Unmap().Is4() {
+		return addr
+	}
+	net, err := ip.WithZone("").Prefix(64)
+	if err != nil {
+		return addr
+	}
+	return net.String()
 }
 
 // maxKeys bounds the memory that strangers can take.

@@ -182,7 +182,7 @@ func keyID(id []byte) string { return base64.RawURLEncoding.EncodeToString(id) }
 // BeginLogin asks the browser for any passkey of ours; nothing is said of who
 // has one.
 func (r *Room) BeginLogin(site Site, from From) (options any, id string, err error) {
-	if !r.byAddr.Take(from.Addr, r.cfg.Now()) {
+	if !r.byAddr.Take(Place(from.Addr), r.cfg.Now()) {
 		return nil, "", ErrSlow
 	}
 	party, err := site.party()

@@ -118,7 +118,7 @@ func (r *Room) Login(ctx context.Context, name, password string, from From) (tok
 // Confirm tells whether somebody knows the password of a name, and lets nobody in.
 func (r *Room) Confirm(ctx context.Context, name, password string, from From) (Account, error) {
 	now := r.cfg.Now()
-	if !r.byAddr.Take(from.Addr, now) || !r.byName.Take(name, now) {
+	if !r.byAddr.Take(Place(from.Addr), now) || !r.byName.Take(name, now) {
 		return Account{}, ErrSlow
 	}
 	a, err := r.account(ctx, "name", name)
@@ -172,7 +172,7 @@ func (r *Room) Link(ctx context.Context, account string) (token string, err erro
 
 // Peek tells whose link it is, without using it up.
 func (r *Room) Peek(ctx context.Context, token string, from From) (Account, error) {
-	if !r.byAddr.Take(from.Addr, r.cfg.Now()) {
+	if !r.byAddr.Take(Place(from.Addr), r.cfg.Now()) {
 		return Account{}, ErrSlow
 	}
 	s, err := r.session(ctx, token)

@@ -156,6 +156,10 @@ func (c *Console) events(w http.ResponseWriter, r *http.Request) {
 				return
 			}
 		case <-ticker.C:
+			// Who was thrown out, or whose agency has changed, is told no more.
+			if s, err := c.comeIn(r); err == nil && (s == nil || scopeOf(s) != l.scope) {
+				return
+			}
 			if !say(": still here\n\n") {
 				return
 			}

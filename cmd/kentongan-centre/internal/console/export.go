@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"kentongan/cmd/kentongan-centre/internal/store"
 )
@@ -187,7 +188,8 @@ func (s *sheet) row(v any, cells ...any) error {
 // harmless keeps a spreadsheet from taking what a stranger wrote for a formula:
 // an apostrophe makes it text (OWASP, CSV injection).
 func harmless(t string) string {
-	if t != "" && strings.ContainsRune("=+-@\t\r", rune(t[0])) {
+	first, _ := utf8.DecodeRuneInString(t)
+	if t != "" && strings.ContainsRune("=+-@\t\r\n＝＋－＠", first) {
 		return "'" + t
 	}
 	return t

@@ -77,7 +77,11 @@ func (c *Console) doLogin(w http.ResponseWriter, r *http.Request) {
 		c.fail(w, r, err)
 		return
 	}
-	if noteErr := c.cfg.Access.Note(r.Context(), e); noteErr != nil {
+	note := c.cfg.Access.Note
+	if errors.Is(err, access.ErrSlow) { // a stranger must not be able to fill the log
+		note, e.Name, e.Addr = c.cfg.Access.Look, "", access.Place(e.Addr)
+	}
+	if noteErr := note(r.Context(), e); noteErr != nil {
 		c.fail(w, r, noteErr)
 		return
 	}
@@ -165,10 +169,12 @@ func (c *Console) doLoginPasskey(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
 	token, a, err := c.cfg.Access.FinishLogin(r.Context(), c.site(r), r.URL.Query().Get("id"), r, c.from(r))
 	e := access.Entry{Name: a.Name, Agency: a.Agency, Action: "login", Object: "passkey", Addr: c.addr(r)}
-	if err != nil {
-		e.Outcome = access.Refused
+	note := c.cfg.Access.Note
+	if err != nil { // nothing limits how often somebody tries; once in a while it is written down
+		e.Outcome, e.Name, e.Agency, e.Addr = access.Refused, "", "", access.Place(e.Addr)
+		note = c.cfg.Access.Look
 	}
-	if noteErr := c.cfg.Access.Note(r.Context(), e); err == nil {
+	if noteErr := note(r.Context(), e); err == nil {
 		err = noteErr
 	}
 	if err == nil {

@@ -75,7 +75,7 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		a.refuse(w, format, &refusal{http.StatusNotFound, "no such resource; ask for services, requests, requests/ID or tokens/TOKEN, with .json or .xml"})
 		return
 	}
-	if !a.limit.Take(a.addr(r), a.now()) {
+	if !a.limit.Take(access.Place(a.addr(r)), a.now()) {
 		h.Set("Retry-After", "5")
 		a.refuse(w, format, &refusal{http.StatusTooManyRequests, "too many requests; wait a little"})
 		return
