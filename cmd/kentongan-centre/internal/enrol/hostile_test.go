@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"net"
+	"net/netip"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -158,5 +159,32 @@ func TestSilentCrowd(t *testing.T) {
 	_ = l.Close()
 	if _, more := <-inside; more {
 		t.Error("one too many was let in")
+	}
+}
+
+// Many addresses that guess fill neither the book, nor do they keep the device out
+// that comes from another one.
+func TestManyWhoGuess(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	l := newLimiter(func() time.Time { return now })
+	written := 0
+	for i := range 10 * wrongAll {
+		guesser := netip.AddrFrom4([4]byte{10, 0, byte(i / wrongBurst / 256), byte(i / wrongBurst)})
+		if !l.open(guesser) {
+			t.Fatalf("%s may not try for the %d. time", guesser, i%wrongBurst+1)
+		}
+		if l.wrong(guesser) {
+			written++
+		}
+		if i%wrongBurst == wrongBurst-1 && l.open(guesser) {
+			t.Fatalf("%s may try more than %d times", guesser, wrongBurst)
+		}
+	}
+	if written != wrongAll {
+		t.Errorf("%d refusals may be written down, want %d", written, wrongAll)
+	}
+	if !l.open(netip.MustParseAddr("192.0.2.7")) {
+		t.Error("an address that never tried is kept out")
 	}
 }

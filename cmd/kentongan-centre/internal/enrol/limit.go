@@ -15,7 +15,7 @@ import (
 const (
 	wrongBurst    = 5
 	wrongEvery    = 2 * time.Minute // one more for each address
-	wrongAll      = 60
+	wrongAll      = 60              // that are written down
 	wrongAllEvery = 2 * time.Second // one more, of all addresses together
 	maxAddresses  = 10_000
 )
@@ -49,24 +49,23 @@ func network(a netip.Addr) netip.Prefix {
 	return p
 }
 
-// open tells whether an address may try now.
+// open tells whether an address may try now. The others' refusals don't count:
+// else a dozen addresses in somebody's hands would close the door for all.
 func (l *limiter) open(a netip.Addr) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
-	if l.all.TokensAt(now) < 1 {
-		return false
-	}
 	own := l.by[network(a)]
 	return own == nil || own.TokensAt(now) >= 1
 }
 
-// wrong counts a refusal against an address.
-func (l *limiter) wrong(a netip.Addr) {
+// wrong counts a refusal against an address, and tells whether it may be written
+// down: of all addresses together only so many are.
+func (l *limiter) wrong(a netip.Addr) (write bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
-	l.all.AllowN(now, 1)
+	write = l.all.AllowN(now, 1)
 	own := l.by[network(a)]
 	if own == nil {
 		if len(l.by) >= maxAddresses {
@@ -78,6 +77,7 @@ func (l *limiter) wrong(a netip.Addr) {
 		}
 	}
 	own.AllowN(now, 1)
+	return write
 }
 
 // forget drops the addresses that are as good as new.

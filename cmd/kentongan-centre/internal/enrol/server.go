@@ -297,11 +297,10 @@ func (s *Server) refused(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("Retry-After", "120")
 	}
 	http.Error(w, "refused: "+no.Reason, status(no.Reason))
-	if !s.limit.open(from) {
+	if !s.limit.open(from) || !s.limit.wrong(from) {
 		s.limit.passed()
 		return
 	}
-	s.limit.wrong(from)
 	e := Entry{What: WhatRefused, Reason: no.Reason, Device: no.Device, Address: from.String(), Serial: no.Serial, Detail: no.Detail, More: s.limit.more()}
 	s.cfg.Log.Warn("enrolment refused", "reason", e.Reason, "device", e.Device, "addr", e.Address, "serial", e.Serial, "detail", e.Detail, "more", e.More)
 	if err := s.cfg.Book.Note(context.WithoutCancel(r.Context()), e); err != nil {
