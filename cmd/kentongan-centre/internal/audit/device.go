@@ -198,8 +198,9 @@ func (x *examiner) wholeDevice(ctx context.Context, d *Device, keys []store.Devi
 		here[laneName{row.Device, row.Epoch, row.Lane}] = i
 	}
 	if x.roots != nil {
-		for name, h := range x.roots.heads {
-			if _, ok := here[name]; name.device == x.device && !ok {
+		for _, name := range x.roots.lanes[x.device] {
+			if _, ok := here[name]; !ok {
+				h := x.roots.heads[name]
 				d.Findings = append(d.Findings, name.finding(Removed, 0, "root %d had %d records of this lane; nothing of it is here", h.by, h.Records))
 			}
 		}

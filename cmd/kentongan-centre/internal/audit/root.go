@@ -149,9 +149,10 @@ type rootLog struct {
 	last  Root // of it only number, time and hash
 	hash  report.Hash
 	heads map[laneName]rooted
-	keys  map[string]string // device → record key
-	end   int64             // bytes that make sense, from the start
-	torn  bool              // a last line that was not finished
+	lanes map[string][]laneName // those of heads, by device
+	keys  map[string]string     // device → record key
+	end   int64                 // bytes that make sense, from the start
+	torn  bool                  // a last line that was not finished
 }
 
 // rooted is the highest of a lane that any root has named, and the root.
@@ -168,7 +169,7 @@ const maxRootLine = 256 << 20
 // number of the root, and reading goes on where it can. A file that is not there
 // is an empty log.
 func readRoots(file string, v note.Verifiers, bad func(number uint64, why string)) (*rootLog, error) {
-	l := &rootLog{heads: map[laneName]rooted{}, keys: map[string]string{}}
+	l := &rootLog{heads: map[laneName]rooted{}, lanes: map[string][]laneName{}, keys: map[string]string{}}
 	f, err := os.Open(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return l, nil
@@ -227,5 +228,8 @@ func (l *rootLog) add(r Root, bad func(uint64, string)) {
 			continue // what was held once is what has to be there
 		}
 		l.heads[h.lane()] = rooted{h, r.Number}
+		if !known {
+			l.lanes[h.lane().device] = append(l.lanes[h.lane().device], h.lane())
+		}
 	}
 }
