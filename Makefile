@@ -45,6 +45,10 @@ rig: tools ## the whole agent on emulated ARM boards: arm64 and armhf, 50 power 
 bench: ## the benchmarks, beside what one would use instead
 	@.ci/bench
 
+.PHONY: bench-centre
+bench-centre: ## the centre: records a second, processor time of its pages, a fleet of 10,000 against it
+	@.ci/bench-centre
+
 .PHONY: proof
 proof: ## the labelled set of pictures: what each verdict finds and misses; some 15 minutes on two cores
 	@go run ./agent/stream/picture/proof
