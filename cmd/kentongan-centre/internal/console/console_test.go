@@ -140,7 +140,7 @@ func TestSearchGivesARealExample(t *testing.T) {
 // What devices say is text, never markup, on no page.
 func TestForeignTextIsEscaped(t *testing.T) {
 	srv, _, _ := serve(t, (*seeder).province, (*seeder).hostile)
-	for _, path := range []string{"/", "/devices", "/devices/kiosk-9", "/complaints", "/gaps", "/complaints?ticket=%3Cscript%3Ealert(1)%3C/script%3E"} {
+	for _, path := range []string{"/", "/devices", "/devices/kiosk-9", "/devices/kiosk-9/streams/cam", "/map", "/complaints", "/gaps", "/complaints?ticket=%3Cscript%3Ealert(1)%3C/script%3E"} {
 		res, html := get(t, srv.URL+path)
 		if res.StatusCode != http.StatusOK {
 			t.Errorf("%s: %s", path, res.Status)

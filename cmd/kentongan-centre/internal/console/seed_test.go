@@ -57,7 +57,7 @@ func (s *seeder) state(dev, state, site string, at time.Time, streams ...string)
 
 // placeOf is where a seeded device stands; the province beside it has many.
 func placeOf(dev string) [2]float64 {
-	if at, ok := map[string][2]float64{"kiosk-12": {-6.1128, 106.1621}, "cam-kp3b": {-6.1736, 106.1583}, "cam-pandeglang": {-6.3084, 106.1066}}[dev]; ok {
+	if at, ok := map[string][2]float64{"kiosk-12": {-6.1128, 106.1621}, "cam-kp3b": {-6.1736, 106.1583}, "cam-pandeglang": {-6.3084, 106.1066}, "kiosk-9": {-6.6, 106.3}}[dev]; ok {
 		return at
 	}
 	return [2]float64{-6.12013, 106.15027}
