@@ -147,3 +147,22 @@ func TestSessionsStayWhatTheyAre(t *testing.T) {
 		t.Errorf("the session is over: %s", res.Status)
 	}
 }
+
+// Who was thrown out is told nothing more, on a page that was open.
+func TestEventsEndWithTheirSession(t *testing.T) {
+	srv, s, c := serve(t, (*seeder).province)
+	c.Beat(10 * time.Millisecond)
+	token := s.tokenOf("budi", access.Viewer, "")
+	tokens.Store(strings.TrimPrefix(srv.URL, "http://"), token)
+	_, in := listen(t, srv.URL)
+	untilLine(t, in, ": still here")
+	a, err := s.room.Named(t.Context(), "budi")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.room.EndAll(t.Context(), a.ID); err != nil {
+		t.Fatal(err)
+	}
+	for in.Scan() { // to its end, or for as long as the test's limit
+	}
+}

@@ -83,6 +83,7 @@ type Console struct {
 	open311   *open311.API
 	assets    string // version of the static files, for their URLs
 	startedAt time.Time
+	beat      time.Duration // see beat
 }
 
 // New parses the pages.
@@ -90,7 +91,7 @@ func New(cfg Config) (*Console, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	c := &Console{cfg: cfg, hub: newHub(), pages: map[string]*template.Template{}, startedAt: cfg.Now()}
+	c := &Console{cfg: cfg, hub: newHub(), pages: map[string]*template.Template{}, startedAt: cfg.Now(), beat: beat}
 	var err error
 	if c.assets, err = assetVersion(); err != nil {
 		return nil, err

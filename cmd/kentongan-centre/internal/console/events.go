@@ -142,7 +142,7 @@ func (c *Console) events(w http.ResponseWriter, r *http.Request) {
 	if !say("retry: 2000\nevent: hello\ndata: " + c.assets + "\n\n") {
 		return
 	}
-	ticker := time.NewTicker(beat)
+	ticker := time.NewTicker(c.beat)
 	defer ticker.Stop()
 	var last time.Time
 	for {

@@ -2,6 +2,7 @@ package console
 
 import (
 	"context"
+	"time"
 
 	"kentongan/cmd/kentongan-centre/internal/access"
 )
@@ -18,3 +19,6 @@ func (c *Console) Routes() map[string]access.Role {
 
 // ReadDirectory is what the console does by itself now and then.
 func (c *Console) ReadDirectory() { c.readDirectory(context.Background()) }
+
+// Beat makes event streams look after their sessions so often.
+func (c *Console) Beat(every time.Duration) { c.beat = every }
