@@ -243,6 +243,7 @@ func (b *browser) key(keys ...string) {
 func TestBrowserAsk(t *testing.T) {
 	srv, _ := serve(t, nil)
 	b := startChromium(t)
+	b.Size(1280, 800) // the common kiosk screen, lower than the page
 	b.Open(srv.URL + "/")
 	b.Until("ready", "document.body.dataset.state === 'ready'")
 	ticket := report.NewTicket(7, 2).String()
@@ -251,6 +252,7 @@ func TestBrowserAsk(t *testing.T) {
 	b.key(strings.Split("https://lapor.example/t#"+ticket+".4K7P", "")...)
 	b.key("Enter")
 	b.Until("the answer to a scan", answered+" && document.getElementById('field').value === ''")
+	b.Until("the answer is on the screen", "document.getElementById('answer').getBoundingClientRect().top >= 0 && document.getElementById('after').getBoundingClientRect().bottom <= innerHeight + 1")
 	b.Eval("document.getElementById('close').click()")
 	b.Until("it closed", "document.getElementById('answer').hidden && document.getElementById('answered').textContent === ''")
 

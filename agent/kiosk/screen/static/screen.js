@@ -159,5 +159,6 @@
 		hide($('answer'), false);
 		hide($('after'), false);
 		answerEnd = performance.now() + answerFor;
+		$('after').scrollIntoView({block: 'nearest'}); // a low screen shows it below its edge
 	});
 })();
