@@ -129,7 +129,7 @@ func TestPoliceBridgeQueueIsBounded(t *testing.T) {
 	t.Parallel()
 	b := startBridged(t)
 	officer := b.officer(t)
-	b.fanout.publish(shared+"gate", "begin")
+	b.fanout.retain(shared+"gate", "begin") // the bridge may not have subscribed yet
 	officer.wait(shared+"gate", "begin")
 	officer.c.Disconnect(0)
 	b.theirs.Stop()
