@@ -65,7 +65,13 @@ func (d *desk) Fetch(context.Context, string) (Release, error) {
 	return Release{5, "five"}, err
 }
 
-func (d *desk) Offer(context.Context) error { d.say("offer"); return d.offer }
+func (d *desk) Offer(context.Context) error {
+	d.say("offer")
+	if d.offer == nil {
+		d.check = &Refusal{Code: "trial-runs"} // it is taken; the next look finds nothing new
+	}
+	return d.offer
+}
 
 func (d *desk) SayWell(uint64) error {
 	d.say("well")
@@ -211,12 +217,12 @@ func TestTrial(t *testing.T) {
 func TestIllThenWell(t *testing.T) {
 	d := desk{trial: &Trial{Number: 5, State: report.UpdateTrying}}
 	run(t, &d, Config{}, 5*time.Minute, func(*Updater) {
-		time.Sleep(42 * time.Second)
+		time.Sleep(42*time.Second + 500*time.Millisecond) // between two looks
 		d.sicken(errors.New("broker: refused"))
 		time.Sleep(30 * time.Second)
 		d.sicken(nil)
 	})
-	if len(d.did) != 1 || d.did[0] != "well 2m12s" {
+	if len(d.did) != 1 || d.did[0] != "well 2m13s" {
 		t.Errorf("did %q", d.did)
 	}
 }
