@@ -190,12 +190,7 @@ func (a *Agent) firmwareState() *report.Firmware {
 	if a.cfg.Update.Dir == "" {
 		return nil
 	}
-	disk, err := firmware.OpenDisk(a.cfg.Update.Dir)
-	if err != nil {
-		return nil
-	}
-	defer disk.Close()
-	s, err := firmware.NewDir(disk).Status()
+	s, err := NewUpdates(a.cfg, nil).Status()
 	if err != nil {
 		return nil
 	}

@@ -83,6 +83,10 @@ func (b *updateBoard) Fetch(ctx context.Context, at string) (update.Release, err
 	if err != nil {
 		return update.Release{}, err
 	}
+	// A patch starts from the program that runs; only a fetch has to know it.
+	if board.Program, err = fileHash(filepath.Join(b.dir, "current", "kentongan")); err != nil {
+		return update.Release{}, err
+	}
 	r, err := b.fetcher().Fetch(ctx, u, board)
 	return release(r), refusal(err)
 }
@@ -119,13 +123,13 @@ func (b *updateBoard) look() (fetch.Board, error) {
 	if err != nil {
 		return fetch.Board{}, fmt.Errorf("read update directory: %w", err)
 	}
-	program, err := fileHash(filepath.Join(b.dir, "current", "kentongan"))
-	if err != nil {
-		return fetch.Board{}, err
-	}
-	device := firmware.ThisBoard()
-	device.Now = b.now()
-	return fetch.Board{Keys: keys, Floor: s.Floor, Running: s.Running, Program: program, Device: device}, nil
+	return fetch.Board{Keys: keys, Floor: s.Floor, Running: s.Running, Device: b.device()}, nil
+}
+
+func (b *updateBoard) device() firmware.Device {
+	d := firmware.ThisBoard()
+	d.Now = b.now()
+	return d
 }
 
 func fileHash(file string) (string, error) {
@@ -245,9 +249,7 @@ func (u *Updates) Check(ctx context.Context, from string) (update.Release, error
 		return update.Release{}, err
 	}
 	defer done()
-	device := firmware.ThisBoard()
-	device.Now = u.board.now()
-	r, err := d.Check(source, device)
+	r, err := d.Check(source, u.board.device())
 	return release(r), refusal(err)
 }
 
