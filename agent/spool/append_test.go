@@ -10,22 +10,23 @@ import (
 	"time"
 
 	"kentongan/agent/report"
+	"kentongan/agent/spool/memdisk"
 )
 
 // TestNobodyWritesAfterClose: a caller that writes itself must be done before
 // Close gives the directory away.
 func TestNobodyWritesAfterClose(t *testing.T) {
 	for range 200 {
-		disk := newMemFS()
+		disk := memdisk.New()
 		s := mustOpen(t, "/s", small(disk))
 		var closed atomic.Bool
-		disk.mu.Lock()
-		disk.trace = func(o op) {
+		disk.Mu.Lock()
+		disk.Trace = func(o memdisk.Op) {
 			if closed.Load() {
-				t.Errorf("%s of %s after Close", o.kind, o.name)
+				t.Errorf("%s of %s after Close", o.Kind, o.Name)
 			}
 		}
-		disk.mu.Unlock()
+		disk.Mu.Unlock()
 		var wg sync.WaitGroup
 		for _, lane := range report.Lanes()[:2] {
 			wg.Go(func() {
@@ -54,11 +55,11 @@ func TestNobodyWritesAfterClose(t *testing.T) {
 // out to be slow; those after it can give up.
 func TestAppendGivesUpOnASlowDisk(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		disk := newMemFS()
+		disk := memdisk.New()
 		s := mustOpen(t, "/s", small(disk))
-		disk.mu.Lock()
-		disk.syncTime = time.Minute
-		disk.mu.Unlock()
+		disk.Mu.Lock()
+		disk.SyncTime = time.Minute
+		disk.Mu.Unlock()
 		mustAppend(t, s, report.Complaint, "slow")
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -69,9 +70,9 @@ func TestAppendGivesUpOnASlowDisk(t *testing.T) {
 		}
 		synctest.Wait()
 		time.Sleep(2 * time.Minute)
-		disk.mu.Lock()
-		disk.syncTime = 0
-		disk.mu.Unlock()
+		disk.Mu.Lock()
+		disk.SyncTime = 0
+		disk.Mu.Unlock()
 		mustAppend(t, s, report.Complaint, "fast again") // it is, from the next one on
 		if got := readAllOf(t, s, report.Complaint); len(got) != 3 {
 			t.Errorf("%d records, want 3", len(got))

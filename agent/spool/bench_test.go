@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"kentongan/agent/report"
+	"kentongan/agent/spool/memdisk"
 )
 
 var body300 = fmt.Sprintf("%0100d", 7) // a record of some 300 bytes
@@ -134,7 +135,7 @@ func BenchmarkOpen(b *testing.B) {
 func BenchmarkRead(b *testing.B) {
 	for _, lane := range []report.Lane{report.Event, report.Telemetry} {
 		b.Run(string(lane), func(b *testing.B) {
-			disk := newMemFS()
+			disk := memdisk.New()
 			s := mustOpen(b, "/s", options(disk))
 			const records = 20_000
 			for i := range records {

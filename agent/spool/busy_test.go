@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"kentongan/agent/report"
+	"kentongan/agent/spool/memdisk"
 )
 
 // afterRead calls a function once, when a whole segment was read.
@@ -41,16 +42,16 @@ func (f afterFile) ReadAt(b []byte, off int64) (int, error) {
 // TestWhatIsWrittenMeanwhileIsNotMissed: while a damaged segment was mended
 // from the mirror, a press that came in between was taken for damaged too.
 func TestWhatIsWrittenMeanwhileIsNotMissed(t *testing.T) {
-	disk := newMemFS()
+	disk := memdisk.New()
 	a := &afterRead{FS: disk, size: 16 << 10}
 	o := small(a)
 	o.Mirror = "/m"
 	s := mustOpen(t, "/s", o)
 	mustAppend(t, s, report.Complaint, 1)
 	mustAppend(t, s, report.Complaint, 2)
-	disk.mu.Lock()
-	disk.dirs["/s/complaint"]["000001.seg"].pages[1] = nil
-	disk.mu.Unlock()
+	disk.Mu.Lock()
+	disk.Dirs["/s/complaint"]["000001.seg"].Pages[1] = nil
+	disk.Mu.Unlock()
 	then := func() {
 		if _, err := s.Append(context.Background(), report.Complaint, "test", 3); err != nil {
 			t.Error(err)

@@ -8,30 +8,31 @@ import (
 	"testing"
 
 	"kentongan/agent/report"
+	"kentongan/agent/spool/memdisk"
 )
 
 // TestGapRecordsOutliveAFullEventLane: the event lane overflowed, its oldest
 // segment took gap records along, and the centre counted as unexplained what
 // they had explained.
 func TestGapRecordsOutliveAFullEventLane(t *testing.T) {
-	disk := newMemFS()
+	disk := memdisk.New()
 	o := small(disk)
 	o.Quota[report.Complaint] = 40 * 16 << 10
 	s := mustOpen(t, "/s", o)
 	kept := map[uint64]bool{}
 	for i := range 20 { // more holes than the cursor has room for, and a press between any two
 		kept[mustAppend(t, s, report.Complaint, i)] = true
-		disk.refuse(&refuse{err: syscall.EIO, ops: "sync", part: "/s/complaint/"}, math.MaxInt64)
+		(&refuse{err: syscall.EIO, ops: "sync", part: "/s/complaint/"}).on(disk, math.MaxInt64)
 		if _, err := s.Append(context.Background(), report.Complaint, "test", "burnt"); err == nil {
 			t.Fatal("a refused write was confirmed")
 		}
-		disk.refuse(&refuse{}, 0)
+		new(refuse).on(disk, 0)
 		mustAppend(t, s, report.Event, i)
 	}
 	for round := range 12 {
 		if round%4 == 3 { // killed
-			s = mustOpen(t, "/s", withFS(o, disk.clone()))
-			disk = s.fs.(*memFS)
+			s = mustOpen(t, "/s", withFS(o, disk.Clone()))
+			disk = s.fs.(*memdisk.Disk)
 		}
 		for i := range 100 {
 			mustAppend(t, s, report.Event, i)

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"kentongan/agent/report"
+	"kentongan/agent/spool/memdisk"
 )
 
 // TestPowerCuts cuts the power at every change of the disk, in many ways.
@@ -86,14 +87,14 @@ func (c *cuts) seed(t *testing.T, seed uint64) {
 	if offline {
 		o.Quota[report.Event] = 2 * 16 << 10
 	}
-	disk, p := newMemFS(), newPromise()
+	disk, p := memdisk.New(), newPromise()
 	for life := range 3 {
 		run := newCutRun(t, rng, seed, life)
 		run.offline = offline
 		if life == renewIn {
 			run.renew = 1 + rng.IntN(8)
 		}
-		before := newCutDisk(disk)
+		before := memdisk.NewCut(disk)
 		o.Epoch = epochs(seed, drawsEpochs+uint64(life))
 		synctest.Test(t, func(t *testing.T) { run.live(disk, o, 8+rng.IntN(25)) })
 		if t.Failed() {
@@ -108,25 +109,25 @@ func (c *cuts) seed(t *testing.T, seed uint64) {
 
 // cut cuts the power at each moment of a life up to one, and returns a disk
 // that the last one may have left; p goes along.
-func (c *cuts) cut(run *cutRun, at *cutDisk, o Options, p *promise) (left *memFS) {
+func (c *cuts) cut(run *cutRun, at *memdisk.Cut, o Options, p *promise) (left *memdisk.Disk) {
 	last, wg := run.rng.IntN(len(run.moments)), newPool()
 	now, said := p.copy(), make([]string, cutVariants*(last+1))
 	for i, m := range run.moments[:last+1] {
 		c.add(m)
-		if m.op.kind != "" {
-			at.step(m.op)
+		if m.op.Kind != "" {
+			at.Step(m.op)
 		} else {
 			p.take(m)
 			now = p.copy()
 		}
 		if i == last {
-			left = at.image(run.rng)
+			left = at.Image(run.rng)
 		}
 		for v := range cutVariants {
-			if v > 0 && len(at.writes)+len(at.changes) == 0 {
+			if v > 0 && len(at.Writes)+len(at.Changes) == 0 {
 				break // nothing is in flight: one image is all there is
 			}
-			n, img, now, o := cutVariants*i+v, at.image(run.rng), now, o
+			n, img, now, o := cutVariants*i+v, at.Image(run.rng), now, o
 			c.add(img)
 			o.Epoch = epochs(run.seed, drawsImages+uint64(run.life)<<32+uint64(n))
 			wg.do(func() {
@@ -148,13 +149,13 @@ func (c *cuts) cut(run *cutRun, at *cutDisk, o Options, p *promise) (left *memFS
 const cutVariants = 6
 
 // look checks one image, and says what was found and done there.
-func (c *cuts) look(t *testing.T, img *memFS, o Options, p *promise, said *string) error {
+func (c *cuts) look(t *testing.T, img *memdisk.Disk, o Options, p *promise, said *string) error {
 	c.images.Add(1)
 	if c.sum == nil {
 		return check(t, img, o, p)
 	}
 	done := sha256.New()
-	img.trace = func(o op) { fmt.Fprintln(done, moment{op: o}) }
+	img.Trace = func(o memdisk.Op) { fmt.Fprintln(done, moment{op: o}) }
 	err := check(t, img, o, p)
 	*said = fmt.Sprintf("%v %x", err, done.Sum(nil))
 	return err
@@ -192,18 +193,18 @@ func TestCutsFollowTheirSeed(t *testing.T) {
 // are not passed on, the harness must say that confirmed records are lost.
 func TestCutsFindADiskThatLies(t *testing.T) {
 	rng := rand.New(rand.NewPCG(1, 1))
-	disk, o := newMemFS(), small(nil)
-	at, run := newCutDisk(disk), newCutRun(t, rng, 1, 0)
+	disk, o := memdisk.New(), small(nil)
+	at, run := memdisk.NewCut(disk), newCutRun(t, rng, 1, 0)
 	synctest.Test(t, func(t *testing.T) { run.live(disk, o, 20) })
 	p, failed := newPromise(), 0
 	for _, m := range run.moments {
 		switch {
-		case m.op.kind == "":
+		case m.op.Kind == "":
 			p.take(m)
-		case m.op.kind != "sync" || !strings.HasSuffix(m.op.name, ".seg"):
-			at.step(m.op)
+		case m.op.Kind != "sync" || !strings.HasSuffix(m.op.Name, ".seg"):
+			at.Step(m.op)
 		}
-		if check(t, at.image(rng), o, p) != nil {
+		if check(t, at.Image(rng), o, p) != nil {
 			failed++
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 
 	"kentongan/agent/report"
+	"kentongan/agent/spool/memdisk"
 )
 
 // promise is what the spool has told somebody, at a moment of a trace.
@@ -88,12 +89,12 @@ func (p *promise) take(m moment) {
 // check opens an image and holds it against the promises. Time stands still
 // meanwhile, and the spool's writer is heard out before each look, so that the
 // same image always gets the same verdict.
-func check(t *testing.T, disk *memFS, o Options, p *promise) (err error) {
+func check(t *testing.T, disk *memdisk.Disk, o Options, p *promise) (err error) {
 	synctest.Test(t, func(*testing.T) { err = checkStill(disk, o, p) })
 	return err
 }
 
-func checkStill(disk *memFS, o Options, p *promise) (err error) {
+func checkStill(disk *memdisk.Disk, o Options, p *promise) (err error) {
 	o.FS = disk
 	log := &heard{}
 	o.Log = slog.New(log)

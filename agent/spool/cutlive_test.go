@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
-	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -15,11 +14,12 @@ import (
 	"time"
 
 	"kentongan/agent/report"
+	"kentongan/agent/spool/memdisk"
 )
 
 // moment is one entry of a trace: a change of the disk, or a promise.
 type moment struct {
-	op    op
+	op    memdisk.Op
 	lane  report.Lane
 	seq   uint64
 	line  string
@@ -27,27 +27,13 @@ type moment struct {
 	gap   *report.Gap
 }
 
-// String is the moment without what differs from run to run: which inode it was.
+// String is the moment without what differs from run to run: which file it was.
 func (m moment) String() string {
 	gap := ""
 	if m.gap != nil {
 		gap = fmt.Sprintf("%+v", *m.gap)
 	}
-	return fmt.Sprint(m.op.kind, m.op.dir, m.op.name, m.op.to, m.op.off, sha256.Sum256(m.op.data), m.lane, m.seq, m.line, m.acked, gap)
-}
-
-// String is all that the disk holds.
-func (m *memFS) String() string {
-	sum := sha256.New()
-	for _, dir := range slices.Sorted(maps.Keys(m.dirs)) {
-		for _, name := range slices.Sorted(maps.Keys(m.dirs[dir])) {
-			f := m.dirs[dir][name]
-			data := make([]byte, f.size)
-			f.get(data, 0)
-			fmt.Fprintln(sum, dir, name, f.size, sha256.Sum256(data))
-		}
-	}
-	return fmt.Sprintf("%x", sum.Sum(nil))
+	return fmt.Sprint(m.op.Kind, m.op.Dir, m.op.Name, m.op.To, m.op.Off, sha256.Sum256(m.op.Data), m.lane, m.seq, m.line, m.acked, gap)
 }
 
 // cutRun is one life of a spool, recorded. What happens at the same time in an
@@ -76,8 +62,8 @@ func (r *cutRun) add(m moment) {
 }
 
 // live opens the spool and does what an agent does, for some steps.
-func (r *cutRun) live(disk *memFS, o Options, steps int) {
-	disk.trace = func(o op) { r.add(moment{op: o}) }
+func (r *cutRun) live(disk *memdisk.Disk, o Options, steps int) {
+	disk.Trace = func(o memdisk.Op) { r.add(moment{op: o}) }
 	o.FS = disk
 	s, err := Open("/s", o)
 	if err != nil {
@@ -97,7 +83,7 @@ func (r *cutRun) live(disk *memFS, o Options, steps int) {
 	if err := s.Close(); err != nil {
 		r.t.Fatal(err)
 	}
-	disk.trace = nil
+	disk.Trace = nil
 }
 
 func (r *cutRun) step(s *Spool) {
@@ -163,13 +149,13 @@ func (r *cutRun) confirmed(s *Spool, lane report.Lane, seq uint64, since int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	write := since + slices.IndexFunc(r.moments[since:], func(m moment) bool {
-		return m.op.kind == "write" && bytes.Contains(m.op.data, got[0].Line)
+		return m.op.Kind == "write" && bytes.Contains(m.op.Data, got[0].Line)
 	})
 	if write < since {
 		r.t.Fatalf("lane %s: %d was confirmed and not written", lane, seq)
 	}
 	flush := write + slices.IndexFunc(r.moments[write:], func(m moment) bool {
-		return m.op.kind == "sync" && m.op.file == r.moments[write].op.file
+		return m.op.Kind == "sync" && m.op.File == r.moments[write].op.File
 	})
 	if flush < write {
 		r.t.Fatalf("lane %s: %d was confirmed and not flushed", lane, seq)

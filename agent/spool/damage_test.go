@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"kentongan/agent/report"
+	"kentongan/agent/spool/memdisk"
 )
 
 // place is where a record stands.
@@ -22,7 +23,7 @@ type place struct {
 
 // store is an undamaged spool, closed, and what is in it.
 type store struct {
-	disk   *memFS
+	disk   *memdisk.Disk
 	o      Options
 	lines  map[report.Lane]map[uint64]string // not acknowledged
 	places map[report.Lane]map[uint64]place
@@ -32,7 +33,7 @@ type store struct {
 // newStore lives a life with acknowledgements, so that some segments have an
 // earlier one.
 func newStore(t *testing.T, rng *rand.Rand, mirror bool) *store {
-	st := &store{disk: newMemFS(), o: small(nil), lines: map[report.Lane]map[uint64]string{}, next: map[report.Lane]uint64{}}
+	st := &store{disk: memdisk.New(), o: small(nil), lines: map[report.Lane]map[uint64]string{}, next: map[report.Lane]uint64{}}
 	if mirror {
 		st.o.Mirror = "/m"
 	}
@@ -73,7 +74,7 @@ func newStore(t *testing.T, rng *rand.Rand, mirror bool) *store {
 	return st
 }
 
-func placesOf(t *testing.T, disk *memFS) map[report.Lane]map[uint64]place {
+func placesOf(t *testing.T, disk *memdisk.Disk) map[report.Lane]map[uint64]place {
 	v, err := openView(disk, "/s")
 	if err != nil {
 		t.Fatal(err)
@@ -91,7 +92,7 @@ func placesOf(t *testing.T, disk *memFS) map[report.Lane]map[uint64]place {
 }
 
 // placesIn is where the records of a lane stand; nil if it can't be read.
-func placesIn(disk *memFS, lane report.Lane) map[uint64]place {
+func placesIn(disk *memdisk.Disk, lane report.Lane) map[uint64]place {
 	v, err := openView(disk, "/s")
 	if err != nil {
 		return nil
@@ -116,12 +117,12 @@ type wound struct {
 	dir, file string
 	off, end  int64
 	what      string
-	harmless  bool   // nothing may be lost of it
-	node      *inode // the file, wherever it stands by now
+	harmless  bool          // nothing may be lost of it
+	node      *memdisk.Node // the file, wherever it stands by now
 }
 
 // hurt damages one file of the spool.
-func hurt(disk *memFS, rng *rand.Rand) []wound {
+func hurt(disk *memdisk.Disk, rng *rand.Rand) []wound {
 	dirs := []string{"/s/complaint", "/s/event", "/s/telemetry", "/s/complaint", "/s"}
 	dir := dirs[rng.IntN(len(dirs))]
 	files, _ := disk.List(dir)
@@ -129,33 +130,33 @@ func hurt(disk *memFS, rng *rand.Rand) []wound {
 		return nil // an earlier wound took it
 	}
 	f := files[rng.IntN(len(files))]
-	node := disk.dirs[dir][f.Name]
+	node := disk.Dirs[dir][f.Name]
 	w := wound{dir: dir, file: f.Name, node: node}
 	at := int64(rng.IntN(int(f.Size) + 1))
 	switch rng.IntN(6) {
 	case 0, 1:
 		w.what, w.off, w.end = "bit flip", at, at+1
 		var b [1]byte
-		node.get(b[:], at)
+		node.Get(b[:], at)
 		b[0] ^= 1 << rng.IntN(8)
-		node.put(b[:], at)
+		node.Put(b[:], at)
 	case 2:
 		w.what, w.off = "zeroed page", at&^(pageSize-1)
 		w.end = w.off + pageSize
-		for len(node.pages) <= int(w.off/pageSize) {
-			node.pages = append(node.pages, nil)
+		for len(node.Pages) <= int(w.off/pageSize) {
+			node.Pages = append(node.Pages, nil)
 		}
-		node.pages[w.off/pageSize] = nil
+		node.Pages[w.off/pageSize] = nil
 	case 3:
 		w.what, w.off, w.end = "truncation", at, f.Size
 		kept := make([]byte, at)
-		node.get(kept, 0)
-		*node = inode{}
-		node.put(kept, 0)
-		node.size = at
+		node.Get(kept, 0)
+		*node = memdisk.Node{}
+		node.Put(kept, 0)
+		node.Size = at
 	case 4:
 		w.what, w.end = "deletion", f.Size
-		delete(disk.dirs[dir], f.Name)
+		delete(disk.Dirs[dir], f.Name)
 	case 5:
 		other := dirs[rng.IntN(4)]
 		if dir == "/s" {
@@ -167,15 +168,15 @@ func hurt(disk *memFS, rng *rand.Rand) []wound {
 		}
 		g := list[rng.IntN(len(list))]
 		w.what, w.end, w.harmless = "swap with "+filepath.Join(other, g.Name), f.Size, true
-		disk.dirs[dir][f.Name], disk.dirs[other][g.Name] = disk.dirs[other][g.Name], disk.dirs[dir][f.Name]
+		disk.Dirs[dir][f.Name], disk.Dirs[other][g.Name] = disk.Dirs[other][g.Name], disk.Dirs[dir][f.Name]
 	}
 	return []wound{w}
 }
 
 // origins is where each file stands.
-func (m *memFS) origins() map[*inode]place {
-	out := map[*inode]place{}
-	for dir, files := range m.dirs {
+func origins(m *memdisk.Disk) map[*memdisk.Node]place {
+	out := map[*memdisk.Node]place{}
+	for dir, files := range m.Dirs {
 		for name, node := range files {
 			out[node] = place{dir: dir, file: name}
 		}
@@ -212,8 +213,8 @@ func TestDamagedSpools(t *testing.T) {
 		st := newStore(t, rng, n/perStore%2 == 1)
 		work := newPool()
 		for k := range min(perStore, total) {
-			disk := st.disk.clone()
-			at := disk.origins()
+			disk := st.disk.Clone()
+			at := origins(disk)
 			wounds := hurt(disk, rng)
 			for single := rng.IntN(4) > 0; !single && rng.IntN(3) > 0; {
 				wounds = append(wounds, hurt(disk, rng)...)
@@ -234,7 +235,7 @@ func TestDamagedSpools(t *testing.T) {
 	t.Logf("%d damaged spools in %v, %d records lost and named", total, time.Since(began).Round(time.Millisecond), lost.Load())
 }
 
-func (st *store) check(disk *memFS, wounds []wound) (lost int, err error) {
+func (st *store) check(disk *memdisk.Disk, wounds []wound) (lost int, err error) {
 	o := st.o
 	o.FS = disk
 	s, err := Open("/s", o)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"kentongan/agent/report"
+	"kentongan/agent/spool/memdisk"
 )
 
 // TestACutWhileTheOldestIsOverwrittenIsNoDamage cuts the power while a full lane
@@ -20,7 +21,7 @@ func TestACutWhileTheOldestIsOverwrittenIsNoDamage(t *testing.T) {
 	for _, lane := range []report.Lane{report.Event, report.Telemetry} {
 		t.Run(string(lane), func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				disk, o := newMemFS(), small(nil)
+				disk, o := memdisk.New(), small(nil)
 				o.TelemetryDelay = time.Second
 				fillUntilDropped(t, disk, o, lane)
 				log := &heard{}
@@ -40,22 +41,22 @@ func TestACutWhileTheOldestIsOverwrittenIsNoDamage(t *testing.T) {
 
 // fillUntilDropped appends to a lane until it writes over a segment, and leaves
 // what a cut in that write may leave.
-func fillUntilDropped(t *testing.T, disk *memFS, o Options, lane report.Lane) {
+func fillUntilDropped(t *testing.T, disk *memdisk.Disk, o Options, lane report.Lane) {
 	t.Helper()
 	rng := rand.New(rand.NewPCG(1, 2))
-	at, used, done := newCutDisk(disk), map[string]bool{}, false
-	live := disk.clone()
-	live.trace = func(op op) {
+	at, used, done := memdisk.NewCut(disk), map[string]bool{}, false
+	live := disk.Clone()
+	live.Trace = func(op memdisk.Op) {
 		if done {
 			return
 		}
-		h, err := decodeHeader(op.data)
-		begins := op.kind == "write" && op.off == 0 && err == nil && h.lane == lane && h.id != 0
-		if begins && used[op.name] {
-			op.off, op.data, done = headerSize, op.data[headerSize:headerSize+sector], true
+		h, err := decodeHeader(op.Data)
+		begins := op.Kind == "write" && op.Off == 0 && err == nil && h.lane == lane && h.id != 0
+		if begins && used[op.Name] {
+			op.Off, op.Data, done = headerSize, op.Data[headerSize:headerSize+memdisk.Sector], true
 		}
-		used[op.name] = used[op.name] || begins
-		at.step(op)
+		used[op.Name] = used[op.Name] || begins
+		at.Step(op)
 	}
 	o.FS = live
 	s, err := Open("/s", o)
@@ -79,11 +80,11 @@ func fillUntilDropped(t *testing.T, disk *memFS, o Options, lane report.Lane) {
 	if !done {
 		t.Fatal("nothing was overwritten")
 	}
-	for _, w := range at.writes { // the cut kept them
-		at.file(w.file).put(w.data, w.off)
+	for _, w := range at.Writes { // the cut kept them
+		at.Durable(w.File).Put(w.Data, w.Off)
 	}
-	at.writes = nil
-	*disk = *at.image(rng)
+	at.Writes = nil
+	*disk = *at.Image(rng)
 }
 
 // TestWhatWasAcknowledgedIsNotMended cuts the power while a segment of the
@@ -92,7 +93,7 @@ func fillUntilDropped(t *testing.T, disk *memFS, o Options, lane report.Lane) {
 // for one in use. That the mirror still has the old records is no news.
 func TestWhatWasAcknowledgedIsNotMended(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		disk, o := newMemFS(), small(nil)
+		disk, o := memdisk.New(), small(nil)
 		o.FS, o.Mirror = disk, "/m"
 		s := mustOpen(t, "/s", o)
 		seq := mustAppend(t, s, report.Complaint, "first")
@@ -106,7 +107,7 @@ func TestWhatWasAcknowledgedIsNotMended(t *testing.T) {
 		if err := s.Close(); err != nil {
 			t.Fatal(err)
 		}
-		disk.find("/s/complaint/000001.seg").put([]byte(strings.Repeat("next life", sector)[:sector]), headerSize)
+		disk.Find("/s/complaint/000001.seg").Put([]byte(strings.Repeat("next life", memdisk.Sector)[:memdisk.Sector]), headerSize)
 		log := &heard{}
 		o.Log = slog.New(log)
 		s = mustOpen(t, "/s", o)
@@ -123,14 +124,14 @@ func TestWhatWasAcknowledgedIsNotMended(t *testing.T) {
 // frame of this epoch: an epoch that has ended leaves such in a file that got
 // another life since. After a clean end they are no numbers that were given.
 func TestBytesBehindACleanEndAreNoLoss(t *testing.T) {
-	disk, o := newMemFS(), small(nil)
+	disk, o := memdisk.New(), small(nil)
 	o.FS = disk
 	s := mustOpen(t, "/s", o)
 	mustAppend(t, s, report.Complaint, "first")
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	disk.find("/s/complaint/000001.seg").put([]byte(strings.Repeat("old", sector)[:sector]), headerSize+pageSize)
+	disk.Find("/s/complaint/000001.seg").Put([]byte(strings.Repeat("old", memdisk.Sector)[:memdisk.Sector]), headerSize+pageSize)
 	log := &heard{}
 	o.Log = slog.New(log)
 	s = mustOpen(t, "/s", o)

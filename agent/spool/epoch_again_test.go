@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"kentongan/agent/report"
+	"kentongan/agent/spool/memdisk"
 )
 
 // TestMovedAndAcknowledgedIsNotMovedAgain: the disk refused in the middle of an
@@ -19,7 +20,7 @@ func TestMovedAndAcknowledgedIsNotMovedAgain(t *testing.T) {
 	for _, cut := range []bool{false, true} { // the power goes too, before the centre has it
 		partly := 0
 		for writes := range int64(20) {
-			disk := newMemFS()
+			disk := memdisk.New()
 			s := mustOpen(t, "/s", small(disk))
 			for i := range presses {
 				mustAppend(t, s, report.Complaint, fmt.Sprint(i, strings.Repeat("x", 3780))) // three in a segment, and two when they say where they were
@@ -33,7 +34,7 @@ func TestMovedAndAcknowledgedIsNotMovedAgain(t *testing.T) {
 			}
 			s = mustOpen(t, "/s", failAfter(disk, "/s/complaint/", writes))
 			if cut {
-				disk = disk.clone()
+				disk = disk.Clone()
 				s = mustOpen(t, "/s", failAfter(disk, "/s/complaint/", 0))
 			}
 			first := bodies(t, s, report.Complaint, old)
@@ -65,12 +66,12 @@ func TestMovedAndAcknowledgedIsNotMovedAgain(t *testing.T) {
 }
 
 // failAfter makes a disk refuse all writes to files of a path after the first n.
-func failAfter(disk *memFS, part string, n int64) Options {
+func failAfter(disk *memdisk.Disk, part string, n int64) Options {
 	r := refuse{err: syscall.EIO, ops: "write", part: part}
-	disk.refuse(&r, math.MaxInt64)
-	disk.mu.Lock()
-	defer disk.mu.Unlock()
-	disk.fault = func(op, name string, off int64) error {
+	r.on(disk, math.MaxInt64)
+	disk.Mu.Lock()
+	defer disk.Mu.Unlock()
+	disk.Fault = func(op, name string, off int64) error {
 		if op == "write" && strings.Contains(name, part) && n > 0 {
 			n--
 			return nil
@@ -83,7 +84,7 @@ func failAfter(disk *memFS, part string, n int64) Options {
 // TestRecordThatCantMoveHoldsUpNoOther: a longer number makes the longest record
 // too long. It is set aside and named, and those behind it move.
 func TestRecordThatCantMoveHoldsUpNoOther(t *testing.T) {
-	disk := newMemFS()
+	disk := memdisk.New()
 	o := small(disk)
 	o.Segment[report.Complaint] = 32 << 10
 	s := mustOpen(t, "/s", o)

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"kentongan/agent/report"
+	"kentongan/agent/spool/memdisk"
 )
 
 // TestForgedReceiptTakesNoNumbers: whoever speaks in the device's name can make
@@ -12,7 +13,7 @@ import (
 // the centre takes none above 2^40, in any epoch.
 func TestForgedReceiptTakesNoNumbers(t *testing.T) {
 	for _, held := range []uint64{1 << 40, math.MaxUint64 - 1, math.MaxUint64} {
-		disk := newMemFS()
+		disk := memdisk.New()
 		s := mustOpen(t, "/s", small(disk))
 		mustAppend(t, s, report.Complaint, "first")
 		mustAppend(t, s, report.Event, "first")

@@ -10,12 +10,13 @@ import (
 	"testing"
 
 	"kentongan/agent/report"
+	"kentongan/agent/spool/memdisk"
 )
 
 // restored are a spool whose older copy was put back after the centre had
 // acknowledged up to held, and has counted on since.
-func restored(t *testing.T, o Options) (s *Spool, disk *memFS, held map[report.Lane]uint64) {
-	disk = newMemFS()
+func restored(t *testing.T, o Options) (s *Spool, disk *memdisk.Disk, held map[report.Lane]uint64) {
+	disk = memdisk.New()
 	o.FS = disk
 	s = mustOpen(t, "/s", o)
 	for i := range 9 {
@@ -143,7 +144,7 @@ func TestNewEpochKeepsWhatWasNotAcknowledged(t *testing.T) {
 // TestNewEpochOfAFullLane: no file is free for the records that move, and the
 // disk is full of others' data.
 func TestNewEpochOfAFullLane(t *testing.T) {
-	disk := newMemFS()
+	disk := memdisk.New()
 	s := mustOpen(t, "/s", small(disk))
 	n := 0
 	for ; ; n++ {
@@ -163,15 +164,15 @@ func TestNewEpochOfAFullLane(t *testing.T) {
 	}
 	old := s.Epoch()
 	for _, room := range []int64{0, 64 << 10} {
-		disk.mu.Lock()
-		disk.free = room
-		disk.mu.Unlock()
+		disk.Mu.Lock()
+		disk.Free = room
+		disk.Mu.Unlock()
 		s = mustOpen(t, "/s", small(disk))
 		_ = s.Close()
 	}
-	disk.mu.Lock()
-	disk.free = -1
-	disk.mu.Unlock()
+	disk.Mu.Lock()
+	disk.Free = -1
+	disk.Mu.Unlock()
 	s = mustOpen(t, "/s", small(disk))
 	got := bodies(t, s, report.Complaint, old)
 	for seq := 1; seq <= n; seq++ {
@@ -186,20 +187,20 @@ func TestNewEpochWhileTheDiskRefuses(t *testing.T) {
 	s, disk, held := restored(t, small(nil))
 	old := s.Epoch()
 	r := refuse{err: syscall.EIO, ops: "write sync", part: "cursor"}
-	disk.refuse(&r, math.MaxInt64)
+	r.on(disk, math.MaxInt64)
 	if err := s.Renew(held); !errors.Is(err, syscall.EIO) {
 		t.Fatalf("Renew: %v, want EIO", err)
 	}
-	disk.refuse(&r, 0)
+	r.on(disk, 0)
 	if err := s.Renew(held); err != nil {
 		t.Fatal(err)
 	}
 	_ = s.Close()
 	for _, part := range []string{"cursor", "/s/event/", "/s/complaint/"} {
 		r.part = part
-		disk.refuse(&r, math.MaxInt64)
+		r.on(disk, math.MaxInt64)
 		_ = mustOpen(t, "/s", small(disk)).Close()
-		disk.refuse(&r, 0)
+		r.on(disk, 0)
 	}
 	s = mustOpen(t, "/s", small(disk))
 	if n := len(bodies(t, s, report.Complaint, old)); s.Epoch() == old || n != 13 {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"kentongan/agent/report"
+	"kentongan/agent/spool/memdisk"
 )
 
 // What stands here are the rows of the table in docs/reference/spool-format.md
@@ -19,11 +20,11 @@ import (
 // TestZeroTail: what was made in advance and never written is nothing; writing
 // goes on there, and nothing is said of it.
 func TestZeroTail(t *testing.T) {
-	disk := newMemFS()
+	disk := memdisk.New()
 	s := mustOpen(t, "/s", small(disk))
 	mustAppend(t, s, report.Complaint, 1)
 	mustAppend(t, s, report.Event, 1)
-	s = mustOpen(t, "/s", small(disk.clone())) // killed
+	s = mustOpen(t, "/s", small(disk.Clone())) // killed
 	for _, lane := range report.Lanes()[:2] {
 		mustAppend(t, s, lane, 2)
 		checkLines(t, s, lane, readAllOf(t, s, lane))
@@ -42,22 +43,22 @@ func TestZeroTail(t *testing.T) {
 // with the disk's error.
 func TestUnreadablePage(t *testing.T) {
 	for _, mirror := range []string{"", "/m"} {
-		disk := newMemFS()
+		disk := memdisk.New()
 		o := small(disk)
 		o.Mirror = mirror
 		s := mustOpen(t, "/s", o)
 		for i := range 3 {
 			mustAppend(t, s, report.Complaint, i)
 		}
-		disk.mu.Lock()
-		disk.fault = func(op, name string, off int64) error {
+		disk.Mu.Lock()
+		disk.Fault = func(op, name string, off int64) error {
 			// A read that touches the page of record 2 fails as a whole.
 			if op == "read" && name == "/s/complaint/000001.seg" && off <= 2*pageSize {
 				return syscall.EIO
 			}
 			return nil
 		}
-		disk.mu.Unlock()
+		disk.Mu.Unlock()
 		want := 1
 		if mirror != "" {
 			want = 3
@@ -82,7 +83,7 @@ func TestUnreadablePage(t *testing.T) {
 
 // TestClockAt1970: the order is that of the numbers, whatever the clock says.
 func TestClockAt1970(t *testing.T) {
-	disk := newMemFS()
+	disk := memdisk.New()
 	o := small(disk)
 	clock := []time.Time{time.Unix(0, 0), time.Date(2026, 11, 23, 0, 0, 0, 0, time.UTC), {}, time.Unix(1, 0)}
 	at := 0
@@ -116,7 +117,7 @@ func TestClockAt1970(t *testing.T) {
 func TestDirectoryNotWritable(t *testing.T) {
 	for _, ready := range []bool{true, false} {
 		t.Run(fmt.Sprint("spool in it ", ready), func(t *testing.T) {
-			disk := newMemFS()
+			disk := memdisk.New()
 			if ready {
 				_ = mustOpen(t, "/s", small(disk)).Close()
 			} else {
@@ -126,7 +127,7 @@ func TestDirectoryNotWritable(t *testing.T) {
 					}
 				}
 			}
-			disk.refuse(&refuse{err: syscall.EACCES, ops: "create rename remove mkdir"}, 1<<40)
+			(&refuse{err: syscall.EACCES, ops: "create rename remove mkdir"}).on(disk, 1<<40)
 			s := mustOpen(t, "/s", small(disk))
 			for _, lane := range report.Lanes() {
 				switch seq, err := s.Append(context.Background(), lane, "test", 1); {
@@ -136,7 +137,7 @@ func TestDirectoryNotWritable(t *testing.T) {
 					t.Errorf("lane %s: %d, %v, want EACCES", lane, seq, err)
 				}
 			}
-			disk.refuse(&refuse{}, 0)
+			new(refuse).on(disk, 0)
 			for _, lane := range report.Lanes() {
 				if ready {
 					break // nothing was refused

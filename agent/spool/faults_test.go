@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"kentongan/agent/report"
+	"kentongan/agent/spool/memdisk"
 )
 
 // refuse makes a disk refuse some calls from now on.
@@ -30,11 +31,11 @@ func (r *refuse) fault(op, name string, _ int64) error {
 
 func (r *refuse) take() bool { r.left--; return r.left >= 0 }
 
-func (m *memFS) refuse(r *refuse, times int64) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
+func (r *refuse) on(disk *memdisk.Disk, times int64) {
+	disk.Mu.Lock()
+	defer disk.Mu.Unlock()
 	r.left = times
-	m.fault = r.fault
+	disk.Fault = r.fault
 }
 
 // TestDiskRefusals: what the disk refuses once costs nothing; what it refuses
@@ -57,13 +58,13 @@ func TestDiskRefusals(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			disk := newMemFS()
+			disk := memdisk.New()
 			o := small(disk)
 			o.Quota[report.Complaint] = 20 * 16 << 10
 			s := mustOpen(t, "/s", o)
 			before := mustAppend(t, s, report.Complaint, "before")
 			mustAppend(t, s, report.Event, "before")
-			disk.refuse(&tt.r, tt.times)
+			tt.r.on(disk, tt.times)
 			for range 5 {
 				seq, err := s.Append(context.Background(), report.Complaint, "test", "while")
 				if got := err != nil; got != tt.fails {
@@ -76,7 +77,7 @@ func TestDiskRefusals(t *testing.T) {
 			if st := s.Status().Lanes[report.Complaint]; tt.fails && st.Err == "" {
 				t.Error("status shows no error")
 			}
-			disk.refuse(&tt.r, 0)
+			tt.r.on(disk, 0)
 			after := mustAppend(t, s, report.Complaint, "after")
 			mustAppend(t, s, report.Event, "after")
 			check := func(s *Spool) {
@@ -116,15 +117,15 @@ func TestTwoProcessesOnOneSpool(t *testing.T) {
 
 func TestDiskFullOfOthersAndOutOfInodes(t *testing.T) {
 	for _, what := range []string{"bytes", "inodes"} {
-		disk := newMemFS()
+		disk := memdisk.New()
 		s := mustOpen(t, "/s", small(disk))
-		disk.mu.Lock()
+		disk.Mu.Lock()
 		if what == "bytes" {
-			disk.free = 0
+			disk.Free = 0
 		} else {
-			disk.inodes = 0
+			disk.Nodes = 0
 		}
-		disk.mu.Unlock()
+		disk.Mu.Unlock()
 		for i := range 18 { // the whole quota
 			mustAppend(t, s, report.Complaint, i)
 		}
@@ -148,13 +149,13 @@ func TestDiskFullOfOthersAndOutOfInodes(t *testing.T) {
 }
 
 func TestReadOnlyCardStillDeliversWhatItHolds(t *testing.T) {
-	disk := newMemFS()
+	disk := memdisk.New()
 	s := mustOpen(t, "/s", small(disk))
 	mustAppend(t, s, report.Complaint, "kept")
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	disk.refuse(&refuse{err: syscall.EROFS, ops: "write sync create openrw rename remove syncdir mkdir"}, 1<<40)
+	(&refuse{err: syscall.EROFS, ops: "write sync create openrw rename remove syncdir mkdir"}).on(disk, 1<<40)
 	s, err := Open("/s", small(disk))
 	if err != nil {
 		t.Fatal(err)
@@ -174,8 +175,8 @@ func TestReadOnlyCardStillDeliversWhatItHolds(t *testing.T) {
 }
 
 func TestDirectoryThatCannotBeMade(t *testing.T) {
-	disk := newMemFS()
-	disk.refuse(&refuse{err: syscall.EACCES, ops: "mkdir"}, 1<<40)
+	disk := memdisk.New()
+	(&refuse{err: syscall.EACCES, ops: "mkdir"}).on(disk, 1<<40)
 	if _, err := Open("/s", small(disk)); !errors.Is(err, syscall.EACCES) {
 		t.Errorf("%v, want EACCES", err)
 	}
@@ -183,17 +184,17 @@ func TestDirectoryThatCannotBeMade(t *testing.T) {
 
 // TestForeignThings: what is not of this spool is set aside and named.
 func TestForeignThings(t *testing.T) {
-	disk := newMemFS()
+	disk := memdisk.New()
 	s := mustOpen(t, "/s", small(disk))
 	mustAppend(t, s, report.Complaint, "ours")
 	_ = s.Close()
-	other := newMemFS()
+	other := memdisk.New()
 	o := small(other)
 	o.Epoch = func() (report.Epoch, error) { return 99, nil }
 	s = mustOpen(t, "/s", o)
 	mustAppend(t, s, report.Complaint, "theirs")
 	_ = s.Close()
-	disk.dirs["/s/complaint"]["000077.seg"] = other.dirs["/s/complaint"]["000001.seg"]
+	disk.Dirs["/s/complaint"]["000077.seg"] = other.Dirs["/s/complaint"]["000001.seg"]
 	for _, name := range []string{"notes.txt", "000078.seg"} {
 		f, err := disk.Create(filepath.Join("/s/complaint", name))
 		if err != nil {
@@ -223,7 +224,7 @@ func TestForeignThings(t *testing.T) {
 
 // TestMirrorAlone: the first storage is replaced by an empty one.
 func TestMirrorAlone(t *testing.T) {
-	disk := newMemFS()
+	disk := memdisk.New()
 	o := small(disk)
 	o.Mirror = "/m"
 	s := mustOpen(t, "/s", o)
@@ -233,7 +234,7 @@ func TestMirrorAlone(t *testing.T) {
 	epoch := s.Epoch()
 	_ = s.Close()
 	for _, dir := range []string{"/s", "/s/complaint", "/s/event", "/s/telemetry"} {
-		delete(disk.dirs, dir)
+		delete(disk.Dirs, dir)
 	}
 	s = mustOpen(t, "/s", o)
 	if got := readAllOf(t, s, report.Complaint); len(got) != 10 || s.Epoch() != epoch {
@@ -249,7 +250,7 @@ func TestMirrorAlone(t *testing.T) {
 // the old names: it mends the damage, and no good copy of it is overwritten.
 func TestMirrorOfSwappedFiles(t *testing.T) {
 	for page := int64(0); page < 4; page++ {
-		disk := newMemFS()
+		disk := memdisk.New()
 		o := small(disk)
 		o.Mirror = "/m"
 		s := mustOpen(t, "/s", o)
@@ -258,9 +259,9 @@ func TestMirrorOfSwappedFiles(t *testing.T) {
 			mustAppend(t, s, report.Complaint, i)
 		}
 		_ = s.Close()
-		files := disk.dirs["/s/complaint"]
+		files := disk.Dirs["/s/complaint"]
 		files["000001.seg"], files["000002.seg"], files["000003.seg"] = files["000002.seg"], files["000003.seg"], files["000001.seg"]
-		files["000002.seg"].pages[page] = nil
+		files["000002.seg"].Pages[page] = nil
 		for range 2 { // the second finds what the first has left of the mirror
 			s = mustOpen(t, "/s", o)
 			got := readAllOf(t, s, report.Complaint)
@@ -271,29 +272,29 @@ func TestMirrorOfSwappedFiles(t *testing.T) {
 			if err := s.Close(); err != nil {
 				t.Fatal(err)
 			}
-			clear(disk.dirs["/s/complaint"]) // then only the mirror has them
+			clear(disk.Dirs["/s/complaint"]) // then only the mirror has them
 		}
 	}
 }
 
 // TestMirrorThatFails is pulled out and comes back.
 func TestMirrorThatFails(t *testing.T) {
-	disk := newMemFS()
+	disk := memdisk.New()
 	o := small(disk)
 	o.Mirror = "/m"
 	s := mustOpen(t, "/s", o)
 	mustAppend(t, s, report.Complaint, 1)
-	disk.refuse(&refuse{err: syscall.EIO, ops: "write sync", part: "/m/"}, 1<<40)
+	(&refuse{err: syscall.EIO, ops: "write sync", part: "/m/"}).on(disk, 1<<40)
 	mustAppend(t, s, report.Complaint, 2)
 	if s.Status().Mirror == "" {
 		t.Error("status does not show that the mirror fails")
 	}
-	disk.refuse(&refuse{}, 0)
+	new(refuse).on(disk, 0)
 	_ = s.Close()
 	s = mustOpen(t, "/s", o) // heals
 	_ = s.Close()
-	for name := range disk.dirs["/s/complaint"] {
-		delete(disk.dirs["/s/complaint"], name)
+	for name := range disk.Dirs["/s/complaint"] {
+		delete(disk.Dirs["/s/complaint"], name)
 	}
 	s = mustOpen(t, "/s", o)
 	if got := readAllOf(t, s, report.Complaint); len(got) != 2 {
@@ -304,18 +305,18 @@ func TestMirrorThatFails(t *testing.T) {
 // TestFreeFilesOutliveARefusal: files that could not be opened are used when
 // the disk takes them again, on a disk without room for others.
 func TestFreeFilesOutliveARefusal(t *testing.T) {
-	disk := newMemFS()
+	disk := memdisk.New()
 	s := mustOpen(t, "/s", small(disk))
-	disk.mu.Lock()
-	disk.free = 0
-	disk.mu.Unlock()
-	disk.refuse(&refuse{err: syscall.EMFILE, ops: "openrw", part: "/s/complaint/"}, 1<<40)
+	disk.Mu.Lock()
+	disk.Free = 0
+	disk.Mu.Unlock()
+	(&refuse{err: syscall.EMFILE, ops: "openrw", part: "/s/complaint/"}).on(disk, 1<<40)
 	for range 10 {
 		if _, err := s.Append(context.Background(), report.Complaint, "test", "while"); !errors.Is(err, syscall.EMFILE) {
 			t.Fatalf("append: %v, want EMFILE", err)
 		}
 	}
-	disk.refuse(&refuse{}, 0)
+	new(refuse).on(disk, 0)
 	for i := range 18 {
 		mustAppend(t, s, report.Complaint, i)
 	}

@@ -3,50 +3,17 @@ package spool
 import (
 	"errors"
 	"io"
+
+	"kentongan/agent/spool/disk"
 )
 
-// FS is the few calls that the spool makes on a file system, so that a test
-// can fail each of them, and cut the power between any two. Names are paths as
-// the os package takes them. All methods may be called from any goroutine.
-type FS interface {
-	// MkdirAll makes a directory and its parents; it is no error if it exists.
-	MkdirAll(dir string) error
-	// List returns the regular files of a directory.
-	List(dir string) ([]FileInfo, error)
-	// Open opens a file that exists.
-	Open(name string, write bool) (File, error)
-	// Create makes a file that must not exist.
-	Create(name string) (File, error)
-	// Rename moves a file; what stood at the new name is gone.
-	Rename(from, to string) error
-	// Remove deletes a file.
-	Remove(name string) error
-	// SyncDir makes creations, renames and removals in a directory durable.
-	SyncDir(dir string) error
-	// Lock takes the directory for this process alone, until the closer is
-	// closed. Another holder is a *LockedError.
-	Lock(dir string) (io.Closer, error)
-}
-
-// FileInfo is one regular file of a directory.
-type FileInfo struct {
-	Name string
-	Size int64 // bytes
-}
-
-// File is an open file.
-type File interface {
-	io.ReaderAt
-	io.WriterAt
-	// Sync returns when the data, and what is needed to read them, are on the
-	// disk: fdatasync.
-	Sync() error
-	// Reserve takes space for the first size bytes, which then read as zeros.
-	// errors.ErrUnsupported where the file system cannot.
-	Reserve(size int64) error
-	Size() (int64, error)
-	Close() error
-}
+// The file system, as a test may put its own in the place of it.
+type (
+	FS          = disk.FS
+	File        = disk.File
+	FileInfo    = disk.FileInfo
+	LockedError = disk.LockedError
+)
 
 // zeros is what new files are filled with.
 var zeros [64 << 10]byte

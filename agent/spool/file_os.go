@@ -11,19 +11,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// LockedError is a spool that another process has open.
-type LockedError struct {
-	Dir string
-	PID string // of the process, when it could be read
-}
-
-func (e *LockedError) Error() string {
-	if e.PID == "" {
-		return fmt.Sprintf("directory %s is in use by another process; stop it first", e.Dir)
-	}
-	return fmt.Sprintf("directory %s is in use by process %s; stop it first", e.Dir, e.PID)
-}
-
 // OS is the operating system's file system, for who wants one call of it to be
 // slow or to fail.
 var OS FS = osFS{}

@@ -8,6 +8,7 @@ import (
 	"pgregory.net/rapid"
 
 	"kentongan/agent/report"
+	"kentongan/agent/spool/memdisk"
 )
 
 // TestModel holds the spool against maps in memory, through appends, reads,
@@ -15,7 +16,7 @@ import (
 func TestModel(t *testing.T) {
 	t.Parallel()
 	rapid.Check(t, func(rt *rapid.T) {
-		disk := newMemFS()
+		disk := memdisk.New()
 		open := func() *Spool {
 			s, err := Open("/s", small(disk))
 			if err != nil {
@@ -99,7 +100,7 @@ func TestModel(t *testing.T) {
 			},
 			"crash": func(rt *rapid.T) {
 				old := s
-				disk = disk.clone()
+				disk = disk.Clone()
 				s = open()
 				_ = old.Close()
 				for seq := range lines[report.Telemetry] { // what was in memory only is gone

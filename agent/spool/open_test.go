@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"kentongan/agent/report"
+	"kentongan/agent/spool/memdisk"
 )
 
 // countReads counts the bytes that opening reads, and the memory it keeps.
@@ -39,7 +40,7 @@ func (f countFile) ReadAt(b []byte, off int64) (int, error) {
 func TestOpeningDoesNotReadTheBacklog(t *testing.T) {
 	heap := map[int]int64{}
 	for _, records := range []int{100, 40_000} {
-		disk := newMemFS()
+		disk := memdisk.New()
 		s := mustOpen(t, "/s", options(disk))
 		for i := range records {
 			mustAppend(t, s, report.Event, fmt.Sprint(i))

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"kentongan/agent/report"
+	"kentongan/agent/spool/memdisk"
 )
 
 // TestDiskRefusalsAreEvents: each failure of the disk is told of by an event: at
@@ -41,7 +42,7 @@ func TestDiskRefusalsAreEvents(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				disk := newMemFS()
+				disk := memdisk.New()
 				o := small(disk)
 				o.Mirror = "/m"
 				o.Quota[report.Complaint] = 20 * 16 << 10
@@ -53,7 +54,7 @@ func TestDiskRefusalsAreEvents(t *testing.T) {
 				before := mustAppend(t, s, tt.lane, "before")
 				time.Sleep(time.Minute)
 				since := time.Now()
-				disk.refuse(&tt.r, math.MaxInt64)
+				tt.r.on(disk, math.MaxInt64)
 				const tries = 3
 				for range tries {
 					_, err := s.Append(context.Background(), tt.lane, "test", "while")
@@ -66,7 +67,7 @@ func TestDiskRefusalsAreEvents(t *testing.T) {
 				if got := refusalsIn(t, s, tt.place); tt.atOnce != (len(got) > 0) {
 					t.Errorf("told meanwhile: %+v, want it at once: %v", got, tt.atOnce)
 				}
-				disk.refuse(&refuse{}, 0)
+				new(refuse).on(disk, 0)
 				after := mustAppend(t, s, tt.lane, "after")
 				if tt.lane == report.Telemetry || tt.place == "cursor" || tt.place == "mirror" {
 					time.Sleep(31 * time.Second)
@@ -122,7 +123,7 @@ func refusalsIn(t *testing.T, s *Spool, place string) (out []report.DiskRefusal)
 // TestFullComplaintLaneIsAnEvent: presses that are refused for want of room are
 // counted, and an event says so.
 func TestFullComplaintLaneIsAnEvent(t *testing.T) {
-	s := mustOpen(t, "/s", small(newMemFS()))
+	s := mustOpen(t, "/s", small(memdisk.New()))
 	refused := uint64(0)
 	for i := range 25 {
 		if _, err := s.Append(context.Background(), report.Complaint, "test", i); errors.Is(err, ErrFull) {
@@ -146,15 +147,15 @@ func TestFullComplaintLaneIsAnEvent(t *testing.T) {
 func TestFlappingDiskFillsNoLane(t *testing.T) {
 	for _, part := range []string{"/s/event/", "/s/complaint/", "cursor", "/m/"} {
 		synctest.Test(t, func(t *testing.T) {
-			disk := newMemFS()
+			disk := memdisk.New()
 			o := small(disk)
 			o.Mirror = "/m"
 			o.Quota[report.Event] = 1 << 20
 			s := mustOpen(t, "/s", o)
 			n, told, from := 0, 0, uint64(1)
-			disk.mu.Lock()
-			disk.syncTime = time.Millisecond
-			disk.fault = func(op, name string, _ int64) error {
+			disk.Mu.Lock()
+			disk.SyncTime = time.Millisecond
+			disk.Fault = func(op, name string, _ int64) error {
 				if op == "sync" && strings.Contains(name, part) {
 					if n++; n%3 == 1 {
 						return syscall.EIO
@@ -162,7 +163,7 @@ func TestFlappingDiskFillsNoLane(t *testing.T) {
 				}
 				return nil
 			}
-			disk.mu.Unlock()
+			disk.Mu.Unlock()
 			const minutes = 5
 			for range minutes * 60 {
 				_, _ = s.Append(context.Background(), report.Complaint, "test", "press")
@@ -180,7 +181,7 @@ func TestFlappingDiskFillsNoLane(t *testing.T) {
 					break
 				}
 			}
-			disk.refuse(&refuse{}, 0)
+			new(refuse).on(disk, 0)
 			if from > 20*60*minutes {
 				t.Errorf("%s: %d events in %d minutes, most of them the spool's own", part, from, minutes)
 			}

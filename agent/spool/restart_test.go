@@ -12,6 +12,7 @@ import (
 	"testing/synctest"
 
 	"kentongan/agent/report"
+	"kentongan/agent/spool/memdisk"
 )
 
 // heard keeps what was logged at Warn or above.
@@ -48,7 +49,7 @@ func (h *heard) about(word string) string {
 func TestTelemetryLostWithMemoryIsNoDamage(t *testing.T) {
 	for name, flushed := range map[string]int{"first run": 0, "after some were written": 3} {
 		t.Run(name, func(t *testing.T) {
-			disk := newMemFS()
+			disk := memdisk.New()
 			s := mustOpen(t, "/s", small(disk))
 			for i := range flushed {
 				mustAppend(t, s, report.Telemetry, i)
@@ -59,10 +60,10 @@ func TestTelemetryLostWithMemoryIsNoDamage(t *testing.T) {
 			}
 			young := mustAppend(t, s, report.Telemetry, "in memory")
 			log := &heard{}
-			o := small(disk.clone())
+			o := small(disk.Clone())
 			o.Log = slog.New(log)
 			for range 3 { // a restart changes nothing
-				o.FS = o.FS.(*memFS).clone()
+				o.FS = o.FS.(*memdisk.Disk).Clone()
 				s = mustOpen(t, "/s", o)
 			}
 			holes := gaps(t, readAllOf(t, s, report.Event))
@@ -79,23 +80,23 @@ func TestTelemetryLostWithMemoryIsNoDamage(t *testing.T) {
 // TestAckWhileASegmentBegins: telemetry that was acknowledged from memory on
 // its way to a new segment took the rest of its block along.
 func TestAckWhileASegmentBegins(t *testing.T) {
-	disk := newMemFS()
+	disk := memdisk.New()
 	s := mustOpen(t, "/s", small(disk))
 	for i := range 10 {
 		mustAppend(t, s, report.Telemetry, i)
 	}
-	disk.mu.Lock()
-	disk.fault = func(op, name string, _ int64) error {
+	disk.Mu.Lock()
+	disk.Fault = func(op, name string, _ int64) error {
 		if op == "openrw" && strings.Contains(name, "/telemetry/") {
 			return s.Ack(report.Telemetry, 6)
 		}
 		return nil
 	}
-	disk.mu.Unlock()
+	disk.Mu.Unlock()
 	if err := s.Close(); err != nil {
 		t.Fatal(err)
 	}
-	disk.fault = nil
+	disk.Fault = nil
 	s = mustOpen(t, "/s", small(disk))
 	if got := readAllOf(t, s, report.Telemetry); len(got) != 4 || got[0].Seq != 7 {
 		t.Errorf("%d records after reopening, want 7 to 10", len(got))
@@ -108,15 +109,15 @@ func TestAckWhileASegmentBegins(t *testing.T) {
 // TestCloseThatCannotWriteTelemetryGivesNoNumberTwice: the numbers of records
 // that were in memory may have been sent.
 func TestCloseThatCannotWriteTelemetryGivesNoNumberTwice(t *testing.T) {
-	disk := newMemFS()
+	disk := memdisk.New()
 	s := mustOpen(t, "/s", small(disk))
 	young := mustAppend(t, s, report.Telemetry, "in memory")
 	r := refuse{err: syscall.EIO, ops: "write", part: "/telemetry/"}
-	disk.refuse(&r, math.MaxInt64)
+	r.on(disk, math.MaxInt64)
 	if err := s.Close(); err == nil {
 		t.Error("Close said nothing")
 	}
-	disk.refuse(&r, 0)
+	r.on(disk, 0)
 	s = mustOpen(t, "/s", small(disk))
 	if next := s.Head(report.Telemetry).Next; next <= young || s.Status().Clean {
 		t.Errorf("next is %d after %d was given, clean %v", next, young, s.Status().Clean)
@@ -131,14 +132,14 @@ func TestCloseThatCannotWriteTelemetryGivesNoNumberTwice(t *testing.T) {
 // power goes before the gap record is durable.
 func TestGapRecordOutlivesAnAcknowledgement(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		disk := newMemFS()
+		disk := memdisk.New()
 		s := mustOpen(t, "/s", small(disk))
 		for i := range 9 {
 			mustAppend(t, s, report.Complaint, i)
 		}
-		disk.dirs["/s/complaint"]["000001.seg"].pages[2] = nil // record 2
+		disk.Dirs["/s/complaint"]["000001.seg"].Pages[2] = nil // record 2
 		r := refuse{err: syscall.EIO, ops: "write sync", part: "/event/"}
-		disk.refuse(&r, math.MaxInt64)
+		r.on(disk, math.MaxInt64)
 		if got := readAllOf(t, s, report.Complaint); len(got) != 8 {
 			t.Fatalf("%d records, want all but one", len(got))
 		}
@@ -149,8 +150,8 @@ func TestGapRecordOutlivesAnAcknowledgement(t *testing.T) {
 		for i := range 12 { // the damaged segment gets a new life
 			mustAppend(t, s, report.Complaint, i)
 		}
-		disk.refuse(&r, 0)
-		s2 := mustOpen(t, "/s", small(disk.clone()))
+		r.on(disk, 0)
+		s2 := mustOpen(t, "/s", small(disk.Clone()))
 		holes := gaps(t, readAllOf(t, s2, report.Event))
 		for seq := uint64(1); seq < 10; seq++ {
 			if got := explained(holes, report.Complaint, seq); got != (seq == 2) {

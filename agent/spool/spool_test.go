@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"kentongan/agent/report"
+	"kentongan/agent/spool/memdisk"
 )
 
 // stamp is the time of all test records: a board without a clock.
@@ -114,24 +115,24 @@ func checkLines(t testing.TB, s *Spool, lane report.Lane, entries []report.Entry
 }
 
 func TestCleanIsTrueOnlyAfterClose(t *testing.T) {
-	disk := newMemFS()
+	disk := memdisk.New()
 	s := mustOpen(t, "/s", small(disk))
 	if !s.Status().Clean {
 		t.Error("a new spool is not clean")
 	}
 	mustAppend(t, s, report.Event, 1)
-	cut := disk.clone()
+	cut := disk.Clone()
 	_ = s.Close()
 	if s := mustOpen(t, "/s", small(cut)); s.Status().Clean {
 		t.Error("clean after a power cut")
 	}
-	if s := mustOpen(t, "/s", small(disk.clone())); !s.Status().Clean {
+	if s := mustOpen(t, "/s", small(disk.Clone())); !s.Status().Clean {
 		t.Error("not clean after Close")
 	}
 }
 
 func TestAcknowledgedSegmentsAreUsedAgain(t *testing.T) {
-	disk := newMemFS()
+	disk := memdisk.New()
 	s := mustOpen(t, "/s", small(disk))
 	for _, lane := range report.Lanes() {
 		for i := range 300 {
@@ -170,7 +171,7 @@ func TestAcknowledgedSegmentsAreUsedAgain(t *testing.T) {
 }
 
 func TestFullComplaintLaneRefusesAndLosesNothing(t *testing.T) {
-	s := mustOpen(t, "/s", small(newMemFS()))
+	s := mustOpen(t, "/s", small(memdisk.New()))
 	var n uint64
 	for {
 		seq, err := s.Append(context.Background(), report.Complaint, "test", n)
@@ -197,7 +198,7 @@ func TestFullComplaintLaneRefusesAndLosesNothing(t *testing.T) {
 }
 
 func TestFullEventLaneDropsTheOldestAndSaysWhich(t *testing.T) {
-	s := mustOpen(t, "/s", small(newMemFS()))
+	s := mustOpen(t, "/s", small(memdisk.New()))
 	for i := range 600 {
 		mustAppend(t, s, report.Event, i)
 	}
@@ -214,7 +215,7 @@ func TestFullEventLaneDropsTheOldestAndSaysWhich(t *testing.T) {
 }
 
 func TestFullTelemetryLaneDropsTheOldest(t *testing.T) {
-	disk := newMemFS()
+	disk := memdisk.New()
 	s := mustOpen(t, "/s", small(disk))
 	noise := bytes.Repeat([]byte("x"), 100)
 	for i := range 6000 {
@@ -274,8 +275,8 @@ func explained(holes []report.Gap, lane report.Lane, seq uint64, reasons ...stri
 
 func TestSixteenWritersShareSyncs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		disk := newMemFS()
-		disk.syncTime = time.Millisecond
+		disk := memdisk.New()
+		disk.SyncTime = time.Millisecond
 		s := mustOpen(t, "/s", options(disk))
 		before := s.Status().Syncs
 		var wg sync.WaitGroup
@@ -306,7 +307,7 @@ func TestSixteenWritersShareSyncs(t *testing.T) {
 func TestTelemetryWearsNoFlash(t *testing.T) {
 	for _, online := range []bool{false, true} {
 		synctest.Test(t, func(t *testing.T) {
-			s := mustOpen(t, "/s", options(newMemFS()))
+			s := mustOpen(t, "/s", options(memdisk.New()))
 			before := s.Status()
 			const records = 36_000
 			for i := range records {
@@ -334,13 +335,13 @@ func TestTelemetryWearsNoFlash(t *testing.T) {
 // TestTelemetryIsDurableAfterItsDelay: a power cut takes what is younger.
 func TestTelemetryIsDurableAfterItsDelay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		disk := newMemFS()
+		disk := memdisk.New()
 		s := mustOpen(t, "/s", small(disk))
 		old := mustAppend(t, s, report.Telemetry, "old")
 		time.Sleep(10*time.Second + time.Millisecond)
 		synctest.Wait()
 		young := mustAppend(t, s, report.Telemetry, "young")
-		s = mustOpen(t, "/s", small(disk.clone()))
+		s = mustOpen(t, "/s", small(disk.Clone()))
 		got := readAllOf(t, s, report.Telemetry)
 		if len(got) != 1 || got[0].Seq != old {
 			t.Errorf("%d records after the cut, want the old one", len(got))
@@ -360,10 +361,10 @@ func TestTelemetryIsDurableAfterItsDelay(t *testing.T) {
 func TestTelemetryRidesOnOtherCommits(t *testing.T) {
 	for _, lane := range report.Lanes()[:2] {
 		synctest.Test(t, func(t *testing.T) {
-			disk := newMemFS()
+			disk := memdisk.New()
 			s := mustOpen(t, "/s", small(disk))
 			durable := func() int {
-				return len(readAllOf(t, mustOpen(t, "/s", small(disk.clone())), report.Telemetry))
+				return len(readAllOf(t, mustOpen(t, "/s", small(disk.Clone())), report.Telemetry))
 			}
 			mustAppend(t, s, report.Telemetry, 1)
 			time.Sleep(4 * time.Second)
