@@ -3,7 +3,9 @@ package units
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -25,6 +27,8 @@ type machine struct {
 	nspawn *exec.Cmd
 	log    *bytes.Buffer
 	files  string // is /rig there
+	booted bool
+	place  string // holds the overlay, in the machine's mounts only
 }
 
 // prepare makes the root a fresh board's: none of this machine's services, no
@@ -61,7 +65,7 @@ func boot(t *testing.T, files string) *machine {
 		}
 	}
 	place := t.TempDir()
-	m := &machine{t: t, log: &bytes.Buffer{}, files: files}
+	m := &machine{t: t, log: &bytes.Buffer{}, files: files, place: place}
 	m.nspawn = exec.Command("unshare", "--mount", "--propagation", "private", "sh", "-c", prepare, "sh", place, fmt.Sprintf("k%d", os.Getpid()), files)
 	m.nspawn.Stdout, m.nspawn.Stderr = m.log, m.log
 	m.nspawn.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
@@ -78,12 +82,44 @@ func boot(t *testing.T, files string) *machine {
 			_ = syscall.Kill(-m.nspawn.Process.Pid, syscall.SIGKILL)
 			<-ended
 		}
-		if t.Failed() {
+		if t.Failed() && !m.booted {
 			t.Logf("the machine's console:\n%s", m.log)
 		}
 	})
 	m.up()
+	m.booted = true
 	return m
+}
+
+// ours lists what the machine's root was given that is named after us, but what
+// the agent kept. What is only seen through the overlay, as the tree of these
+// tests may be, is not the machine's.
+func (m *machine) ours() string {
+	m.t.Helper()
+	upper := filepath.Join("/proc", strconv.Itoa(m.nspawn.Process.Pid), "root", m.place, "up")
+	var found []string
+	err := filepath.WalkDir(upper, func(path string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil // it went while we looked
+		}
+		if err != nil {
+			return err
+		}
+		inside := strings.TrimPrefix(path, upper)
+		whiteout := d.Type()&fs.ModeCharDevice != 0 // removed in the machine
+		if whiteout || !strings.Contains(d.Name(), "kentongan") {
+			return nil
+		}
+		found = append(found, inside)
+		if inside == Data {
+			return fs.SkipDir
+		}
+		return nil
+	})
+	if err != nil {
+		m.t.Fatal(err)
+	}
+	return strings.Join(found, "\n")
 }
 
 // up waits until the machine has booted.
