@@ -109,9 +109,11 @@ type Engine struct {
 	acts chan act
 	wake chan struct{} // capacity 1
 
+	changes chan change
+
 	pulse pulse.Pulse
 
-	mu     sync.Mutex         // guards what follows, until the next blank line
+	mu     sync.Mutex         // guards what follows, until the next blank line, and the book's sources
 	inbox  map[key]Finding    // the newest of each; bounded by sources and catalogue
 	kept   map[string]uint64  // by alarm id: the newest change that is durable
 	strays map[string]bool    // sources and conditions that were named in the log
@@ -131,7 +133,7 @@ func New(cfg Config, out Output, log *slog.Logger) *Engine {
 		cfg.NewID = randomID
 	}
 	e := &Engine{
-		cfg: cfg, out: out, log: log.With("part", "alarm"), acts: make(chan act), wake: make(chan struct{}, 1), pulse: pulse.New(),
+		cfg: cfg, out: out, log: log.With("part", "alarm"), acts: make(chan act), changes: make(chan change), wake: make(chan struct{}, 1), pulse: pulse.New(),
 		inbox: map[key]Finding{}, kept: map[string]uint64{}, strays: map[string]bool{}, bySev: map[string]int{},
 	}
 	e.b = newBook(cfg, e.changed, e.log)
@@ -150,9 +152,8 @@ const maxStrays = 32
 // Found takes a finding. The newest of a source and condition counts.
 func (e *Engine) Found(f Finding) {
 	k := key{f.Source, f.Condition}
-	known := e.b.knows(k)
 	e.mu.Lock()
-	if !known {
+	if !e.b.knows(k) {
 		told := e.strays[f.Source+":"+f.Condition]
 		if !told && len(e.strays) < maxStrays {
 			e.strays[f.Source+":"+f.Condition] = true
@@ -229,6 +230,9 @@ func (e *Engine) Run(ctx context.Context) error {
 			continue
 		case a := <-e.acts:
 			a.answer <- e.b.act(time.Now(), a.Action)
+		case c := <-e.changes:
+			e.reconfigure(time.Now(), c.Change)
+			close(c.done)
 		}
 		now := time.Now()
 		e.b.look(now) // before any finding: it may be the stall's own

@@ -17,7 +17,7 @@ type book struct {
 	cfg     Config
 	say     func(report.Alarm)
 	log     *slog.Logger
-	sources map[string]bool // read by any goroutine, never written after New
+	sources map[string]bool // read by any goroutine that holds the engine's lock
 	cameras int
 
 	tracks   map[key]*track
@@ -51,28 +51,41 @@ const sourceDevice = "device"
 
 func newBook(cfg Config, say func(report.Alarm), log *slog.Logger) *book {
 	b := &book{
-		cfg: cfg, say: say, log: log, sources: map[string]bool{}, tracks: map[key]*track{},
+		cfg: cfg, say: say, log: log, tracks: map[key]*track{},
 		bySource: map[string][]*track{}, partyOf: map[string][]*party{},
 	}
-	for _, s := range append([]string{sourceDevice}, cfg.Sources...) {
+	b.setSources()
+	b.stall = b.track(key{sourceDevice, "stall"}, "")
+	for _, g := range cfg.Groups {
+		b.addParty(g)
+	}
+	return b
+}
+
+func (b *book) setSources() {
+	b.sources, b.cameras = map[string]bool{}, 0
+	for _, s := range append([]string{sourceDevice}, b.cfg.Sources...) {
 		if KindOf(s) == Stream && !b.sources[s] {
 			b.cameras++
 		}
 		b.sources[s] = true
 	}
-	b.stall = b.track(key{sourceDevice, "stall"}, "")
-	for _, g := range cfg.Groups {
-		p := &party{Group: g, track: b.track(key{g.Source(), g.condition()}, g.Label), failing: map[string]time.Time{}}
-		p.track.party = p
-		b.parties = append(b.parties, p)
-		for _, m := range g.Members {
-			b.partyOf[m] = append(b.partyOf[m], p)
-		}
-	}
-	return b
 }
 
-// knows may be called from any goroutine.
+func (b *book) addParty(g Group) {
+	p := &party{Group: g, track: b.track(key{g.Source(), g.condition()}, g.Label), failing: map[string]time.Time{}}
+	p.track.party = p
+	b.joinParty(p)
+}
+
+func (b *book) joinParty(p *party) {
+	b.parties = append(b.parties, p)
+	for _, m := range p.Members {
+		b.partyOf[m] = append(b.partyOf[m], p)
+	}
+}
+
+// knows may be called from any goroutine that holds the engine's lock.
 func (b *book) knows(k key) bool {
 	return b.sources[k.source] && lookup(KindOf(k.source), k.condition) != nil
 }
@@ -140,6 +153,14 @@ func (b *book) judge(now time.Time) {
 	for _, p := range b.parties {
 		b.meet(now, p)
 	}
+	for _, t := range b.all() {
+		b.step(now, t)
+	}
+	b.tell(now)
+}
+
+// all is every track, the worst first.
+func (b *book) all() []*track {
 	all := make([]*track, 0, len(b.tracks))
 	for _, t := range b.tracks {
 		all = append(all, t)
@@ -147,10 +168,7 @@ func (b *book) judge(now time.Time) {
 	slices.SortFunc(all, func(x, y *track) int {
 		return cmp.Or(cmp.Compare(x.rank(), y.rank()), cmp.Compare(x.source, y.source))
 	})
-	for _, t := range all {
-		b.step(now, t)
-	}
-	b.tell(now)
+	return all
 }
 
 // tell saves, then says what has changed.

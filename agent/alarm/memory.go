@@ -149,7 +149,7 @@ func (b *book) restore(now time.Time, s saved) {
 	k := key{a.Source, a.Condition}
 	t := b.tracks[k] // groups and the board have theirs already
 	if t == nil && !b.knows(k) {
-		a.State, a.HiddenBy, a.Detail = report.AlarmCleared, "", "no longer in the configuration"
+		a.State, a.HiddenBy, a.Detail = report.AlarmCleared, "", gone
 		b.bury(now, a)
 		return
 	}
