@@ -12,6 +12,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 // and may block: that is the finding.
 type Check struct {
 	Name     string
+	Of       any           // tells one that took the place of another of that name; comparable, may be nil
 	Patience time.Duration // how long its errors are borne
 	Run      func(context.Context) error
 }
@@ -35,7 +37,7 @@ type Output interface {
 // Config says which watchdog and what has to be well.
 type Config struct {
 	hal.WatchdogConfig
-	Checks []Check
+	Checks func() []Check // asked before each round, as parts come and go
 }
 
 const (
@@ -58,11 +60,25 @@ type Guard struct {
 
 // New makes a guard. It opens nothing.
 func New(cfg Config, machine hal.Watchdogs, out Output, log *slog.Logger) *Guard {
-	g := &Guard{cfg: cfg, machine: machine, out: out, log: log.With("part", "watchdog")}
-	for _, c := range cfg.Checks {
-		g.checks = append(g.checks, &check{Check: c})
+	return &Guard{cfg: cfg, machine: machine, out: out, log: log.With("part", "watchdog")}
+}
+
+// renew takes the checks of this round. One that was there before goes on with
+// what is known of it.
+func (g *Guard) renew() {
+	if g.cfg.Checks == nil {
+		return
 	}
-	return g
+	var now []*check
+	for _, c := range g.cfg.Checks() {
+		at := slices.IndexFunc(g.checks, func(o *check) bool { return o.Name == c.Name && o.Of == c.Of })
+		if at < 0 {
+			now = append(now, &check{Check: c})
+			continue
+		}
+		now = append(now, g.checks[at])
+	}
+	g.checks = now
 }
 
 // Run feeds the watchdog until ctx ends, and stops it then. One that can't be
@@ -135,6 +151,7 @@ func (g *Guard) starve(wrong string, w hal.Watchdog) {
 func (g *Guard) look(ctx context.Context, round time.Duration) string {
 	ctx, cancel := context.WithTimeout(ctx, round)
 	defer cancel()
+	g.renew()
 	for _, c := range g.checks {
 		c.begin(ctx)
 	}

@@ -45,7 +45,7 @@ func play(t *testing.T, act func(*sim.Board, *said), checks ...Check) {
 			t.Fatal(err)
 		}
 		out := &said{}
-		g := New(Config{WatchdogConfig: hal.WatchdogConfig{Timeout: time.Minute}, Checks: checks}, board, out, slog.New(slog.DiscardHandler))
+		g := New(Config{WatchdogConfig: hal.WatchdogConfig{Timeout: time.Minute}, Checks: func() []Check { return checks }}, board, out, slog.New(slog.DiscardHandler))
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- g.Run(ctx) }()
@@ -169,6 +169,44 @@ func TestBusyWatchdog(t *testing.T) {
 		}
 		cancel()
 		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+// TestChecksComeAndGo: of a part that was remade, the old loop's silence is no
+// reason for a reset; the new one's is.
+func TestChecksComeAndGo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		board, err := sim.Open(sim.Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		hangs := func(ctx context.Context) error { <-ctx.Done(); return ctx.Err() }
+		good := func(context.Context) error { return nil }
+		var now atomic.Pointer[[]Check]
+		now.Store(&[]Check{{Name: "a", Of: 1, Run: good}})
+		out := &said{}
+		g := New(Config{WatchdogConfig: hal.WatchdogConfig{Timeout: time.Minute}, Checks: func() []Check { return *now.Load() }}, board, out, slog.New(slog.DiscardHandler))
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		go func() { ended <- g.Run(ctx) }()
+		time.Sleep(10*time.Minute + time.Second) // not in the instant of a round
+		now.Store(&[]Check{{Name: "a", Of: 1, Run: good}, {Name: "b", Run: hangs}})
+		time.Sleep(32 * time.Second) // the round after this one is starving, and no reset is due yet
+		now.Store(&[]Check{{Name: "a", Of: 2, Run: good}})
+		time.Sleep(10 * time.Minute)
+		if got := out.states(); !slices.Equal(got, []string{"running", "starving", "fed"}) || board.Watchdog().Resets != 0 {
+			t.Errorf("said %v, %d resets", got, board.Watchdog().Resets)
+		}
+		now.Store(&[]Check{{Name: "a", Of: 3, Run: hangs}})
+		time.Sleep(10 * time.Minute)
+		if board.Watchdog().Resets == 0 {
+			t.Error("a remade part that hangs is fed")
+		}
+		cancel()
+		<-ended
+		if err := board.Close(); err != nil {
 			t.Error(err)
 		}
 	})
