@@ -188,6 +188,15 @@ func (s *session) run(ctx context.Context, b *brokerState) error {
 		case <-s.up.failBack:
 			s.leaveInOrder()
 			return errFailBack
+		case <-s.up.renewed:
+			if s.up.next.Load() != nil { // else it was taken before this session
+				s.leaveInOrder()
+				return errNewConfig
+			}
+		case <-s.up.reborn:
+			if err := s.announce(time.Now()); err != nil {
+				return err
+			}
 		case <-day.C:
 			s.charge(false)
 		case <-timer.C:
@@ -216,6 +225,11 @@ func (s *session) start() error {
 	}
 	s.up.states.renew()
 	s.subscribe()
+	return s.announce(now)
+}
+
+// announce says who we are.
+func (s *session) announce(now time.Time) error {
 	birth, err := s.deviceState(report.Online)
 	if err != nil {
 		return err

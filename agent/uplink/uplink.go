@@ -19,8 +19,8 @@
 //
 // # Concurrency
 //
-// Run owns everything; SetState, Status and Wake may be called from any
-// goroutine. The store is only called by Run.
+// Run owns everything; SetState, Status, Wake, Reconfigure and Announce may be
+// called from any goroutine. The store is only called by Run.
 package uplink
 
 import (
@@ -61,6 +61,9 @@ type Uplink struct {
 	sent, recv atomic.Int64 // bytes on the wire
 	wake       chan struct{}
 	pulse      pulse.Pulse
+	next       atomic.Pointer[Config] // what Reconfigure brought
+	renewed    chan struct{}          // capacity 1: there is a next one
+	reborn     chan struct{}          // capacity 1: say anew who we are
 	failBack   chan struct{}
 	backTo     *brokerState // written before failBack is sent to, read after
 
@@ -89,6 +92,8 @@ func New(cfg Config, store Store, log *slog.Logger) (*Uplink, error) {
 		states:   newStates(),
 		wake:     make(chan struct{}, 1),
 		pulse:    pulse.New(),
+		renewed:  make(chan struct{}, 1),
+		reborn:   make(chan struct{}, 1),
 		failBack: make(chan struct{}),
 		lanes:    map[report.Lane]*lane{},
 		pack:     newPacker(cfg.Tuning.GzipFrom),
@@ -102,15 +107,9 @@ func New(cfg Config, store Store, log *slog.Logger) (*Uplink, error) {
 	for _, name := range report.Lanes() {
 		u.lanes[name] = newLane(name, name.Chained() && cfg.Acknowledge == ByCentre, cfg.Tuning.AckAhead)
 	}
-	for _, b := range cfg.Brokers {
-		addr, err := b.address()
-		if err != nil {
-			return nil, fmt.Errorf("uplink: %w", err)
-		}
-		u.brokers = append(u.brokers, &brokerState{
-			Broker: b, addr: addr, hold: cfg.Tuning.FailBackAfter,
-			backoff: backoff{base: cfg.Tuning.BackoffBase, cap: cfg.Tuning.BackoffCap, jitter: cfg.Jitter},
-		})
+	var err error
+	if u.brokers, err = newBrokers(&cfg); err != nil {
+		return nil, err
 	}
 	u.stats.s.Lanes = map[report.Lane]LaneStatus{}
 	u.stats.s.Since = cfg.now()
@@ -133,6 +132,7 @@ func sessionPrefix(boot string) string {
 func (u *Uplink) Run(ctx context.Context) error {
 	defer u.offline()
 	for ctx.Err() == nil {
+		u.takeChange()
 		b, wait := choose(u.brokers, time.Now())
 		if b == nil {
 			u.pause(ctx, wait)
@@ -198,6 +198,8 @@ func (u *Uplink) pause(ctx context.Context, wait time.Duration) {
 			for _, b := range u.brokers {
 				b.retryAt = time.Time{}
 			}
+			return
+		case <-u.renewed:
 			return
 		case <-watch:
 			if u.retryChanged() {
