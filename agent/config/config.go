@@ -45,8 +45,21 @@ type Config struct {
 	Log         Log
 	StatsEvery  time.Duration // between two measurements of streams and device
 
-	marks map[string]mark // where each value stands, by its path
+	marks   map[string]mark // where each value stands, by its path
+	version string          // of the text
+	text    *string         // behind a pointer, so that no fmt verb shows its secrets
 }
+
+// Text is what this was read from, with the secrets that stand in it.
+func (c *Config) Text() string {
+	if c.text == nil {
+		return ""
+	}
+	return *c.text
+}
+
+// Version names the text that this was read from: its SHA-256.
+func (c *Config) Version() string { return c.version }
 
 // Site is where the device stands.
 type Site struct {

@@ -20,6 +20,7 @@ type field struct {
 
 	set    func(text string) error // of a scalar: check and keep
 	get    func() string           // of a scalar: as it is written; "" when it is not set
+	reveal func() *string          // of one that get does not show whole: what it is; may be nil
 	fields []field                 // of a mapping
 	item   func() []field          // of a list: makes room for one more and says its fields
 	items  func() [][]field        // of a list: what there is

@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strconv"
+	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -159,11 +161,19 @@ func inlineSecret(key string, to *Secret) field {
 			}
 			return hidden
 		},
+		reveal: func() *string { return to.inline },
 	}
 }
 
+// secretFile is a file, or a credential that the service manager hands over.
 func secretFile(key string, to *Secret, dir string) field {
-	return path(key, &to.file, dir).like("broker.secret").says("File that holds the password, on one line.")
+	return scalar(key, kindPath, &to.file, func(s string) (string, error) {
+		if name, ok := strings.CutPrefix(s, credentialPrefix); ok {
+			return s, checkCredential(name)
+		}
+		return resolve(s, dir)
+	}, strconv.Quote).like("broker.secret").
+		says("File that holds the password, on one line; or `credential:NAME`, a credential of the systemd unit.")
 }
 
 func checkDevice(s string) error {

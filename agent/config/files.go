@@ -68,7 +68,7 @@ func (f *fileCheck) secret(path string, s Secret) {
 	if s.file == "" {
 		return
 	}
-	if _, err := readSecret(s.file); err != nil {
+	if _, err := s.read(); err != nil {
 		f.add(path, s.file, err)
 	}
 }

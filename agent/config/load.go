@@ -86,7 +86,7 @@ func Parse(file string, data []byte) (*Config, error) {
 // YAML there is no Config.
 func decode(file string, data []byte) (*Config, Problems) {
 	d := &decoder{file: file, marks: map[string]mark{}, bad: map[string]bool{}, empty: map[string]bool{}}
-	c := &Config{File: file, marks: d.marks}
+	c := &Config{File: file, marks: d.marks, version: version(data), text: new(string(data))}
 	d.all = new(Config).fields("")
 	root := d.parse(data)
 	if root == nil {

@@ -6,6 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
 )
 
 // maxSecretBytes bounds a password file: passwords are short, and a wrong path
@@ -14,6 +17,19 @@ const maxSecretBytes = 4096
 
 // hidden stands where a secret would be printed.
 const hidden = "xxxxx"
+
+// credentialPrefix begins the name of a credential that systemd hands over
+// (LoadCredential= and its like, systemd.exec(5)).
+const credentialPrefix = "credential:"
+
+var credentialForm = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$`)
+
+func checkCredential(name string) error {
+	if !credentialForm.MatchString(name) {
+		return fmt.Errorf("%s can't be a credential's name; write credential:NAME as in the unit's LoadCredential=NAME:FILE", show(name))
+	}
+	return nil
+}
 
 // Secret is a password, or the file that holds it. It prints as xxxxx: the
 // text is behind a pointer so that even fmt's look into unexported fields finds
@@ -26,8 +42,31 @@ type Secret struct {
 // IsSet tells whether there is a secret at all.
 func (s Secret) IsSet() bool { return s.inline != nil || s.file != "" }
 
-// File returns the file that holds the secret, "" if none does.
-func (s Secret) File() string { return s.file }
+// outside tells whether the secret stands in a file or a credential.
+func (s Secret) outside() bool { return s.file != "" }
+
+// File returns the file that holds the secret, "" if none does. Without
+// credentials it is where one would be.
+func (s Secret) File() string {
+	file, err := s.place()
+	if err != nil {
+		return "$CREDENTIALS_DIRECTORY/" + strings.TrimPrefix(s.file, credentialPrefix)
+	}
+	return file
+}
+
+// place is where the secret's file is.
+func (s Secret) place() (string, error) {
+	name, ok := strings.CutPrefix(s.file, credentialPrefix)
+	if !ok {
+		return s.file, nil
+	}
+	dir := os.Getenv("CREDENTIALS_DIRECTORY")
+	if dir == "" {
+		return "", fmt.Errorf("no credentials were handed over; the unit needs LoadCredential=%s:FILE", name)
+	}
+	return filepath.Join(dir, name), nil
+}
 
 // Value returns the secret. It reads the file each time, so that a changed
 // password counts at the next connection; one line end at its end is not part
@@ -39,14 +78,19 @@ func (s Secret) Value() (string, error) {
 		}
 		return *s.inline, nil
 	}
-	data, err := readSecret(s.file)
+	data, err := s.read()
 	if err != nil {
 		return "", fmt.Errorf("read password file %s: %w", s.file, err)
 	}
 	return data, nil
 }
 
-func readSecret(file string) (string, error) {
+// read reads what stands outside.
+func (s Secret) read() (string, error) {
+	file, err := s.place()
+	if err != nil {
+		return "", err
+	}
 	f, err := openRegular(file)
 	if err != nil {
 		return "", err

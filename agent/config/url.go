@@ -65,7 +65,18 @@ func address(key string, to *string, in *userinfo, k urlKind) field {
 		}
 		return clean, err
 	}, func(s string) string { return strconv.Quote(redact(s)) })
+	f.reveal = whole(to)
 	return f.within("scheme " + strings.Join(k.schemes, " or ")).like(k.form)
+}
+
+// whole reveals a URL that is not shown whole.
+func whole(to *string) func() *string {
+	return func() *string {
+		if url := *to; redact(url) != url {
+			return &url
+		}
+		return nil
+	}
 }
 
 // parse checks a URL and splits it. No error shows a password, so url.Parse's

@@ -1,0 +1,180 @@
+package config
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// setting is one value of a configuration.
+type setting struct {
+	path   string  // as streams[gate].url: items that have a name go by it
+	value  string  // as it is printed; a secret as xxxxx
+	secret *string // behind a pointer, so that no fmt verb shows it
+	at     mark    // zero: it is the default
+}
+
+// given tells whether anything was set.
+func (s setting) given() bool { return s.value != "" && s.value != `""` || s.secret != nil }
+
+// same tells whether two settings are equal, secrets included.
+func (s setting) same(o setting) bool {
+	if (s.secret == nil) != (o.secret == nil) || s.secret != nil && *s.secret != *o.secret {
+		return false
+	}
+	return s.value == o.value
+}
+
+// settings are all values, also those that are defaults, in the order of the
+// table.
+func (c *Config) settings() (all []setting) {
+	walk(c.fields(""), "", "", func(path, mark string, f field) {
+		if f.get == nil {
+			return
+		}
+		s := setting{path: path, value: f.get(), at: c.marks[mark]}
+		if f.reveal != nil {
+			s.secret = f.reveal()
+		}
+		if s.given() {
+			all = append(all, s)
+		}
+	})
+	return all
+}
+
+// walk visits each scalar below fields: by the path that people use, and by the
+// one that the marks have. A section that was not given has none.
+func walk(fields []field, path, mark string, visit func(path, mark string, f field)) {
+	for _, f := range fields {
+		at, where := join(path, f.key), join(mark, f.key)
+		switch {
+		case f.kind == kindMapping && present(f.fields):
+			walk(f.fields, at, where, visit)
+		case f.kind == kindList:
+			for i, inner := range f.items() {
+				walk(inner, fmt.Sprintf("%s[%s]", at, itemName(inner, i)), fmt.Sprintf("%s[%d]", where, i), visit)
+			}
+		case f.kind != kindMapping:
+			visit(at, where, f)
+		}
+	}
+}
+
+// itemName is what an item of a list is called: its name, else its number.
+func itemName(fields []field, i int) string {
+	if f := find(fields, "name"); f != nil && f.required {
+		if name := strings.Trim(f.get(), `"`); name != "" {
+			return name
+		}
+	}
+	return fmt.Sprint(i)
+}
+
+// Below tells whether path is at, or something in it.
+func Below(path, at string) bool {
+	rest, ok := strings.CutPrefix(path, at)
+	return ok && (rest == "" || rest[0] == '.' || rest[0] == '[')
+}
+
+// Digest stands for the values at these paths, as streams[gate] or kiosk: it
+// differs when one of them does. What is in a file of a secret counts, too, so
+// that a new password is a change. It is of use within one process only.
+func (c *Config) Digest(paths ...string) string {
+	sum := sha256.New()
+	for _, s := range c.settings() {
+		if !slices.ContainsFunc(paths, func(at string) bool { return Below(s.path, at) }) {
+			continue
+		}
+		fmt.Fprintf(sum, "%s\x00%s\x00", s.path, s.value)
+		if s.secret != nil {
+			fmt.Fprintf(sum, "%s\x00", *s.secret)
+		}
+	}
+	for _, s := range c.secrets() {
+		if slices.ContainsFunc(paths, func(at string) bool { return Below(s.path, at) }) {
+			text, err := s.secret.Value()
+			fmt.Fprintf(sum, "%s\x00%v\x00", text, err)
+		}
+	}
+	return hex.EncodeToString(sum.Sum(nil))
+}
+
+// namedSecret is a secret and the path of its owner.
+type namedSecret struct {
+	path   string
+	secret Secret
+}
+
+// secrets are those that stand in files; the brokers' are watched by the uplink.
+func (c *Config) secrets() (all []namedSecret) {
+	for _, s := range c.Streams {
+		if s.Password.outside() {
+			all = append(all, namedSecret{"streams[" + s.Name + "]", s.Password})
+		}
+	}
+	return all
+}
+
+// SecretFiles are the files whose content Digest counts.
+func (c *Config) SecretFiles() (files []string) {
+	for _, s := range c.secrets() {
+		if f, err := s.secret.place(); err == nil {
+			files = append(files, f)
+		}
+	}
+	return files
+}
+
+// Change is one difference between two configurations.
+type Change struct {
+	Path   string `json:"path"`           // as streams[gate].url
+	Old    string `json:"old,omitempty"`  // "" where there was none
+	New    string `json:"new,omitempty"`  // "" where there is none now
+	Line   int    `json:"line,omitempty"` // of New in its file; 0 where that is the default
+	Secret bool   `json:"secret,omitempty"`
+}
+
+// Diff says in what b differs from a. Comments, the order of keys and of named
+// items, and ways to write one value do not count, nor do the defaults of an item
+// that is new; secrets are compared and never shown.
+func Diff(a, b *Config) []Change {
+	old := map[string]setting{}
+	for _, s := range a.settings() {
+		old[s.path] = s
+	}
+	var all []Change
+	for _, s := range b.settings() {
+		was, there := old[s.path]
+		delete(old, s.path)
+		if there && was.same(s) || !there && s.at == (mark{}) {
+			continue
+		}
+		all = append(all, Change{Path: s.path, Old: was.value, New: s.value, Line: s.at.line, Secret: s.secret != nil || was.secret != nil})
+	}
+	for _, s := range old {
+		if s.at == (mark{}) {
+			continue
+		}
+		all = append(all, Change{Path: s.path, Old: s.value, Secret: s.secret != nil})
+	}
+	slices.SortFunc(all, func(x, y Change) int { return cmp.Compare(x.Path, y.Path) })
+	return all
+}
+
+// String is a line for people: path: old -> new.
+func (c Change) String() string {
+	show := func(s string) string {
+		if s == "" {
+			return "(none)"
+		}
+		return s
+	}
+	if c.Secret && c.Old != "" && c.New != "" {
+		return c.Path + ": another secret"
+	}
+	return c.Path + ": " + show(c.Old) + " -> " + show(c.New)
+}
