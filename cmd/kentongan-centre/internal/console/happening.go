@@ -2,6 +2,7 @@ package console
 
 import (
 	"encoding/json"
+	"strconv"
 	"strings"
 	"time"
 
@@ -97,6 +98,11 @@ func happening(lang string, h store.Happening) string {
 		if json.Unmarshal(body, &u) == nil {
 			return updateText(lang, u)
 		}
+	case report.KindConfig:
+		var c report.Config
+		if json.Unmarshal(body, &c) == nil {
+			return configText(lang, c)
+		}
 	case report.KindUplink:
 		var s report.UplinkState
 		if json.Unmarshal(body, &s) == nil {
@@ -104,6 +110,23 @@ func happening(lang string, h store.Happening) string {
 		}
 	}
 	return sayAfter(lang, "kind", h.Kind)
+}
+
+// configText says what became of a configuration that was changed on a device.
+func configText(lang string, c report.Config) string {
+	text := join(say(lang, "kind.config"), sayAfter(lang, "cstate", c.State))
+	if c.State == report.ConfigRefused {
+		where := ""
+		if c.Line > 0 {
+			where = say(lang, "cstate.line") + " " + strconv.Itoa(c.Line)
+		}
+		return join(text, where, c.Path, c.Detail)
+	}
+	text = join(text, strings.Join(c.Changed, ", "))
+	if len(c.NeedsRestart) > 0 {
+		text = join(text, say(lang, "cstate.restart")+": "+strings.Join(c.NeedsRestart, ", "))
+	}
+	return text
 }
 
 // orderText says what became of an order, or that a stranger sent one.

@@ -64,6 +64,12 @@ var orderTexts = map[string][2]string{
 	"order.ticket-status": {"Status pengaduan", "Status of a complaint"},
 	"kind.certificate":    {"Sertifikat perangkat", "The device's certificate"},
 
+	"kind.config":    {"Konfigurasi di perangkat", "The device's configuration"},
+	"cstate.applied": {"diubah dan berlaku", "changed, and counts"},
+	"cstate.refused": {"salah, yang lama tetap berlaku", "not valid, the old one stays"},
+	"cstate.line":    {"baris", "line"},
+	"cstate.restart": {"baru berlaku setelah mulai ulang", "counts after a restart only"},
+
 	"kind.update":      {"Rilis", "Release"},
 	"ustate.fetched":   {"sudah diunduh", "was fetched"},
 	"ustate.refused":   {"ditolak", "was refused"},

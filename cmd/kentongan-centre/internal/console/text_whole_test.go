@@ -25,6 +25,8 @@ func TestDevicesWordsAreInBothLanguages(t *testing.T) {
 		"why a picture is not checked": {"report/kinds_picture.go", "Picture", "picwhy", ""},
 		"steps of a new version":       {"report/kinds_update.go", "Update", "ustate", ""},
 		"orders":                       {"report/kinds_command.go", "Order", "order", ""},
+		"kinds of events of the file":  {"report/kinds_config.go", "KindConfig", "kind", ""},
+		"what became of the file":      {"report/kinds_config.go", "Config", "cstate", ""},
 		"kinds of events of updates":   {"report/kinds_update.go", "Kind", "kind", ""},
 		"steps of recovery":            {"report/kinds_recovery.go", "Recovery", "recovery", ""},
 		"why a stream fails":           {"stream/class.go", "Class", "class", ""},
