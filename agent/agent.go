@@ -19,9 +19,11 @@ import (
 	"log/slog"
 	"path/filepath"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/mod/sumdb/note"
 	"golang.org/x/sync/errgroup"
 
 	"kentongan/agent/checkpoint"
@@ -30,7 +32,6 @@ import (
 	"kentongan/agent/kiosk"
 	"kentongan/agent/kiosk/screen"
 	"kentongan/agent/report"
-	"kentongan/agent/sensor"
 	"kentongan/agent/spool"
 	"kentongan/agent/stream"
 	"kentongan/agent/update"
@@ -42,6 +43,8 @@ import (
 type Options struct {
 	Version string
 	Log     *slog.Logger
+	Level   *slog.LevelVar  // of Log, to change it while the agent runs; may be nil
+	Reload  <-chan struct{} // somebody asks for a look at the configuration; may be nil
 
 	Ring      *LogRing // the newest of Log; nil where nobody asks for it
 	NewEpochs int      // runs of this process that ended with ErrNewEpoch
@@ -49,33 +52,41 @@ type Options struct {
 
 // Agent is one device. Run may be called once.
 type Agent struct {
-	cfg       *config.Config
+	cfg       *config.Config                // what the agent started with
+	now       atomic.Pointer[config.Config] // what it runs with: see current
 	o         Options
 	clock     *clock
 	known     *knownTime // for a clock that is not set
 	recordKey string     // public; "" when there is none
 	since     time.Time
 
-	spool    *spool.Spool
-	uplink   *uplink.Uplink
-	board    hal.Board
-	kiosk    *kiosk.Kiosk   // nil when the configuration has none
-	screen   *screen.Screen // the same
-	sensors  *sensor.Watch  // nil when the configuration has none
-	journal  *journal
-	orders   *command.Runner            // nil where no centre can order anything
-	notary   *checkpoint.Notary         // nil when the record key can't be read or kept
+	spool   *spool.Spool
+	uplink  *uplink.Uplink
+	board   hal.Board
+	kiosk   atomic.Pointer[kiosk.Kiosk]   // nil when the configuration has none
+	screen  atomic.Pointer[screen.Screen] // the same
+	journal *journal
+	orders  *command.Runner                   // nil where no centre can order anything
+	signer  note.Signer                       // nil when the record key can't be read or kept
+	notary  atomic.Pointer[checkpoint.Notary] // the same
+	site    *stream.Site
+	eye     *stream.Eye // used by who makes units
+	relays  []*relay    // the same
+	parts   []part      // that stay
+	crew    *crew       // those that come and go with the configuration
+	reload  *reloading
+	updater *update.Updater // nil when no update directory is configured
+	bootSeq uint64          // of this start's boot event; 0 when it was not kept
+	beating []beating       // parts with several loops, for the watchdog
+	keys    *keyring
+	ordered *orderedConfig         // nil where orders is
+	again   chan struct{}          // the agent is to start anew; holds one
+	living  context.Context        // ends with Run's parts
+	reached atomic.Bool            // the centre has signed for something since the start
+	forks   chan uplink.AckRefused // receipts that tell of another history
+
+	mu       sync.RWMutex               // guards watchers
 	watchers map[string]*stream.Watcher // by the stream's name
-	parts    []part
-	updater  *update.Updater // nil when no update directory is configured
-	bootSeq  uint64          // of this start's boot event; 0 when it was not kept
-	beating  []beating       // parts with several loops, for the watchdog
-	keys     *keyring
-	ordered  *orderedConfig         // nil where orders is
-	again    chan struct{}          // the agent is to start anew; holds one
-	living   context.Context        // ends with Run's parts
-	reached  atomic.Bool            // the centre has signed for something since the start
-	forks    chan uplink.AckRefused // receipts that tell of another history
 }
 
 // part is one loop. It ends with its context, and never by itself.
@@ -90,8 +101,17 @@ func New(cfg *config.Config, o Options) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Agent{cfg: cfg, o: o, clock: c, watchers: map[string]*stream.Watcher{}, again: make(chan struct{}, 1), forks: make(chan uplink.AckRefused, 4)}, nil
+	a := &Agent{
+		cfg: cfg, o: o, clock: c, watchers: map[string]*stream.Watcher{}, again: make(chan struct{}, 1), forks: make(chan uplink.AckRefused, 4),
+		crew: newCrew(), site: stream.NewSite(),
+	}
+	a.now.Store(cfg)
+	return a, nil
 }
+
+// current is the configuration that the agent runs with. What needs a restart to
+// change is in cfg as it started.
+func (a *Agent) current() *config.Config { return a.now.Load() }
 
 // Run opens the spool and the board, runs every part until ctx ends, and closes
 // what it opened. A part that heals itself (a camera, a broker, a line) does not
@@ -110,7 +130,8 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.board.Close()) }()
-	if err := a.build(); err != nil {
+	units, err := a.build()
+	if err != nil {
 		return err
 	}
 	a.sayBoot(ctx)
@@ -124,14 +145,18 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 		a.journal.close()
 		<-kept
 	}()
-	a.o.Log.Info("agent started", "part", "agent", "device", a.cfg.Device, "version", a.o.Version,
-		"epoch", a.spool.Epoch().String(), "streams", len(a.cfg.Streams), "board", a.board.Name())
-	return a.runParts(ctx)
+	return a.runParts(ctx, units)
 }
 
-// runParts runs every part. The first that fails ends the others.
-func (a *Agent) runParts(ctx context.Context) error {
+// runParts runs every part and unit. The first that fails ends the others.
+func (a *Agent) runParts(ctx context.Context, units []*unit) error {
 	g, ctx := errgroup.WithContext(ctx)
+	for _, u := range units {
+		a.crew.start(ctx, u)
+	}
+	a.o.Log.Info("agent started", "part", "agent", "device", a.cfg.Device, "version", a.o.Version,
+		"epoch", a.spool.Epoch().String(), "streams", len(a.cfg.Streams), "board", a.board.Name())
+	g.Go(func() error { return a.crew.run(ctx) })
 	for _, p := range a.parts {
 		g.Go(func() error {
 			err := p.run(ctx)
@@ -144,25 +169,29 @@ func (a *Agent) runParts(ctx context.Context) error {
 			return nil
 		})
 	}
-	return g.Wait()
+	err := g.Wait()
+	a.crew.stopAll() // what a change of the configuration began in the last moment
+	return err
 }
 
-// build makes the parts, each with what it needs of the others.
-func (a *Agent) build() (err error) {
+// build makes the parts, each with what it needs of the others, and the units of
+// the configuration.
+func (a *Agent) build() (units []*unit, err error) {
 	a.known = newKnownTime(filepath.Join(a.cfg.Data, "time"), a.clock.stamp, a.o.Log)
 	a.openKeys()
-	up, err := a.uplinkConfig()
+	up, err := a.uplinkConfig(a.cfg)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if a.uplink, err = uplink.New(up, a.spool, a.o.Log); err != nil {
-		return err
+		return nil, err
 	}
 	a.journal = newJournal(a.cfg.Device, a.spool, a.uplink, a.o.Log.With("part", "journal"))
-	a.journal.alarms = a.newAlarms(appNames(a.cfg.Apps))
+	a.journal.alarms = a.newAlarms(a.cfg)
 	if a.orders, err = a.newCommands(); err != nil {
-		return err
+		return nil, err
 	}
+	a.reload = newReloading(a)
 	a.parts = []part{
 		{"uplink", a.uplink.Run},
 		{"alarm", a.journal.alarms.Run},
@@ -170,32 +199,24 @@ func (a *Agent) build() (err error) {
 		{"time", a.known.run},
 		{"epoch", a.watchEpoch},
 		{"restart", a.watchRestart},
-		{"stats", a.measure},
+		{"configuration", a.reload.run},
 	}
+	a.beating = append(a.beating, a.reload)
 	if a.orders != nil {
 		a.parts = append(a.parts, part{"command", a.orders.Run}, part{"config", a.ordered.Run})
 		a.beating = append(a.beating, a.ordered)
 	}
-	a.buildCheckpoints()
+	a.openRecordKey()
 	a.buildEnrolment()
-	if len(a.cfg.Kiosk.Buttons) > 0 {
-		if err := a.buildKiosk(); err != nil {
-			return err
-		}
-	}
-	if err := a.buildSensors(); err != nil {
-		return err
-	}
-	a.buildStreams()
-	if err := a.buildApps(); err != nil {
-		return err
+	if units, err = a.makeUnits(); err != nil {
+		return nil, err
 	}
 	if err := a.buildUpdate(); err != nil {
-		return err
+		return nil, err
 	}
 	a.buildWatchdog() // the last two ask all others
 	a.buildSystemd()
-	return nil
+	return units, nil
 }
 
 // sayBoot keeps that the agent started. A store that can't take it is no reason
@@ -219,9 +240,15 @@ func (a *Agent) watchClock(ctx context.Context) error {
 	return nil
 }
 
-// measure keeps the device's own figures, each Config.StatsEvery.
-func (a *Agent) measure(ctx context.Context) error {
-	tick := time.NewTicker(a.cfg.StatsEvery)
+// makeStats makes the part that keeps the device's own figures.
+func (a *Agent) makeStats(c *config.Config) func() (*unit, error) {
+	return func() (*unit, error) {
+		return &unit{parts: []part{{"stats", func(ctx context.Context) error { return a.measure(ctx, c.StatsEvery) }}}}, nil
+	}
+}
+
+func (a *Agent) measure(ctx context.Context, every time.Duration) error {
+	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for {
 		select {
@@ -260,26 +287,27 @@ func (a *Agent) deviceStats() report.DeviceStats {
 
 // birth is what the device says of itself at each connection.
 func (a *Agent) birth(session string) report.DeviceState {
+	c := a.current()
 	s := report.DeviceState{
 		V: report.Version, State: report.Online, Session: session, Since: a.since.UTC().Truncate(time.Millisecond),
 		Version: a.o.Version, Boot: a.clock.boot, Epoch: a.spool.Epoch(),
-		Site: a.cfg.Site.Name, Lat: a.cfg.Site.Lat, Lon: a.cfg.Site.Lon, RecordKey: a.recordKey, CentreKeys: a.keys.ids(),
+		Site: c.Site.Name, Lat: c.Site.Lat, Lon: c.Site.Lon, RecordKey: a.recordKey, CentreKeys: a.keys.ids(),
 	}
 	s.Firmware = a.firmwareState()
-	s.Streams = a.cfg.WatchedStreams()
-	if len(a.cfg.Kiosk.Buttons) > 0 {
+	s.Streams = c.WatchedStreams()
+	if len(c.Kiosk.Buttons) > 0 {
 		s.Capabilities = append(s.Capabilities, "kiosk")
-		for _, b := range a.cfg.Kiosk.Buttons {
+		for _, b := range c.Kiosk.Buttons {
 			s.Lines = append(s.Lines, b.Name)
 		}
 	}
-	if len(a.cfg.Streams) > 0 {
+	if len(c.Streams) > 0 {
 		s.Capabilities = append(s.Capabilities, "streams")
 	}
-	if a.sensors != nil {
+	if len(c.Sensors)+len(c.Lines) > 0 {
 		s.Capabilities = append(s.Capabilities, "sensors")
 	}
-	if s.Apps = appNames(a.cfg.Apps); len(s.Apps) > 0 {
+	if s.Apps = appNames(c.Apps); len(s.Apps) > 0 {
 		s.Capabilities = append(s.Capabilities, "apps")
 	}
 	for _, lane := range report.Lanes() {

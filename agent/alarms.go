@@ -17,32 +17,37 @@ import (
 // maxAlarmsFile is the most that is read of what was saved.
 const maxAlarmsFile = 4 << 20
 
-// newAlarms makes the engine for what the configuration has. apps are the names
-// of the applications that are looked at.
-func (a *Agent) newAlarms(apps []string) *alarm.Engine {
+// newAlarms makes the engine for what the configuration has.
+func (a *Agent) newAlarms(c *config.Config) *alarm.Engine {
 	file := filepath.Join(a.cfg.Data, "alarms.json")
 	saved, err := loadFile(file, maxAlarmsFile)
 	if err != nil {
 		a.o.Log.Warn("saved alarms not read", "part", "alarm", "err", err)
 	}
-	c := alarm.Config{
-		Groups: alarmGroups(a.cfg), Saved: saved,
+	sources, groups := alarmsOf(c)
+	return alarm.New(alarm.Config{
+		Sources: sources, Groups: groups, Saved: saved,
 		Save: func(text []byte) error { return saveFile(file, text) },
+	}, a.journal, a.o.Log)
+}
+
+// alarmsOf is what can be found about what the configuration has.
+func alarmsOf(c *config.Config) (sources []string, groups []alarm.Group) {
+	groups = alarmGroups(c)
+	for _, name := range c.WatchedStreams() {
+		sources = append(sources, "stream/"+name)
 	}
-	for _, name := range a.cfg.WatchedStreams() {
-		c.Sources = append(c.Sources, "stream/"+name)
-	}
-	c.Sources = append(c.Sources, sensorSources(a.cfg)...)
-	c.Sources = append(c.Sources, kioskSources(a.cfg)...)
+	sources = append(sources, sensorSources(c)...)
+	sources = append(sources, kioskSources(c)...)
 	g := alarm.Group{Name: "apps", Kind: alarm.GroupApps, Auto: true}
-	for _, name := range apps {
+	for _, name := range appNames(c.Apps) {
 		g.Members = append(g.Members, "app/"+name)
 	}
-	c.Sources = append(c.Sources, g.Members...)
-	if len(apps) > 1 {
-		c.Groups = append(c.Groups, g)
+	sources = append(sources, g.Members...)
+	if len(g.Members) > 1 {
+		groups = append(groups, g)
 	}
-	return alarm.New(c, a.journal, a.o.Log)
+	return sources, groups
 }
 
 // alarmGroups is the declared groups, then one for each address of two or more

@@ -100,7 +100,7 @@ func TestStreamBecomesAlarm(t *testing.T) {
 		log := slog.New(slog.NewTextHandler(io.Discard, nil))
 		d := &disk{}
 		a := &Agent{cfg: cfg, o: Options{Log: log}, journal: newJournal("kiosk-7", d, d, log)}
-		a.journal.alarms = a.newAlarms(nil)
+		a.journal.alarms = a.newAlarms(cfg)
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan error, 1)
 		go func() { ended <- a.journal.alarms.Run(ctx) }()

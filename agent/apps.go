@@ -22,27 +22,36 @@ func (a *Agent) appConfig(c config.App) appcheck.Config {
 	}
 }
 
-// buildApps makes a part of each application. When one seems to be out of
-// reach, all are asked: a network that is down takes them together, and is one
-// alarm only when they are seen to fail together.
-func (a *Agent) buildApps() error {
-	var checks []*appcheck.Check
-	for _, c := range a.cfg.Apps {
+// makeApp makes a part of an application. When one seems to be out of reach, all
+// are asked: a network that is down takes them together, and is one alarm only
+// when they are seen to fail together.
+func (a *Agent) makeApp(c config.App) func() (*unit, error) {
+	return func() (*unit, error) {
 		cfg := a.appConfig(c)
-		cfg.OnDoubt = func() {
-			for _, other := range checks {
-				other.Hurry()
-			}
-		}
+		cfg.OnDoubt = a.hurryApps
 		check, err := appcheck.New(cfg, a.o.Log, a.journal)
 		if err != nil {
-			return err
+			return nil, err
 		}
-		checks = append(checks, check)
-		a.beating = append(a.beating, check)
-		a.parts = append(a.parts, part{"app " + c.Name, check.Run})
+		return &unit{beats: []beating{check}, parts: []part{{"app " + c.Name, check.Run}}}, nil
 	}
-	return nil
+}
+
+func (a *Agent) tryApp(c config.App) func() error {
+	return func() error {
+		_, err := appcheck.New(a.appConfig(c), a.o.Log, a.journal)
+		return err
+	}
+}
+
+func (a *Agent) hurryApps() {
+	for _, u := range a.crew.all() {
+		for _, b := range u.beats {
+			if check, ok := b.(*appcheck.Check); ok {
+				check.Hurry()
+			}
+		}
+	}
 }
 
 func appNames(apps []config.App) (names []string) {

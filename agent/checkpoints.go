@@ -8,6 +8,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"kentongan/agent/checkpoint"
+	"kentongan/agent/config"
 	"kentongan/agent/report"
 )
 
@@ -65,27 +66,34 @@ func parseRecordKey(secret, device string) (k recordKey, err error) {
 	return k, nil
 }
 
-// buildCheckpoints joins the part that signs. A device whose key can't be read
-// or kept takes presses all the same; its centre sees that nothing is signed.
-func (a *Agent) buildCheckpoints() {
+// openRecordKey reads the key that signs. A device whose key can't be read or kept
+// takes presses all the same; its centre sees that nothing is signed.
+func (a *Agent) openRecordKey() {
 	key, err := a.loadRecordKey()
 	if err != nil {
 		a.o.Log.Error("records are not signed", "part", "checkpoint", "err", err)
 		return
 	}
-	a.recordKey = key.public
-	c := a.cfg.Checkpoints
-	a.notary = checkpoint.New(checkpoint.Config{
-		Device: a.cfg.Device, Signer: key.signer, Key: key.public,
-		Every: c.Every, Records: uint64(c.Records), Now: a.known.now,
-	}, a.spool, a.uplink, a.o.Log)
-	a.parts = append(a.parts, part{"checkpoint", a.notary.Run})
-	a.beating = append(a.beating, a.notary)
+	a.recordKey, a.signer = key.public, key.signer
+}
+
+// makeCheckpoints makes the part that signs.
+func (a *Agent) makeCheckpoints(c *config.Config) func() (*unit, error) {
+	return func() (*unit, error) {
+		n := checkpoint.New(checkpoint.Config{
+			Device: a.cfg.Device, Signer: a.signer, Key: a.recordKey,
+			Every: c.Checkpoints.Every, Records: uint64(c.Checkpoints.Records), Now: a.known.now,
+		}, a.spool, a.uplink, a.o.Log)
+		return &unit{
+			beats: []beating{n}, parts: []part{{"checkpoint", n.Run}},
+			begin: func() { a.notary.Store(n) },
+		}, nil
+	}
 }
 
 // leaving signs what has not been, before a connection is left in order.
 func (a *Agent) leaving() {
-	if a.notary != nil {
-		a.notary.Sign()
+	if n := a.notary.Load(); n != nil {
+		n.Sign()
 	}
 }

@@ -71,8 +71,8 @@ func TestRecordKeyIsMadeOnceAndKept(t *testing.T) {
 	if err := errors.Join(os.Remove(file), os.Mkdir(file, 0o700)); err != nil {
 		t.Fatal(err)
 	}
-	a.buildCheckpoints()
-	if a.notary != nil || a.recordKey != "" {
+	a.openRecordKey()
+	if a.signer != nil || a.recordKey != "" {
 		t.Error("signs with a key that could not be read")
 	}
 	if _, err := os.Stat(file); errors.Is(err, fs.ErrNotExist) {

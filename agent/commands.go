@@ -120,8 +120,8 @@ func (o operators) Acknowledge(ctx context.Context, id, who, note string, isFals
 type cameras struct{ agent *Agent }
 
 func (c cameras) Snapshot(ctx context.Context, name string) (command.Picture, error) {
-	w, ok := c.agent.watchers[name]
-	if !ok {
+	w := c.agent.watcher(name)
+	if w == nil {
 		return command.Picture{}, fmt.Errorf("no stream %q on this device", name)
 	}
 	s, err := w.Snapshot(ctx)

@@ -63,6 +63,9 @@ func newJournal(device string, keep keeper, states announcer, log *slog.Logger) 
 	}
 }
 
+// forget takes a retained state away, after all that was said before.
+func (j *journal) forget(topic string) { j.send(entry{topic: topic}) }
+
 // run keeps what comes in until close was called and all is kept.
 func (j *journal) run() {
 	for {
@@ -73,7 +76,9 @@ func (j *journal) run() {
 			if !ok {
 				return
 			}
-			j.put(e)
+			if e.kind != "" {
+				j.put(e)
+			}
 			if e.topic != "" {
 				j.states.SetState(e.topic, e.payload)
 			}

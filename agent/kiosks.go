@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -15,27 +16,42 @@ import (
 	"kentongan/agent/kiosk/printer"
 	"kentongan/agent/kiosk/screen"
 	"kentongan/agent/report"
+	"kentongan/agent/watchdog"
 	"kentongan/hal"
 )
 
 // The kiosk, joined with the parts that it needs.
 
-// buildKiosk makes the kiosk and what belongs to it.
-func (a *Agent) buildKiosk() (err error) {
-	cfg := kioskConfig(a.cfg.Kiosk)
+// tryKiosk tells whether the kiosk can be made, without its memory.
+func (a *Agent) tryKiosk(c *config.Config) func() error {
+	return func() error {
+		_, err := kiosk.New(kioskConfig(c.Kiosk), a.board, a.spool, a.o.Log)
+		return err
+	}
+}
+
+// makeKiosk makes the kiosk and what belongs to it. The one before has ended: the
+// numbers of tickets are read here.
+func (a *Agent) makeKiosk(c *config.Config) func() (*unit, error) {
+	return func() (*unit, error) { return a.newKiosk(c.Kiosk) }
+}
+
+func (a *Agent) newKiosk(c config.Kiosk) (*unit, error) {
+	u := &unit{}
+	cfg := kioskConfig(c)
 	cfg.Dir, cfg.Save = filepath.Join(a.cfg.Data, "kiosk"), saveFile
 	cfg.Epoch = a.spool.Epoch()
 	cfg.Head = func() report.Head { return a.spool.Head(report.Complaint) }
-	if q := a.cfg.Kiosk.Quiet; q.From != "" {
+	if q := c.Quiet; q.From != "" {
 		from, _ := q.From.Since() // checked
 		to, _ := q.To.Since()
 		cfg.Quiet = &kiosk.QuietHours{From: from, To: to, Now: a.localTime}
 	}
-	print := a.buildPrinter(a.cfg.Kiosk.Printer)
+	print := a.newPrinter(c.Printer, u)
 	if print != nil {
 		cfg.OnKept = a.printSlip(print)
 	}
-	if at, ok := a.cfg.Kiosk.SelfTest.Since(); ok {
+	if at, ok := c.SelfTest.Since(); ok {
 		cfg.SelfTest = &kiosk.SelfTest{At: at, Now: a.localTime, Centre: a.reachesCentre, Found: func(ok bool, why string) {
 			a.journal.kioskFound("self_test", !ok, why)
 		}}
@@ -46,19 +62,22 @@ func (a *Agent) buildKiosk() (err error) {
 			}
 		}
 	}
-	if a.kiosk, err = kiosk.New(cfg, a.board, a.spool, a.o.Log); err != nil {
-		return err
+	k, err := kiosk.New(cfg, a.board, a.spool, a.o.Log)
+	if err != nil {
+		return nil, err
 	}
-	a.beating = append(a.beating, a.kiosk)
-	a.parts = append(a.parts, part{"kiosk", a.kiosk.Run}, part{"kiosk alarms", a.watchKiosk})
-	a.buildScreen(a.cfg.Kiosk)
-	return nil
+	u.beats = append(u.beats, k)
+	u.parts = append(u.parts, part{"kiosk", k.Run}, part{"kiosk alarms", func(ctx context.Context) error { return a.watchKiosk(ctx, k) }})
+	page := a.newScreen(c, k, u)
+	u.begin = func() { a.kiosk.Store(k); a.screen.Store(page) }
+	u.end = func() { a.kiosk.Store(nil); a.screen.Store(nil) }
+	return u, nil
 }
 
-// buildScreen makes the page for citizens, if there is one.
-func (a *Agent) buildScreen(c config.Kiosk) {
+// newScreen makes the page for citizens; nil where there is none.
+func (a *Agent) newScreen(c config.Kiosk, k *kiosk.Kiosk, u *unit) *screen.Screen {
 	if c.Screen.Listen == "" {
-		return
+		return nil
 	}
 	languages, err := screen.Languages(c.Screen.Languages)
 	if err != nil { // the others do, and a press needs none
@@ -74,8 +93,10 @@ func (a *Agent) buildScreen(c config.Kiosk) {
 	if c.Screen.Touch {
 		cfg.Touch = cfg.Buttons
 	}
-	a.screen = screen.New(cfg, a.kiosk)
-	a.parts = append(a.parts, part{"screen", a.screen.Run})
+	page := screen.New(cfg, k)
+	u.parts = append(u.parts, part{"screen", page.Run})
+	u.checks = append(u.checks, watchdog.Check{Name: "screen", Patience: screenPatience, Run: func(context.Context) error { return page.Answers() }})
+	return page
 }
 
 // CheckLanguages looks at the files of the kiosk's further languages, which only
@@ -85,8 +106,8 @@ func CheckLanguages(c *config.Config) error {
 	return err
 }
 
-// buildPrinter makes the printer; nil where there is none.
-func (a *Agent) buildPrinter(c config.Printer) *printer.Printer {
+// newPrinter makes the printer; nil where there is none.
+func (a *Agent) newPrinter(c config.Printer, u *unit) *printer.Printer {
 	if c.Device == "" {
 		return nil
 	}
@@ -97,8 +118,8 @@ func (a *Agent) buildPrinter(c config.Printer) *printer.Printer {
 			a.journal.kioskFound("printer", !printer.Prints(s.State), strings.TrimSpace(s.State+" "+s.Detail))
 		},
 	})
-	a.parts = append(a.parts, part{"printer", p.Run})
-	a.beating = append(a.beating, p)
+	u.parts = append(u.parts, part{"printer", p.Run})
+	u.beats = append(u.beats, p)
 	return p
 }
 
@@ -127,12 +148,12 @@ func (j *journal) kioskFound(condition string, present bool, detail string) {
 
 // watchKiosk tells the alarms whether the kiosk serves. Until its lines are open
 // it does not; the alarm's delay is for that.
-func (a *Agent) watchKiosk(ctx context.Context) error {
+func (a *Agent) watchKiosk(ctx context.Context, k *kiosk.Kiosk) error {
 	for {
-		changed := a.kiosk.Changed()
-		s := a.kiosk.Show()
-		a.journal.kioskFound("out_of_service", s.Out, a.kiosk.Troubles())
-		a.journal.kioskFound("button", len(s.Dead) > 0 && !s.Out, a.kiosk.Troubles())
+		changed := k.Changed()
+		s := k.Show()
+		a.journal.kioskFound("out_of_service", s.Out, k.Troubles())
+		a.journal.kioskFound("button", len(s.Dead) > 0 && !s.Out, k.Troubles())
 		select {
 		case <-changed:
 		case <-ctx.Done():
@@ -145,7 +166,13 @@ func (a *Agent) watchKiosk(ctx context.Context) error {
 // after the orders.
 type tickets struct{ agent *Agent }
 
-func (t tickets) SetTicket(s report.TicketStatus) error { return t.agent.kiosk.SetTicket(s) }
+func (t tickets) SetTicket(s report.TicketStatus) error {
+	k := t.agent.kiosk.Load()
+	if k == nil {
+		return errors.New("the kiosk is being changed; order it again")
+	}
+	return k.SetTicket(s)
+}
 
 // localTime is the time of day here, and whether the clock was ever set.
 func (a *Agent) localTime() (time.Time, bool) {
@@ -167,8 +194,8 @@ func (a *Agent) acked(lane report.Lane, seq uint64) {
 	if lane.Chained() {
 		a.reached.Store(true)
 	}
-	if lane == report.Complaint && a.kiosk != nil {
-		a.kiosk.Acked(seq)
+	if k := a.kiosk.Load(); lane == report.Complaint && k != nil {
+		k.Acked(seq)
 	}
 }
 

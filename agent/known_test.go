@@ -142,7 +142,7 @@ func TestUplinkHasTheKnownTime(t *testing.T) {
 		t.Fatal(err)
 	}
 	a.known = newKnownTime(filepath.Join(a.cfg.Data, "time"), stamped(time.Unix(0, 0), report.ClockUnset), a.o.Log)
-	up, err := a.uplinkConfig()
+	up, err := a.uplinkConfig(a.cfg)
 	if err != nil {
 		t.Fatal(err)
 	}

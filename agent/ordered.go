@@ -57,7 +57,7 @@ const blinkEvery = 250 * time.Millisecond
 // Identify implements command.Blinker.
 func (b blinker) Identify(d time.Duration) (string, error) {
 	a := b.agent
-	if a.kiosk != nil && a.kiosk.Identify(d) {
+	if k := a.kiosk.Load(); k != nil && k.Identify(d) {
 		return "the kiosk's lamps", nil
 	}
 	for _, led := range []string{"ACT", "led0", "PWR"} {

@@ -35,12 +35,14 @@ func (a *Agent) spoolOptions() spool.Options {
 	}
 }
 
-func (a *Agent) uplinkConfig() (uplink.Config, error) {
-	c := a.cfg.Uplink
+// uplinkConfig takes what a running uplink can change from c, and all else from
+// what the agent started with.
+func (a *Agent) uplinkConfig(whole *config.Config) (uplink.Config, error) {
+	c, first := whole.Uplink, a.cfg.Uplink
 	up := uplink.Config{
 		Device:         a.cfg.Device,
 		Boot:           a.clock.boot,
-		Acknowledge:    c.Acknowledge,
+		Acknowledge:    first.Acknowledge,
 		CentreKeys:     a.keys,
 		KeepAlive:      c.KeepAlive,
 		BytesPerSecond: c.BytesPerSecond,
@@ -54,7 +56,7 @@ func (a *Agent) uplinkConfig() (uplink.Config, error) {
 		OnLeave:        a.leaving,
 		Now:            a.known.now,
 	}
-	if c.CentreKey != "" {
+	if first.CentreKey != "" {
 		up.OnCommand = func(name string, body []byte) { a.orders.Deliver(name, body) }
 	}
 	for _, b := range c.Brokers {

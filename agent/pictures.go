@@ -8,34 +8,31 @@ import (
 	"kentongan/agent/stream/decoder"
 )
 
-// newEye makes what the streams share to look at their pictures; nil without
-// streams.
-func (a *Agent) newEye() *stream.Eye {
-	if len(a.cfg.Streams) == 0 {
-		return nil
+// makeEye makes what the streams share to look at their pictures.
+func (a *Agent) makeEye(c *config.Config) func() (*unit, error) {
+	return func() (*unit, error) {
+		program := c.Pictures.FFmpeg
+		switch program {
+		case config.FFmpegAuto:
+			program = decoder.Find()
+		case config.FFmpegOff:
+			program = ""
+		}
+		if program == "" {
+			a.o.Log.Warn("no ffmpeg", "part", "agent", "pictures", "those of H.264 and H.265 are not checked", "configured", c.Pictures.FFmpeg)
+		}
+		a.eye = stream.NewEye(program, a.o.Log)
+		return &unit{parts: []part{{"pictures", a.eye.Run}}}, nil
 	}
-	program := a.cfg.Pictures.FFmpeg
-	switch program {
-	case config.FFmpegAuto:
-		program = decoder.Find()
-	case config.FFmpegOff:
-		program = ""
-	}
-	if program == "" {
-		a.o.Log.Warn("no ffmpeg", "part", "agent", "pictures", "those of H.264 and H.265 are not checked", "configured", a.cfg.Pictures.FFmpeg)
-	}
-	eye := stream.NewEye(program, a.o.Log)
-	a.parts = append(a.parts, part{"pictures", eye.Run})
-	return eye
 }
 
 // pictureConfig is how the pictures of one watched stream of a camera are
 // looked at. Where both of its streams are watched, that is the smaller one's:
 // they show the same, and it costs less. Snapshots are taken of either.
-func (a *Agent) pictureConfig(c config.Stream, s stream.Config, eye *stream.Eye) stream.PictureConfig {
-	p, limits := a.cfg.Pictures, a.cfg.Pictures.Snapshot
+func (a *Agent) pictureConfig(whole *config.Config, c config.Stream, s stream.Config) stream.PictureConfig {
+	p, limits := whole.Pictures, whole.Pictures.Snapshot
 	out := stream.PictureConfig{
-		Eye: eye, Off: !c.Picture.Check || c.Watch == config.WatchBoth && !s.Sub, Every: p.Every,
+		Eye: a.eye, Off: !c.Picture.Check || c.Watch == config.WatchBoth && !s.Sub, Every: p.Every,
 		Masks: rects(c.Picture.Masks), Privacy: rects(c.PrivacyMasks), SnapshotURL: c.SnapshotURL,
 		Memory: learnedFile(filepath.Join(a.cfg.Data, "picture-"+s.Name+".learned")),
 		Limits: stream.SnapshotLimits{Width: int(limits.Width), Quality: int(limits.Quality), Bytes: int(limits.Bytes)},

@@ -127,7 +127,7 @@ func (s *starving) read() string {
 
 // guarded runs a watchdog over the checks until act is done, and tells how often
 // it was not fed in time.
-func guarded(t *testing.T, checks []watchdog.Check, timeout time.Duration, act func(*sim.Board, *starving)) (resets int) {
+func guarded(t *testing.T, checks func() []watchdog.Check, timeout time.Duration, act func(*sim.Board, *starving)) (resets int) {
 	t.Helper()
 	board, err := sim.Open(sim.Options{})
 	if err != nil {
@@ -153,7 +153,13 @@ func TestWatchdogFindsEachLoopThatHangs(t *testing.T) {
 	t.Parallel()
 	a, _ := startDeaf(t)
 	var names []string
-	for _, p := range a.pulses() {
+	pulses := a.pulses()
+	for _, u := range a.crew.all() {
+		for _, b := range u.beats {
+			pulses = append(pulses, b.Pulses()...)
+		}
+	}
+	for _, p := range pulses {
 		names = append(names, p.Name)
 		release, hung := make(chan struct{}), make(chan error, 1)
 		go func() { hung <- p.Do(t.Context(), func() { <-release }) }()
@@ -167,12 +173,12 @@ func TestWatchdogFindsEachLoopThatHangs(t *testing.T) {
 			t.Errorf("%s: %v", p.Name, err)
 		}
 	}
-	want := "journal, uplink, alarms, orders, config, checkpoint, enrol, printer, button road, lamps, kiosk events, sensor cabinet, line door, line roof, stream gate, picture gate, application bansos"
+	want := "journal, uplink, alarms, orders, configuration, config, enrol, checkpoint, printer, button road, lamps, kiosk events, sensor cabinet, line door, line roof, stream gate, picture gate, application bansos"
 	if got := strings.Join(names, ", "); got != want {
 		t.Errorf("asked %s\nwant  %s", got, want)
 	}
 	// The page for citizens is asked over the wire, and borne for a while: see TestAnswers there.
-	if !slices.ContainsFunc(a.checks(), func(c watchdog.Check) bool { return c.Name == "screen" && c.Patience == screenPatience }) {
+	if !slices.ContainsFunc(a.checks()(), func(c watchdog.Check) bool { return c.Name == "screen" && c.Patience == screenPatience }) {
 		t.Error("the screen is not asked")
 	}
 }

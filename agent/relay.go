@@ -4,10 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"periph.io/x/conn/v3/gpio"
 
+	"kentongan/agent/config"
 	"kentongan/hal"
 )
 
@@ -21,6 +23,39 @@ type relay struct {
 	line  hal.LineConfig
 	off   time.Duration
 	out   hal.Output
+}
+
+// relay returns the relay of a line, which is opened once and kept while any
+// camera has it: a camera whose configuration changes does not lose its power.
+// It is called by who makes units.
+func (a *Agent) relay(line hal.LineConfig, off time.Duration) *relay {
+	for _, r := range a.relays {
+		if r.line == line {
+			r.off = off
+			return r
+		}
+	}
+	r := &relay{board: a.board, line: line, off: off}
+	if err := r.open(); err != nil { // it is tried again when it is needed
+		a.o.Log.Error("relay not opened", "part", "agent", "line", line.Line, "err", err)
+	}
+	a.relays = append(a.relays, r)
+	return r
+}
+
+// dropRelays gives back the lines of relays that the configuration has no more.
+func (a *Agent) dropRelays(c *config.Config) {
+	a.relays = slices.DeleteFunc(a.relays, func(r *relay) bool {
+		for _, s := range c.Streams {
+			if p := s.Recovery.Power; p.Line == r.line.Line && p.Chip == r.line.Chip && p.ActiveLow == r.line.ActiveLow && s.Name+" power" == r.line.Name {
+				return false
+			}
+		}
+		if r.out != nil {
+			_ = r.out.Halt() // nothing of ours hangs on it any more
+		}
+		return true
+	})
 }
 
 // open takes the line, which then lets the power through.

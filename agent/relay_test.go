@@ -76,7 +76,7 @@ func TestRelayAfterAKill(t *testing.T) {
 	}
 	a := &Agent{cfg: &config.Config{Data: t.TempDir()}, o: Options{Log: slog.New(slog.DiscardHandler)}, board: board, clock: &clock{}}
 	c := config.Stream{Name: "gate", URL: "rtsp://127.0.0.1:1/", Watch: config.WatchMain, Recovery: config.Recovery{Power: config.Relay{Line: "GPIO5", Off: time.Second}}}
-	if _, err := a.streamConfigs(c); err != nil {
+	if _, err := a.streamConfigs(a.cfg, c); err != nil {
 		t.Fatal(err)
 	}
 	if cut, err := board.Level("GPIO5"); err != nil || cut {
@@ -109,7 +109,7 @@ func TestPowerCycleIsAnEvent(t *testing.T) {
 		run := func(d time.Duration) {
 			k := &disk{}
 			a := &Agent{cfg: cfg, o: Options{Log: log}, board: board, clock: &clock{boot: "one"}, journal: newJournal("kiosk-7", k, k, log)}
-			all, err := a.streamConfigs(c)
+			all, err := a.streamConfigs(a.cfg, c)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -203,6 +203,30 @@ func (p *orderedConfig) Try(id string, n uint64, text []byte) error {
 	return nil
 }
 
+// overrule ends what was ordered: the device's own file was changed by hand, and
+// the agent runs with that.
+func (p *orderedConfig) overrule() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	data := p.agent.cfg.Data
+	o, err := loadOrdered(data)
+	if err != nil || o.Now == nil && o.Trial == nil {
+		return err
+	}
+	tried := o.Trial != nil
+	if tried {
+		o.back("the device's own configuration was changed by hand meanwhile")
+	}
+	o.Now, o.Before = nil, nil
+	if err := o.save(data); err != nil {
+		return err
+	}
+	if tried {
+		p.agent.orders.Finish(o.Last.ID, o.Last.State, o.Last.Detail)
+	}
+	return nil
+}
+
 // Tried implements command.Configurations.
 func (p *orderedConfig) Tried(id string) (state, detail string, ok bool) {
 	p.mu.Lock()

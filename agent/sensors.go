@@ -12,20 +12,22 @@ import (
 	"kentongan/hal/watchdog"
 )
 
-// buildSensors makes the part that watches sensors and contacts, if there are
-// any.
-func (a *Agent) buildSensors() error {
-	if len(a.cfg.Sensors) == 0 && len(a.cfg.Lines) == 0 {
-		return nil
+// makeSensors makes the part that watches sensors and contacts.
+func (a *Agent) makeSensors(c *config.Config) func() (*unit, error) {
+	return func() (*unit, error) {
+		w, err := sensor.New(sensorConfig(c), a.board, a.machine(), a.journal, a.o.Log)
+		if err != nil {
+			return nil, fmt.Errorf("sensors: %w", err)
+		}
+		return &unit{beats: []beating{w}, parts: []part{{"sensors", w.Run}}}, nil
 	}
-	w, err := sensor.New(sensorConfig(a.cfg), a.board, a.machine(), a.journal, a.o.Log)
-	if err != nil {
-		return fmt.Errorf("sensors: %w", err)
+}
+
+func (a *Agent) trySensors(c *config.Config) func() error {
+	return func() error {
+		_, err := sensor.New(sensorConfig(c), a.board, a.machine(), a.journal, a.o.Log)
+		return err
 	}
-	a.sensors = w
-	a.beating = append(a.beating, w)
-	a.parts = append(a.parts, part{"sensors", w.Run})
-	return nil
 }
 
 // machine is what there is next to the board's lines.

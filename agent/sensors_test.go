@@ -158,9 +158,9 @@ func (l *startLog) Write(line []byte) (int, error) {
 // await waits for something that comes; the test ends if it does not.
 func await(t *testing.T, is func() bool) {
 	t.Helper()
-	for end := time.Now().Add(30 * time.Second); !is(); time.Sleep(20 * time.Millisecond) {
+	for end := time.Now().Add(90 * time.Second); !is(); time.Sleep(20 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatal("it did not come in 30 s")
+			t.Fatal("it did not come in 90 s")
 		}
 	}
 }

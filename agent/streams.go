@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"maps"
 	"net/url"
 	"path/filepath"
 	"time"
@@ -13,52 +14,83 @@ import (
 	"kentongan/hal"
 )
 
-// buildStreams makes a watcher for each stream that the configuration wants
-// watched. They share what one device can know of all of them.
+// makeStream makes the watchers of one camera. All share what one device can know
+// of all of them.
 //
 // A camera whose password or certificate can't be read from the disk fails
 // alone, and says why: it is no reason to take no presses.
-func (a *Agent) buildStreams() {
-	site, eye := stream.NewSite(), a.newEye()
-	for _, c := range a.cfg.Streams {
-		all, err := a.streamConfigs(c)
+func (a *Agent) makeStream(c *config.Config, s config.Stream) func() (*unit, error) {
+	return func() (*unit, error) {
+		u, watchers := &unit{}, map[string]*stream.Watcher{}
+		all, err := a.streamConfigs(c, s)
 		for _, cfg := range all {
 			if err != nil {
 				a.unwatched(cfg, stream.ClassAuth, stream.CauseCredentials, err)
 				continue
 			}
-			cfg.Site, cfg.Picture = site, a.pictureConfig(c, cfg, eye)
+			cfg.Site, cfg.Picture = a.site, a.pictureConfig(c, s, cfg)
 			w, err := stream.New(cfg, a.o.Log, a.journal)
 			if err != nil {
 				a.unwatched(cfg, stream.ClassTLS, stream.CauseBoard, err)
 				continue
 			}
-			a.watchers[cfg.Name] = w
-			a.beating = append(a.beating, w)
-			a.parts = append(a.parts, part{"stream " + cfg.Name, w.Run})
+			watchers[cfg.Name] = w
+			u.beats = append(u.beats, w)
+			u.parts = append(u.parts, part{"stream " + cfg.Name, w.Run})
 		}
+		u.begin = func() { a.setWatchers(watchers, true) }
+		u.end = func() { a.setWatchers(watchers, false) }
+		return u, nil
 	}
 }
 
-// unwatched tells that a stream can't be watched until the agent is started
-// again, and why.
+// setWatchers makes watchers known to the other parts, or unknown.
+func (a *Agent) setWatchers(these map[string]*stream.Watcher, known bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	for name, w := range these {
+		if known {
+			a.watchers[name] = w
+			continue
+		}
+		delete(a.watchers, name)
+		a.site.Remove(name)
+	}
+}
+
+// watcher returns the watcher of a stream, or nil.
+func (a *Agent) watcher(name string) *stream.Watcher {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.watchers[name]
+}
+
+// allWatchers are those that run, by the stream's name.
+func (a *Agent) allWatchers() map[string]*stream.Watcher {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return maps.Clone(a.watchers)
+}
+
+// unwatched tells that a stream can't be watched until its configuration, or what
+// it names, is another, and why.
 func (a *Agent) unwatched(c stream.Config, class, cause string, why error) {
 	a.o.Log.Error("stream not watched", "part", "agent", "stream", c.Name, "err", why)
 	a.journal.StreamChanged(report.StreamState{
 		Name: c.Name, URL: stream.Redact(c.URL), State: stream.StateFailed, Class: class, Since: time.Now().UTC(),
-		Detail: why.Error() + "; it is not watched until that is mended and the agent started again", Sub: c.Sub, Shared: c.Shared,
+		Detail: why.Error() + "; it is not watched until that is mended", Sub: c.Sub, Shared: c.Shared,
 	})
 	a.journal.StreamFound(c.Name, stream.Finding{Condition: stream.CondDown, Present: true, Confidence: 1, Cause: cause, Detail: class + ": " + why.Error()})
 }
 
 // streamConfigs are one or two of a camera: of its main stream, its sub-stream,
 // or both. With an error, which is of its password, they can't be used.
-func (a *Agent) streamConfigs(c config.Stream) ([]stream.Config, error) {
+func (a *Agent) streamConfigs(whole *config.Config, c config.Stream) ([]stream.Config, error) {
 	password, err := c.Password.Value()
 	main := stream.Config{
 		Name: c.Name, URL: c.URL, Username: c.Username, Password: password,
 		Transport: c.Transport, CAFile: c.CA, Fingerprint: c.Fingerprint,
-		SilentAfter: c.SilentAfter, StatsEvery: a.cfg.StatsEvery,
+		SilentAfter: c.SilentAfter, StatsEvery: whole.StatsEvery,
 		Group: c.Group, Shared: c.Shared, Expect: expected(c.Expect), ClockKnown: clockKnown,
 	}
 	sub := main
@@ -97,14 +129,7 @@ func (a *Agent) recovery(c config.Stream) stream.Recovery {
 		r.Device = u.Hostname()
 	}
 	if p := c.Recovery.Power; p.Line != "" {
-		power := &relay{
-			board: a.board, off: p.Off,
-			line: hal.LineConfig{Name: c.Name + " power", Chip: p.Chip, Line: p.Line, ActiveLow: p.ActiveLow, Bias: gpio.PullNoChange},
-		}
-		if err := power.open(); err != nil { // it is tried again when it is needed
-			a.o.Log.Error("relay not opened", "part", "agent", "stream", c.Name, "err", err)
-		}
-		r.Power = power
+		r.Power = a.relay(hal.LineConfig{Name: c.Name + " power", Chip: p.Chip, Line: p.Line, ActiveLow: p.ActiveLow, Bias: gpio.PullNoChange}, p.Off)
 	}
 	return r
 }

@@ -25,7 +25,7 @@ func TestWatchedStreams(t *testing.T) {
 			Recovery: config.Recovery{After: time.Minute, Every: time.Hour, Power: config.Relay{Line: "GPIO5"}},
 		}
 		a := &Agent{cfg: &config.Config{Data: t.TempDir()}, o: Options{Log: slog.New(slog.DiscardHandler)}, clock: &clock{}, board: noBoard{}}
-		all, err := a.streamConfigs(c)
+		all, err := a.streamConfigs(a.cfg, c)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -79,9 +79,18 @@ streams:
 	}
 	k := &disk{}
 	log := slog.New(slog.DiscardHandler)
-	a := &Agent{cfg: cfg, o: Options{Log: log}, clock: &clock{}, board: noBoard{}, watchers: map[string]*stream.Watcher{}, journal: newJournal("kiosk-7", k, k, log)}
-	a.journal.alarms = a.newAlarms(nil)
-	a.buildStreams()
+	a := &Agent{cfg: cfg, o: Options{Log: log}, clock: &clock{}, board: noBoard{}, watchers: map[string]*stream.Watcher{}, journal: newJournal("kiosk-7", k, k, log), crew: newCrew(), site: stream.NewSite()}
+	a.now.Store(cfg)
+	a.journal.alarms = a.newAlarms(cfg)
+	units, err := a.makeUnits()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range units {
+		if u.begin != nil {
+			u.begin()
+		}
+	}
 	if len(a.watchers) != 1 || a.watchers["yard"] == nil {
 		t.Errorf("%d watched, want yard alone", len(a.watchers))
 	}

@@ -132,19 +132,23 @@ func (a *Agent) oneLine() string {
 		waits += int64(a.spool.Head(lane).Backlog())
 	}
 	fmt.Fprintf(&b, "; %d records wait", waits)
-	if n := len(a.watchers); n > 0 {
+	watchers := a.allWatchers()
+	if n := len(watchers); n > 0 {
 		playing := 0
-		for _, w := range a.watchers {
+		for _, w := range watchers {
 			if w.Status().State.State == "playing" {
 				playing++
 			}
 		}
 		fmt.Fprintf(&b, "; %d of %d cameras play", playing, n)
 	}
-	if a.kiosk != nil {
-		if t := a.kiosk.Troubles(); t != "" {
+	if k := a.kiosk.Load(); k != nil {
+		if t := k.Troubles(); t != "" {
 			b.WriteString("; kiosk: " + strings.ReplaceAll(t, "\n", "; "))
 		}
+	}
+	if t := a.ConfigStatus().OneLine(); t != "" {
+		b.WriteString("; " + t)
 	}
 	return b.String()
 }

@@ -66,7 +66,7 @@ func TestSystemdIsFedByChecks(t *testing.T) {
 		return nil
 	}}
 	said := make(chan report.WatchdogState, 10)
-	g := watchdog.New(watchdog.Config{WatchdogConfig: hal.WatchdogConfig{Timeout: s.timeout}, Checks: []watchdog.Check{check}}, s, says(said), slog.New(slog.DiscardHandler))
+	g := watchdog.New(watchdog.Config{WatchdogConfig: hal.WatchdogConfig{Timeout: s.timeout}, Checks: func() []watchdog.Check { return []watchdog.Check{check} }}, s, says(said), slog.New(slog.DiscardHandler))
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- g.Run(ctx) }()

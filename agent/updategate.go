@@ -30,14 +30,14 @@ type condition struct {
 func (a *Agent) condition() condition {
 	up := a.uplink.Status()
 	c := condition{Broker: up.Connected, Reason: up.LastError}
-	for name, w := range a.watchers {
+	for name, w := range a.allWatchers() {
 		if w.Status().State.State == "playing" {
 			c.Streams = append(c.Streams, name)
 		}
 	}
 	slices.Sort(c.Streams)
-	if a.kiosk != nil {
-		c.Kiosk = a.kiosk.Troubles()
+	if k := a.kiosk.Load(); k != nil {
+		c.Kiosk = k.Troubles()
 	}
 	return c
 }
@@ -46,14 +46,14 @@ func (a *Agent) condition() condition {
 type gate struct {
 	agent  *Agent
 	before condition
-	checks []watchdog.Check
+	checks func() []watchdog.Check
 }
 
 // well is nil when every loop answers and the store writes, buttons and lamps
 // are as before, the cameras that played play, and the centre has acknowledged
 // what this version kept, or was out of reach before as well.
 func (g gate) well(ctx context.Context) error {
-	for _, c := range g.checks {
+	for _, c := range g.checks() {
 		if err := c.Run(ctx); err != nil {
 			return fmt.Errorf("%s: %w", c.Name, err)
 		}
@@ -80,8 +80,8 @@ var outside = []string{"dns", "refused", "timeout", "auth", "not_found", "unreac
 func (g gate) streams(now condition) error {
 	playing := 0
 	for _, name := range g.before.Streams {
-		w, ok := g.agent.watchers[name]
-		if !ok {
+		w := g.agent.watcher(name)
+		if w == nil {
 			continue // taken out of the configuration
 		}
 		s := w.Status().State
@@ -154,10 +154,11 @@ func (a *Agent) quiet() bool {
 	if a.spool.Head(report.Complaint).Backlog() > 0 && a.uplink.Status().Connected {
 		return false
 	}
-	if a.kiosk == nil {
+	k := a.kiosk.Load()
+	if k == nil {
 		return true
 	}
-	newest := a.kiosk.Show().Newest
+	newest := k.Show().Newest
 	return newest == nil || time.Since(newest.At) > pressPause
 }
 

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"kentongan/agent/pulse"
@@ -36,22 +37,23 @@ func (a *Agent) buildWatchdog() {
 
 // checks are what has to be well for the watchdog to be fed: every loop answers,
 // and the store writes.
-func (a *Agent) checks() []watchdog.Check {
-	writes := writing{since: time.Now(), most: 2*(a.cfg.StatsEvery+a.cfg.Spool.TelemetryDelay) + time.Minute}
-	all := []watchdog.Check{
-		{Name: "store", Run: func(context.Context) error { return writes.check(a.spool.Status().Syncs, time.Now()) }},
+// Which they are is asked each time, as parts come and go with the configuration.
+func (a *Agent) checks() func() []watchdog.Check {
+	writes := writing{since: time.Now()}
+	fixed := []watchdog.Check{
+		{Name: "store", Run: func(context.Context) error {
+			most := 2*(a.current().StatsEvery+a.cfg.Spool.TelemetryDelay) + time.Minute
+			return writes.check(a.spool.Status().Syncs, time.Now(), most)
+		}},
 		{Name: "disk", Patience: diskPatience, Run: func(context.Context) error { return a.diskTakes() }},
 	}
-	if a.screen != nil {
-		all = append(all, watchdog.Check{Name: "screen", Patience: screenPatience, Run: func(context.Context) error { return a.screen.Answers() }})
-	}
 	for _, p := range a.pulses() {
-		all = append(all, watchdog.Check{Name: p.Name, Run: p.Ask})
+		fixed = append(fixed, watchdog.Check{Name: p.Name, Of: p.Pulse, Run: p.Ask})
 	}
-	return all
+	return func() []watchdog.Check { return append(slices.Clone(fixed), a.crew.checks()...) }
 }
 
-// pulses ask the loops of all parts, each through its own goroutine.
+// pulses ask the loops of the parts that stay, each through its own goroutine.
 func (a *Agent) pulses() []pulse.Named {
 	all := []pulse.Named{
 		{Name: "journal", Pulse: a.journal.pulse},
@@ -85,15 +87,17 @@ func (a *Agent) diskTakes() error {
 // written each StatsEvery, so there is always something.
 type writing struct {
 	syncs int64
-	since time.Time // of syncs being as it is
-	most  time.Duration
+	since time.Time     // of syncs being as it is
+	most  time.Duration // that was allowed then
 }
 
-func (w *writing) check(syncs int64, now time.Time) error {
-	if syncs != w.syncs {
-		w.syncs, w.since = syncs, now
+// check takes how long the quiet may last, at most. What was allowed when it began
+// counts as well, or a shorter time between two measurements would come too late.
+func (w *writing) check(syncs int64, now time.Time, most time.Duration) error {
+	if syncs != w.syncs || w.most == 0 {
+		w.syncs, w.since, w.most = syncs, now, most
 	}
-	if quiet := now.Sub(w.since); quiet > w.most {
+	if quiet := now.Sub(w.since); quiet > max(most, w.most) {
 		return fmt.Errorf("nothing was written for %v", quiet.Round(time.Second))
 	}
 	return nil

@@ -13,15 +13,37 @@ import (
 
 func TestWriting(t *testing.T) {
 	began := time.Unix(0, 0)
-	w := writing{since: began, most: time.Minute}
+	var w writing
 	for _, step := range []struct {
 		at    time.Duration
 		syncs int64
 		well  bool
 	}{{0, 0, true}, {time.Minute, 0, true}, {61 * time.Second, 0, false}, {62 * time.Second, 1, true}, {121 * time.Second, 1, true}, {123 * time.Second, 1, false}} {
-		if err := w.check(step.syncs, began.Add(step.at)); (err == nil) != step.well {
+		if err := w.check(step.syncs, began.Add(step.at), time.Minute); (err == nil) != step.well {
 			t.Errorf("at %v with %d syncs: %v", step.at, step.syncs, err)
 		}
+	}
+}
+
+// TestWritingTakesAnotherTime: who measures oftener from now on has not been
+// silent for too long.
+func TestWritingTakesAnotherTime(t *testing.T) {
+	began := time.Unix(0, 0)
+	var w writing
+	if err := w.check(1, began, time.Hour); err != nil {
+		t.Error(err)
+	}
+	if err := w.check(1, began.Add(50*time.Minute), time.Minute); err != nil {
+		t.Errorf("the old time does not count any more: %v", err)
+	}
+	if err := w.check(2, began.Add(51*time.Minute), time.Minute); err != nil {
+		t.Error(err)
+	}
+	if err := w.check(2, began.Add(53*time.Minute), time.Minute); err == nil {
+		t.Error("the new time does not count")
+	}
+	if err := w.check(2, began.Add(54*time.Minute), time.Hour); err != nil {
+		t.Errorf("a longer time comes at once: %v", err)
 	}
 }
 

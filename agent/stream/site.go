@@ -65,6 +65,13 @@ func (s *Site) add(name, host, group string) {
 	s.cams[name] = siteCam{host: host, group: group}
 }
 
+// Remove forgets a stream that is not watched any more.
+func (s *Site) Remove(name string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	delete(s.cams, name)
+}
+
 // set notes that a stream is down, or is not any more.
 func (s *Site) set(name string, down bool, now time.Time) {
 	s.mu.Lock()

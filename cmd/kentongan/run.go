@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
+	"os/signal"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 
 	"kentongan/agent"
@@ -20,8 +22,9 @@ const configFile = "/etc/kentongan/kentongan.yaml"
 const runUsage = `kentongan run [--config FILE] [--log-format text|json]
 
 Runs the agent until SIGINT or SIGTERM, and then ends in order; a second signal,
-a second or more later, ends it at once. It logs to standard error, at the level that the configuration
-says. When the centre orders a restart, or another configuration, it starts anew:
+a second or more later, ends it at once. It logs to standard error, at the level
+that the configuration says. A changed FILE counts by itself once it is whole, and
+SIGHUP asks for a look at once; one that is not valid is not taken. When the centre orders a restart, or another configuration, it starts anew:
 under systemd by ending with status 75, elsewhere by itself. A configuration that
 the centre ordered stands in the data directory and is used in the place of FILE,
 until FILE is changed by hand.
@@ -49,8 +52,9 @@ func runRun(ctx context.Context, e env, args []string) int {
 		return exitConfig
 	}
 	cfg, bad := agent.Ordered(cfg)
-	ring := &agent.LogRing{}
-	log := slog.New(ring.Handler(newLog(e.stderr, *format, cfg.Log.SlogLevel()).Handler(), cfg.Log.SlogLevel()))
+	ring, level := &agent.LogRing{}, &slog.LevelVar{}
+	level.Set(cfg.Log.SlogLevel())
+	log := slog.New(ring.Handler(newLog(e.stderr, *format, level).Handler(), level))
 	if bad != nil {
 		log.Error("ordered configuration not used", "part", "config", "err", bad)
 	}
@@ -60,7 +64,9 @@ func runRun(ctx context.Context, e env, args []string) int {
 	for _, w := range cfg.Warnings() {
 		log.Warn("configuration doubtful", "part", "config", "line", w.Line, "value", w.Path, "detail", w.Text)
 	}
-	opts := agent.Options{Version: thisBuild().Version, Log: log, Ring: ring}
+	look, stop := reloads(ctx)
+	defer stop()
+	opts := agent.Options{Version: thisBuild().Version, Log: log, Ring: ring, Level: level, Reload: look}
 	err := runAgent(ctx, cfg, opts)
 	for errors.Is(err, agent.ErrNewEpoch) && ctx.Err() == nil {
 		log.Warn("agent starts again", "part", "agent", "err", err)
@@ -113,6 +119,29 @@ func startAnew(e env) int {
 	}
 	fmt.Fprintf(e.stderr, "kentongan run: start anew: %v\n", err)
 	return exitRestart
+}
+
+// reloads makes a look at the configuration of each SIGHUP.
+func reloads(ctx context.Context) (look <-chan struct{}, stop func()) {
+	signals, out := make(chan os.Signal, 1), make(chan struct{})
+	signal.Notify(signals, syscall.SIGHUP)
+	ctx, cancel := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		for {
+			select {
+			case <-signals:
+			case <-ctx.Done():
+				return
+			}
+			select {
+			case out <- struct{}{}:
+			case <-ctx.Done():
+				return
+			}
+		}
+	})
+	return out, func() { signal.Stop(signals); cancel(); wg.Wait() }
 }
 
 func runAgent(ctx context.Context, cfg *config.Config, o agent.Options) error {
