@@ -174,7 +174,7 @@ func TestDeadCameraIsAtTheCentreInTime(t *testing.T) {
 		go func() {
 			began := time.Now()
 			cam.Silence(true)
-			ok := waitFor(t.Context(), 40*time.Second, func() bool {
+			ok := waitFor(t.Context(), 90*time.Second, func() bool {
 				_, found := r.find(dead("stream/" + cam.Name()))
 				return found
 			})

@@ -86,7 +86,7 @@ func TestOlderCopyOfTheStoreBeginsANewEpoch(t *testing.T) {
 	startBroker(t, broker, addr)
 	held(9)
 	powered := func() bool {
-		return waitFor(ctx, 20*time.Second, func() bool { return !device.readLamps()[lampFault] })
+		return waitFor(ctx, 90*time.Second, func() bool { return !device.readLamps()[lampFault] })
 	}
 	if !powered() {
 		t.Fatal("the kiosk is not in service again")
@@ -114,7 +114,7 @@ func TestOlderCopyOfTheStoreBeginsANewEpoch(t *testing.T) {
 	epochs := map[string]bool{}
 	for _, l := range lanes {
 		epochs[l.Epoch] = true
-		if l.Lane != "telemetry" && !waitFor(ctx, 20*time.Second, func() bool {
+		if l.Lane != "telemetry" && !waitFor(ctx, 90*time.Second, func() bool {
 			now, err := centre.lanes(ctx)
 			missing := 0
 			for _, l := range now {
