@@ -99,6 +99,7 @@ func (r *reloading) run(ctx context.Context) error {
 		File: file, From: a.baseVersion(), More: func() []string { return a.current().SecretFiles() },
 		Again: a.o.Reload, Log: a.o.Log.With("part", "config"),
 	}
+	a.saveRunning()
 	seen, stop := w.Watching(ctx)
 	defer func() { r.pulse.While(unitLimit, stop) }()
 	for {
@@ -109,7 +110,10 @@ func (r *reloading) run(ctx context.Context) error {
 			beat()
 		case s := <-seen:
 			var err error
-			r.pulse.While(unitLimit, func() { err = r.take(ctx, s) })
+			r.pulse.While(unitLimit, func() {
+				err = r.take(ctx, s)
+				a.saveRunning()
+			})
 			if err != nil {
 				return err
 			}

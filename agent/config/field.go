@@ -17,6 +17,12 @@ type field struct {
 	enum     []string
 	required bool
 	secret   bool // never printed, not even in a message
+	private  bool // not printed for strangers
+
+	pattern string   // of texts, as a JSON Schema has it; "" is any
+	schemes []string // of a URL
+	longest int      // characters of a text; 0 is any
+	lo, hi  float64  // of numbers, and of durations in seconds; both 0 is any
 
 	set    func(text string) error // of a scalar: check and keep
 	get    func() string           // of a scalar: as it is written; "" when it is not set
@@ -30,7 +36,11 @@ func (f field) says(doc string) field   { f.doc = doc; return f }
 func (f field) must() field             { f.required = true; return f }
 func (f field) like(text string) field  { f.example = text; return f }
 func (f field) within(s string) field   { f.limits = s; return f }
-func (f field) defaults(s string) field { f.def = s; return f }
+func (f field) matching(s string) field { f.pattern = s; return f }
+func (f field) apart() field            { f.private = true; return f }
+
+func (f field) between(lo, hi float64) field { f.lo, f.hi = lo, hi; return f }
+func (f field) defaults(s string) field      { f.def = s; return f }
 
 // scalar is a field of one value, with the functions that read and print it.
 func scalar[T comparable](key, kind string, to *T, parse func(string) (T, error), print func(T) string) field {

@@ -23,10 +23,10 @@ const (
 // what is printed comes from there. Relative paths count from dir.
 func (c *Config) fields(dir string) []field {
 	return []field{
-		text("device", &c.Device, checkDevice).must().like("kiosk-7").
+		text("device", &c.Device, checkDevice).matching(devicePattern).must().like("kiosk-7").
 			says("The device's id: the common name of its certificate and its level in every topic. 1 to 40 of a-z, 0-9 and hyphen."),
 		mapping("site", []field{
-			text("name", &c.Site.Name, upTo(100)).like("Balai Kota").says("Where the device stands, for people."),
+			brief("name", &c.Site.Name, 100).like("Balai Kota").says("Where the device stands, for people."),
 			number("lat", &c.Site.Lat, -90, 90).like("-6.12").says("Latitude in degrees, WGS 84. lat and lon come together."),
 			number("lon", &c.Site.Lon, -180, 180).like("106.15").says("Longitude in degrees, WGS 84."),
 		}).says("Where the device stands."),
@@ -101,7 +101,7 @@ func (b *Broker) fields(dir string) []field {
 		path("cert", &b.Cert, dir).like("device.pem").says("PEM file of the device's certificate. cert and key come together."),
 		path("key", &b.Key, dir).like("device.key").says("PEM file of the certificate's private key."),
 		text("server_name", &b.ServerName, checkHost).like("centre.example").says("Name that the broker's certificate must have; else the host of url."),
-		text("username", &b.Username, upTo(128)).says("User name, where the broker wants one."),
+		brief("username", &b.Username, 128).apart().says("User name, where the broker wants one."),
 		inlineSecret("password", &b.Password),
 		secretFile("password_file", &b.Password, dir),
 		text("interface", &b.Interface, checkInterface).like("eth0").says("Network interface to go out through; else the system decides."),
@@ -111,10 +111,10 @@ func (b *Broker) fields(dir string) []field {
 
 func (s *Stream) fields(dir string) []field {
 	return []field{
-		text("name", &s.Name, checkName).must().like("gate").
+		text("name", &s.Name, checkName).matching(namePattern).must().like("gate").
 			says("Our name of the camera. 1 to 40 of a-z, 0-9, hyphen and underscore."),
 		address("url", &s.URL, &s.inURL, rtspURL).must().says("Where the camera's stream is."),
-		text("username", &s.Username, upTo(128)).like("ops").says("User name, where the camera wants one."),
+		brief("username", &s.Username, 128).apart().like("ops").says("User name, where the camera wants one."),
 		inlineSecret("password", &s.Password),
 		secretFile("password_file", &s.Password, dir),
 		oneOf("transport", &s.Transport, "auto", "tcp", "udp", "multicast").defaults("auto").
@@ -190,7 +190,15 @@ func checkName(s string) error {
 	return nil
 }
 
-var codeForm = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,64}$`)
+const codePattern = `^[A-Za-z0-9._:-]{1,64}$`
+
+var codeForm = regexp.MustCompile(codePattern)
+
+// What report.ValidDevice and report.ValidName take; a test holds them to it.
+const (
+	devicePattern = `^[a-z0-9]([a-z0-9-]{0,38}[a-z0-9])?$`
+	namePattern   = `^[a-z0-9]([a-z0-9_-]{0,38}[a-z0-9])?$`
+)
 
 func checkCode(s string) error {
 	if !codeForm.MatchString(s) {

@@ -19,14 +19,14 @@ var groupKinds = []string{"switch", "poe", "address", "site"}
 
 func (g *Group) fields() []field {
 	return []field{
-		text("name", &g.Name, checkGroup).must().like("switch-kp3b").says("Our name of the group; as a stream's."),
+		text("name", &g.Name, checkGroup).matching(namePattern).must().like("switch-kp3b").says("Our name of the group; as a stream's."),
 		oneOf("kind", &g.Kind, groupKinds...).must().like("switch").says("What they share: it says where to look first when they fail together."),
-		text("label", &g.Label, upTo(80)).like("Switch KP3B lantai 2").says("What people call it; else the name."),
+		brief("label", &g.Label, 80).like("Switch KP3B lantai 2").says("What people call it; else the name."),
 	}
 }
 
 func groupOf(to *string) field {
-	return text("group", to, checkName).like("switch-kp3b").
+	return text("group", to, checkName).matching(namePattern).like("switch-kp3b").
 		says("The group under `groups` that the camera belongs to: when enough of a group fail together, there is one alarm for all.")
 }
 

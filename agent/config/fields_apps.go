@@ -29,11 +29,11 @@ type App struct {
 
 func (a *App) fields(dir string) []field {
 	return []field{
-		text("name", &a.Name, checkName).must().like("e-bansos").says("Our name of the application; as a stream's."),
+		text("name", &a.Name, checkName).matching(namePattern).must().like("e-bansos").says("Our name of the application; as a stream's."),
 		address("url", &a.URL, &a.inURL, webURL).must().says("The page that is asked for."),
 		mapping("label", []field{
-			text("id", &a.Label.ID, upTo(80)).must().like("Bantuan sosial").says("Indonesian."),
-			text("en", &a.Label.EN, upTo(80)).must().like("Social aid").says("English."),
+			brief("id", &a.Label.ID, 80).must().like("Bantuan sosial").says("Indonesian."),
+			brief("en", &a.Label.EN, 80).must().like("Social aid").says("English."),
 		}).says("What the application is, for people at the centre."),
 		duration("every", &a.Every, 10*time.Second, 24*time.Hour).defaults("5m").
 			says("Time between two looks, give or take a tenth. After a look that means a change, the next comes within 15 s."),
@@ -41,9 +41,9 @@ func (a *App) fields(dir string) []field {
 			says("Longest time of one look, from the name to the answer, redirects included."),
 		duration("slow_after", &a.SlowAfter, 100*time.Millisecond, time.Minute).defaults("3s").
 			says("A right answer that took longer is slow; it is well again below 80 % of it."),
-		text("expect_status", &a.ExpectStatus, checkStatuses).defaults("2xx").like("200, 401").
+		text("expect_status", &a.ExpectStatus, checkStatuses).matching(statusForm.String()).defaults("2xx").like("200, 401").
 			says("Status that the last answer must have: a number, a class as 2xx, or several with commas."),
-		text("expect_text", &a.ExpectText, upTo(200)).like("Selamat datang").
+		brief("expect_text", &a.ExpectText, 200).like("Selamat datang").
 			says("Text that must stand in the first 64 KiB of the page, letter by letter. Without it only the answer's head is asked for, which costs less."),
 		path("ca", &a.CA, dir).like("province-ca.pem").says("PEM file of the authorities of the application's certificate; else the system's."),
 		integer("expiry_days", &a.ExpiryDays, 1, 365).defaults("14").says("A certificate that expires sooner is a finding."),

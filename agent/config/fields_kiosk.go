@@ -149,19 +149,19 @@ func (k *Kiosk) fields(dir string) []field {
 
 func (b *Button) fields() []field {
 	return append(append([]field{
-		text("name", &b.Name, checkName).must().like("road").says("Our name of the button; as a stream's."),
+		text("name", &b.Name, checkName).matching(namePattern).must().like("road").says("Our name of the button; as a stream's."),
 	}, b.Wire.fields()...),
 		duration("hold", &b.Hold, 0, 10*time.Second).defaults("0s").
 			says("Time that it must be held to count; 0s counts when it is pressed. For places where sleeves and rain press buttons."),
 		mapping("long_press", []field{
-			text("means", &b.Long.Means, checkName).must().like("aid").says("Name of the button that is meant."),
+			text("means", &b.Long.Means, checkName).matching(namePattern).must().like("aid").says("Name of the button that is meant."),
 			duration("after", &b.Long.After, 500*time.Millisecond, 20*time.Second).defaults("2s").says("Time that it must be held."),
 		}).says("What it means when it is held. The short press then counts when it is let go."),
-		text("service_code", &b.ServiceCode, checkCode).must().like("jalan-rusak").says("What the complaint is about, as in the centre's Open311 list."),
-		text("category", &b.Category, upTo(64)).must().like("infrastruktur").says("Group of services that it belongs to."),
+		text("service_code", &b.ServiceCode, checkCode).matching(codePattern).must().like("jalan-rusak").says("What the complaint is about, as in the centre's Open311 list."),
+		brief("category", &b.Category, 64).must().like("infrastruktur").says("Group of services that it belongs to."),
 		mapping("label", []field{
-			text("id", &b.Label.ID, upTo(80)).must().like("Jalan rusak").says("Indonesian."),
-			text("en", &b.Label.EN, upTo(80)).must().like("Damaged road").says("English."),
+			brief("id", &b.Label.ID, 80).must().like("Jalan rusak").says("Indonesian."),
+			brief("en", &b.Label.EN, 80).must().like("Damaged road").says("English."),
 		}).must().says("What the button says to citizens."),
 	)
 }
@@ -169,7 +169,7 @@ func (b *Button) fields() []field {
 func (w *Wire) fields() []field {
 	return []field{
 		chip(&w.Chip),
-		text("line", &w.Line, upTo(32)).like("GPIO17").says("The kernel's name of the line, or its number in chip. Without it the button is reached in another way: by long_press, combinations or the screen."),
+		brief("line", &w.Line, 32).like("GPIO17").says("The kernel's name of the line, or its number in chip. Without it the button is reached in another way: by long_press, combinations or the screen."),
 		boolean("active_low", &w.ActiveLow).defaults("true").says("Whether a press connects the line to ground, the usual wiring."),
 		oneOf("bias", &w.Bias, "up", "down", "off", "as_is").defaults("up").says("The line's resistor: pull up, pull down, none, or as it is found."),
 		duration("debounce", &w.Debounce, 0, time.Second).defaults("30ms").says("Time that the level must hold to count; 0s is none."),
@@ -178,9 +178,9 @@ func (w *Wire) fields() []field {
 
 func (c *Combination) fields() []field {
 	return []field{
-		text("first", &c.First, checkName).must().like("road").says("Name of one button."),
-		text("second", &c.Second, checkName).must().like("water").says("Name of the other."),
-		text("means", &c.Means, checkName).must().like("aid").says("Name of the button that is meant."),
+		text("first", &c.First, checkName).matching(namePattern).must().like("road").says("Name of one button."),
+		text("second", &c.Second, checkName).matching(namePattern).must().like("water").says("Name of the other."),
+		text("means", &c.Means, checkName).matching(namePattern).must().like("aid").says("Name of the button that is meant."),
 		duration("within", &c.Within, 20*time.Millisecond, time.Second).defaults("80ms").
 			says("Longest time between the two. One that is pressed alone is confirmed later by this."),
 	}
@@ -191,7 +191,7 @@ func (p *Printer) fields(dir string) []field {
 		path("device", &p.Device, dir).must().like("/dev/usb/lp0").says("The printer's device: /dev/usb/lp0, or a serial line, /dev/serial/by-id/...."),
 		integer("baud", &p.Baud, 0, 115200).defaults("0").says("Speed of a serial line: 9600, 19200, 38400, 57600 or 115200; 0 leaves it as it is."),
 		integer("width", &p.Width, 16, 80).defaults("32").says("Characters of a line: 32 on paper of 58 mm, 48 on 80 mm."),
-		text("title", &p.Title, upTo(100)).like("Balai Kota Serang").says("First line of the slip."),
+		brief("title", &p.Title, 100).like("Balai Kota Serang").says("First line of the slip."),
 		text("url", &p.URL, checkSlipURL).like("https://lapor.example/t#{ticket}.{pin}").
 			says("What the QR code holds; {ticket} and {pin} stand for the two. Without it the code holds the ticket and the PIN as text, for the kiosk's own scanner."),
 	}
@@ -201,8 +201,8 @@ func (c *Screen) fields(dir string) []field {
 	return []field{
 		text("listen", &c.Listen, checkListen).must().like("127.0.0.1:8070").
 			says("Address and port of the page. Only a browser on the kiosk itself sees tickets and may touch services, whatever the address is."),
-		text("title", &c.Title, upTo(100)).like("Balai Kota Serang").says("Title of the page; else it says that it is a complaint kiosk."),
-		text("help", &c.Help, upTo(40)).like("112").says("Telephone number to call when the kiosk is out of service."),
+		brief("title", &c.Title, 100).like("Balai Kota Serang").says("Title of the page; else it says that it is a complaint kiosk."),
+		brief("help", &c.Help, 40).like("112").says("Telephone number to call when the kiosk is out of service."),
 		boolean("touch", &c.Touch).defaults("false").says("Whether every button can be touched on the screen too. A button without line is only there."),
 		duration("show_for", &c.ShowFor, 5*time.Second, 5*time.Minute).defaults("30s").says("Time that the ticket and PIN of a press are shown; the citizen can ask for more."),
 		path("languages", &c.Languages, dir).like("languages").says("Directory of further languages, a file CODE.json for each; docs/how-to/kiosk.md says what is in them."),
@@ -235,37 +235,39 @@ func checkSlipURL(s string) error {
 func (l *Lamp) fields() []field {
 	return []field{
 		chip(&l.Chip),
-		text("line", &l.Line, upTo(64)).must().like("GPIO22").says("The kernel's name of the line, or its number in chip. led:NAME is an LED of the board, of those under /sys/class/leds."),
+		brief("line", &l.Line, 64).must().like("GPIO22").says("The kernel's name of the line, or its number in chip. led:NAME is an LED of the board, of those under /sys/class/leds."),
 		boolean("active_low", &l.ActiveLow).defaults("false").says("Whether the lamp lights when the line is low."),
 	}
 }
 
 // seen are the keys of a lamp that can be looked at.
 func (l *Lamp) seen() []field {
-	return append(l.fields(), text("sense", &l.Sense, upTo(32)).like("GPIO26").
+	return append(l.fields(), brief("sense", &l.Sense, 32).like("GPIO26").
 		says("A line, in the same chip, that changes when the lamp draws current: then the daily self-test finds a burnt lamp or a cut wire. It looks for a change, whichever level it is."))
 }
 
 func chip(to *string) field {
-	return text("chip", to, upTo(64)).like("gpiochip0").says("GPIO chip: name, label or /dev path; else any that has the line.")
+	return brief("chip", to, 64).like("gpiochip0").says("GPIO chip: name, label or /dev path; else any that has the line.")
 }
 
 func line(to *string) field {
-	return text("line", to, upTo(32)).must().like("GPIO17").says("The kernel's name of the line, or its number in chip.")
+	return brief("line", to, 32).must().like("GPIO17").says("The kernel's name of the line, or its number in chip.")
 }
 
-var timeForm = regexp.MustCompile(`^([01][0-9]|2[0-3]):[0-5][0-9]$`)
+const timePattern = `^([01][0-9]|2[0-3]):[0-5][0-9]$`
+
+var timeForm = regexp.MustCompile(timePattern)
 
 // timeOfDay is HH:MM, or, where it may be, off.
 func timeOfDay(key string, to *TimeOfDay, mayBeOff bool) field {
-	or, within := "", "00:00 to 23:59"
+	or, within, pattern := "", "00:00 to 23:59", timePattern
 	if mayBeOff {
-		or, within = ", or off", within+", or `off`"
+		or, within, pattern = ", or off", within+", or `off`", "^off$|"+timePattern
 	}
 	return text(key, (*string)(to), func(s string) error {
 		if !timeForm.MatchString(s) && !(mayBeOff && s == "off") {
 			return fmt.Errorf("%s is no time of day; write HH:MM, as 06:00%s", show(s), or)
 		}
 		return nil
-	}).within(within)
+	}).within(within).matching(pattern)
 }

@@ -42,7 +42,7 @@ func (p *Pictures) fields() []field {
 	return []field{
 		duration("every", &p.Every, time.Second, time.Hour).defaults("5s").
 			says("Time between two looks at a camera's picture. Each look decodes one keyframe."),
-		text("ffmpeg", &p.FFmpeg, checkFFmpeg).defaults(FFmpegAuto).
+		text("ffmpeg", &p.FFmpeg, checkFFmpeg).matching("^(auto|off|/.*)$").defaults(FFmpegAuto).
 			says("The program that decodes H.264 and H.265: auto finds it, off does without, else its absolute path. Without it, pictures are not checked, and each state says so."),
 		mapping("snapshot", []field{
 			integer("width", &p.Snapshot.Width, 64, 4096).defaults("1280").says("Greatest width in pixels of a snapshot."),

@@ -28,7 +28,7 @@ func (u *Update) fields(dir string) []field {
 			says("Directory on a web server with the release to run. Without it a release comes only by an order of the centre, or on a stick."),
 		duration("every", &u.Every, 10*time.Minute, 30*24*time.Hour).defaults("24h").
 			says("Time between two looks at url, give or take half: a province's devices must not all come at once."),
-		text("hours", &u.Hours, checkHours).like("01:00-05:00").
+		text("hours", &u.Hours, checkHours).matching(hoursForm.String()).like("01:00-05:00").
 			says("Hours, by the device's local time, in which the version may be changed. Without it, or while the clock is not set, any."),
 		duration("hold", &u.Hold, 5*time.Second, 8*time.Minute).defaults("1m").
 			says("How long a new version has to be well without a break before it stays. It has 10 minutes in all; then the one before comes back."),

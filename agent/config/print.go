@@ -2,6 +2,8 @@ package config
 
 import (
 	"fmt"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -11,9 +13,7 @@ func (c *Config) String() string {
 	if c == nil {
 		return ""
 	}
-	var b strings.Builder
-	printFields(&b, "", c.fields(""))
-	return b.String()
+	return c.Print(PrintOptions{})
 }
 
 // GoString implements fmt.GoStringer; it shows no secret.
@@ -42,27 +42,6 @@ func count(n int, what string) string {
 	return fmt.Sprintf("%d %ss", n, what)
 }
 
-// printFields writes what is set. It returns whether that was anything.
-func printFields(b *strings.Builder, indent string, fields []field) bool {
-	before := b.Len()
-	for _, f := range fields {
-		switch {
-		case f.kind == kindMapping:
-			var inner strings.Builder
-			if present(f.fields) && printFields(&inner, indent+"  ", f.fields) {
-				fmt.Fprintf(b, "%s%s:\n%s", indent, f.key, inner.String())
-			}
-		case f.kind == kindList:
-			printItems(b, indent, f)
-		default:
-			if v := f.get(); v != "" && v != `""` {
-				fmt.Fprintf(b, "%s%s: %s\n", indent, f.key, v)
-			}
-		}
-	}
-	return b.Len() > before
-}
-
 // present tells whether a section was given: one whose required values are
 // empty was not.
 func present(fields []field) bool {
@@ -74,15 +53,95 @@ func present(fields []field) bool {
 	return true
 }
 
-func printItems(b *strings.Builder, indent string, f field) {
-	items := f.items()
-	if len(items) == 0 {
-		return
+// PrintOptions say how Print shows a configuration.
+type PrintOptions struct {
+	Origins bool // behind each value where it comes from
+	Redact  bool // hide what strangers need not see, too: user names, what stands behind the ? of a URL
+}
+
+// Print returns the configuration as YAML with its defaults filled in. Secrets are
+// never shown.
+func (c *Config) Print(o PrintOptions) string {
+	p := printer{c: c, PrintOptions: o}
+	p.fields("", "", c.fields(""))
+	return p.out.String()
+}
+
+type printer struct {
+	PrintOptions
+	c     *Config
+	out   strings.Builder
+	first string // what stands before the first line of an item
+}
+
+// line writes one, with its comment.
+func (p *printer) line(indent, text, comment string) {
+	if p.first != "" {
+		indent, p.first = p.first, ""
 	}
-	fmt.Fprintf(b, "%s%s:\n", indent, f.key)
-	for _, fields := range items {
-		var inner strings.Builder
-		printFields(&inner, indent+"    ", fields)
-		fmt.Fprintf(b, "%s  - %s", indent, strings.TrimPrefix(inner.String(), indent+"    "))
+	p.out.WriteString(indent + text)
+	if p.Origins && comment != "" {
+		p.out.WriteString("  # " + comment)
 	}
+	p.out.WriteByte('\n')
+}
+
+func (p *printer) fields(indent, mark string, fields []field) {
+	for _, f := range fields {
+		at := join(mark, f.key)
+		switch {
+		case f.kind == kindMapping && present(f.fields) && anything(f.fields):
+			p.line(indent, f.key+":", "")
+			p.fields(indent+"  ", at, f.fields)
+		case f.kind == kindList && len(f.items()) > 0:
+			p.line(indent, f.key+":", "")
+			for i, inner := range f.items() {
+				p.first = indent + "  - "
+				p.fields(indent+"    ", fmt.Sprintf("%s[%d]", at, i), inner)
+			}
+		case f.get != nil:
+			if v := p.value(f); v != "" && v != `""` {
+				p.line(indent, f.key+": "+v, p.origin(at))
+			}
+		}
+	}
+}
+
+// anything tells whether something in a section would be printed.
+func anything(fields []field) bool {
+	return slices.ContainsFunc(fields, func(f field) bool {
+		switch {
+		case f.kind == kindMapping:
+			return present(f.fields) && anything(f.fields)
+		case f.kind == kindList:
+			return len(f.items()) > 0
+		}
+		v := f.get()
+		return v != "" && v != `""`
+	})
+}
+
+func (p *printer) value(f field) string {
+	v := f.get()
+	if !p.Redact || v == "" || v == `""` {
+		return v
+	}
+	if f.private {
+		return hidden
+	}
+	if before, _, ok := strings.Cut(v, "?"); ok && f.kind == kindURL {
+		return before + "?" + hidden + `"`
+	}
+	return v
+}
+
+// origin says where a value comes from.
+func (p *printer) origin(mark string) string {
+	if m, ok := p.c.marks[mark]; ok {
+		return "line " + strconv.Itoa(m.line)
+	}
+	if user := strings.TrimSuffix(strings.TrimSuffix(mark, ".username"), ".password"); user != mark {
+		return "from the url"
+	}
+	return "default"
 }

@@ -44,14 +44,16 @@ func text(key string, to *string, check func(string) error) field {
 	}, strconv.Quote)
 }
 
-// upTo bounds a text for people, in characters.
-func upTo(most int) func(string) error {
-	return func(s string) error {
+// brief is a text for people of at most so many characters.
+func brief(key string, to *string, most int) field {
+	f := text(key, to, func(s string) error {
 		if n := utf8.RuneCountInString(s); n > most {
 			return fmt.Errorf("%d characters; at most %d", n, most)
 		}
 		return nil
-	}
+	})
+	f.longest = most
+	return f
 }
 
 // path is a file or directory; a relative one counts from dir.
@@ -102,7 +104,7 @@ func integer[T int64 | uint32](key string, to *T, lo, hi T) field {
 			return 0, fmt.Errorf("%s is not a plain whole number; write %d to %d in decimal digits", show(s), lo, hi)
 		}
 		return T(n), nil
-	}, func(v T) string { return strconv.FormatInt(int64(v), 10) }).within(fmt.Sprintf("%d to %d", lo, hi))
+	}, func(v T) string { return strconv.FormatInt(int64(v), 10) }).within(fmt.Sprintf("%d to %d", lo, hi)).between(float64(lo), float64(hi))
 }
 
 // number is a decimal number from lo to hi.
@@ -116,7 +118,7 @@ func number(key string, to *float64, lo, hi float64) field {
 			return 0, fmt.Errorf("%s is out of range; write %g to %g", show(s), lo, hi)
 		}
 		return v, nil
-	}, func(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }).within(fmt.Sprintf("%g to %g", lo, hi))
+	}, func(v float64) string { return strconv.FormatFloat(v, 'f', -1, 64) }).within(fmt.Sprintf("%g to %g", lo, hi)).between(lo, hi)
 }
 
 // optional is a number that may be missing: nil.
@@ -173,7 +175,7 @@ func duration(key string, to *time.Duration, lo, hi time.Duration) field {
 			return 0, fmt.Errorf("%s is out of range; write %s", show(s), limits)
 		}
 		return d, nil
-	}, short).within(limits)
+	}, short).within(limits).between(lo.Seconds(), hi.Seconds())
 }
 
 var bareNumber = regexp.MustCompile(`^[-+]?[0-9]*\.?[0-9]+$`)

@@ -35,12 +35,12 @@ type Line struct {
 
 func (s *Sensor) fields() []field {
 	return []field{
-		text("name", &s.Name, checkName).must().like("cabinet").says("Our name of the sensor. 1 to 40 of a-z, 0-9, hyphen and underscore."),
+		text("name", &s.Name, checkName).matching(namePattern).must().like("cabinet").says("Our name of the sensor. 1 to 40 of a-z, 0-9, hyphen and underscore."),
 		oneOf("driver", &s.Driver, "ds18b20", "sht3x", "bme280", "hwmon", "iio", "thermal").must().like("ds18b20").
 			says("How it is read; docs/how-to/sensors.md says which is for what."),
-		text("address", &s.Address, upTo(64)).like("28-0316a2795bff").
+		brief("address", &s.Address, 64).like("28-0316a2795bff").
 			says("Which one, where there are several: a DS18B20's identity, i2c-BUS:0xADDRESS, a chip's name, a thermal zone's type."),
-		text("channel", &s.Channel, upTo(64)).like("temp2").says("Of hwmon: one channel or its label; else the first of each kind."),
+		brief("channel", &s.Channel, 64).like("temp2").says("Of hwmon: one channel or its label; else the first of each kind."),
 		duration("every", &s.Every, time.Second, time.Hour).defaults("1m").says("Time between two readings."),
 		optional("too_hot", &s.TooHot, -60, 150).like("65").says("Degrees Celsius from which on it is too hot."),
 		optional("too_cold", &s.TooCold, -60, 150).like("0").says("Degrees Celsius down from which it is too cold."),
@@ -53,7 +53,7 @@ func (s *Sensor) fields() []field {
 
 func (l *Line) fields() []field {
 	return []field{
-		text("name", &l.Name, checkName).must().like("door").says("Our name of the line; as a stream's."),
+		text("name", &l.Name, checkName).matching(namePattern).must().like("door").says("Our name of the line; as a stream's."),
 		oneOf("kind", &l.Kind, "mains", "ups", "door", "water", "motion", "tamper", "other").must().like("door").
 			says("What it means when it is active: mains are gone, the UPS's battery is low, the door is open, there is water, somebody moves, somebody tampers, or what you say."),
 		chip(&l.Chip),

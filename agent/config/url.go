@@ -66,7 +66,21 @@ func address(key string, to *string, in *userinfo, k urlKind) field {
 		return clean, err
 	}, func(s string) string { return strconv.Quote(redact(s)) })
 	f.reveal = whole(to)
+	f.schemes = k.schemes
 	return f.within("scheme " + strings.Join(k.schemes, " or ")).like(k.form)
+}
+
+// urlPattern is what a schema can see of a URL.
+func urlPattern(allowed []string) string {
+	var schemes []string
+	for _, s := range allowed {
+		var b strings.Builder
+		for _, r := range s {
+			fmt.Fprintf(&b, "[%c%c]", unicode.ToUpper(r), r)
+		}
+		schemes = append(schemes, b.String())
+	}
+	return "^(" + strings.Join(schemes, "|") + `)://[^/\s#][^\s#]*$`
 }
 
 // whole reveals a URL that is not shown whole.
@@ -203,5 +217,5 @@ func fingerprint(key string, to *string) field {
 			return "", errors.New("40 hex digits are a SHA-1 fingerprint; write the SHA-256 one, 64 hex digits")
 		}
 		return "", fmt.Errorf("%s is not a SHA-256 fingerprint: 64 hex digits, in pairs with colons or without", show(s))
-	}, strconv.Quote)
+	}, strconv.Quote).matching(`^([A-Za-z0-9 ]+[:=])?[0-9A-Fa-f]{2}(:?[0-9A-Fa-f]{2}){31}$`)
 }

@@ -17,14 +17,18 @@ var examples embed.FS
 
 var configCommands = []command{
 	{"check", "FILE", "Name all that is wrong with a configuration.", runConfigCheck},
-	{"show", "FILE", "Print a configuration with its defaults, without passwords.", runConfigShow},
+	{"show", "[--effective] [--redact=true|false] FILE", "Print a configuration with its defaults, without passwords.", runConfigShow},
+	{"diff", "[--json] FILE [OTHER]", "Say in what two configurations differ.", runConfigDiff},
+	{"schema", "", "Print the JSON Schema for editors.", runConfigSchema},
 	{"example", "NAME", "Print a commented example.", runConfigExample},
 }
 
-const configUsage = `kentongan config check FILE | show FILE | example NAME
+const configUsage = `kentongan config check FILE | show FILE | diff FILE [OTHER] | schema | example NAME
 
   check     Name all that is wrong with a configuration.
   show      Print it with its defaults filled in, without passwords.
+  diff      Say in what two differ, or one from what the agent runs with.
+  schema    Print the JSON Schema, for editors that complete and check.
   example   Print a commented example: camera-gateway or kiosk; or a language: su.
 
 Examples:
@@ -92,16 +96,26 @@ func loadConfig(e env, file string) (*config.Config, bool) {
 	return cfg, true
 }
 
-const configShowUsage = `kentongan config show FILE
+const configShowUsage = `kentongan config show [--effective] [--redact=true|false] FILE
 
 Prints the configuration as the agent understands it: with its defaults filled
-in and paths resolved. Passwords are shown as xxxxx.
+in and paths resolved. Passwords and other secrets are shown as xxxxx, always.
+
+Options:
+  --effective  what counts on this device: the centre's configuration, where it
+               ordered one in the place of FILE, and behind each value the line
+               that it comes from, or that it is a default
+  --redact     hide user names and what stands behind the ? of a URL as well: for
+               who sends it to somebody (default on a terminal)
 
 Examples:
-  kentongan config show /etc/kentongan/kentongan.yaml`
+  kentongan config show /etc/kentongan/kentongan.yaml
+  kentongan config show --effective --redact=false /etc/kentongan/kentongan.yaml`
 
 func runConfigShow(_ context.Context, e env, args []string) int {
 	o := newOptions("kentongan config show", configShowUsage)
+	effective := o.Bool("effective", false, "")
+	redact := o.Bool("redact", terminal(e.stdout), "")
 	words, status, ok := o.parse(e, args, "FILE")
 	if !ok {
 		return status
@@ -111,7 +125,42 @@ func runConfigShow(_ context.Context, e env, args []string) int {
 		fmt.Fprintln(e.stderr, err)
 		return exitConfig
 	}
-	fmt.Fprint(e.stdout, cfg)
+	if *effective {
+		var version uint64
+		if cfg, version, err = agent.OrderedNow(cfg); err != nil {
+			fmt.Fprintf(e.stderr, "kentongan config show: what the centre ordered is not known: %v\n", err)
+		}
+		fmt.Fprintf(e.stdout, "# %s\n", words[0])
+		if version > 0 {
+			fmt.Fprintf(e.stdout, "# The centre ordered version %d in its place; lines are those of the order.\n", version)
+		}
+	}
+	fmt.Fprint(e.stdout, cfg.Print(config.PrintOptions{Origins: *effective, Redact: *redact}))
+	return exitGood
+}
+
+const configSchemaUsage = `kentongan config schema
+
+Prints the JSON Schema (draft 2020-12) of the configuration. An editor with the
+YAML language server (VS Code's YAML extension, Neovim, Emacs, Kate) completes keys,
+shows what they mean and underlines what is wrong, when the file's first line is
+
+  # yaml-language-server: $schema=kentongan.schema.json
+
+What no schema can see, as values that don't go together, 'config check' finds.
+
+Examples:
+  kentongan config schema > kentongan.schema.json`
+
+func runConfigSchema(_ context.Context, e env, args []string) int {
+	o := newOptions("kentongan config schema", configSchemaUsage)
+	if _, status, ok := o.parse(e, args); !ok {
+		return status
+	}
+	if _, err := e.stdout.Write(config.Schema()); err != nil {
+		fmt.Fprintf(e.stderr, "kentongan config schema: %v\n", err)
+		return exitFailed
+	}
 	return exitGood
 }
 

@@ -103,7 +103,7 @@ func newOptions(name, usage string) options {
 }
 
 // parse reads options and other words in any order, and sees to it that there
-// are just as many words as the command takes. When it returns false the
+// are just as many words as the command takes; one in [] may be missing. When it returns false the
 // command is over, with that status.
 func (o options) parse(e env, args []string, words ...string) (given []string, status int, ok bool) {
 	for {
@@ -123,7 +123,7 @@ func (o options) parse(e env, args []string, words ...string) (given []string, s
 	if len(given) > len(words) {
 		return nil, o.wrong(e, "unexpected %q", given[len(words)]), false
 	}
-	if len(given) < len(words) {
+	if len(given) < len(words) && !strings.HasPrefix(words[len(given)], "[") {
 		return nil, o.wrong(e, "no %s", words[len(given)]), false
 	}
 	return given, exitGood, true
