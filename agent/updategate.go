@@ -173,11 +173,11 @@ func (u updated) Updated(ctx context.Context, s report.Update) error {
 // versions brings update orders to the updater, which is made after the orders.
 type versions struct{ agent *Agent }
 
-func (v versions) Order(ctx context.Context, url string, number uint64, now bool) (string, error) {
+func (v versions) Order(ctx context.Context, url string, number uint64, now bool, until time.Time) (string, error) {
 	if v.agent.updater == nil {
 		return "", errors.New("this device has no update directory (update.dir in its configuration)")
 	}
-	r, err := v.agent.updater.Order(ctx, url, number, now)
+	r, err := v.agent.updater.Order(ctx, url, number, now, until)
 	if err != nil {
 		return "", err
 	}

@@ -13,7 +13,8 @@ import (
 // Versions is what the update order needs of the updater.
 type Versions interface {
 	// Order has a release fetched, once it was found good.
-	Order(ctx context.Context, url string, number uint64, now bool) (what string, err error)
+	// After until, unless that is zero, it is not started.
+	Order(ctx context.Context, url string, number uint64, now bool, until time.Time) (what string, err error)
 }
 
 // updateLimit is for reading two small files over a bad link. The download
@@ -30,7 +31,11 @@ func Update(v Versions) Handler {
 		if a.URL == "" || strings.TrimSpace(a.Who) == "" {
 			return "", BadArguments{errors.New("arguments: url and who are needed")}
 		}
-		what, err := v.Order(ctx, a.URL, a.Number, a.Now)
+		var until time.Time
+		if a.Until != nil {
+			until = *a.Until
+		}
+		what, err := v.Order(ctx, a.URL, a.Number, a.Now, until)
 		if err != nil {
 			return "", fmt.Errorf("look for a release: %w", err)
 		}

@@ -41,6 +41,9 @@ type UpdateArgs struct {
 	Number uint64 `json:"number,omitempty"` // which release it shall be; 0 is any
 	Now    bool   `json:"now,omitempty"`    // also outside the hours for updates
 	Who    string `json:"who"`
+	// Until is when the centre's hours for it end: a release that is not handed over
+	// by then waits for the next order. Without a clock it says nothing.
+	Until *time.Time `json:"until,omitempty"`
 }
 
 // Firmware is what a device says of its versions at each connection.

@@ -123,10 +123,18 @@ type Status struct {
 	Err     string // of the newest try
 }
 
+// order is one, or a look of our own, which has no number and no end.
 type order struct {
-	url string
-	now bool
+	url     string
+	ordered bool
+	number  uint64 // 0 is any
+	now     bool
+	until   time.Time // not to be handed over after it; zero is any time
+	at      time.Time // when it came
 }
+
+// orderLife is how long an order whose fetch breaks is tried again.
+const orderLife = 24 * time.Hour
 
 // New makes an updater. It starts nothing.
 func New(cfg Config, board Board, out Output, log *slog.Logger) *Updater {
@@ -153,9 +161,14 @@ func (u *Updater) set(s Status) {
 var ErrBusy = errors.New("another update is being fetched")
 
 // Order has a release fetched. It returns once the release was found good, or
-// why it was not; what becomes of it then, the update events say.
-func (u *Updater) Order(ctx context.Context, url string, number uint64, now bool) (Release, error) {
+// why it was not; what becomes of it then, the update events say, and that it was
+// refused they say, too. What is not fetched by until is left for the next order.
+func (u *Updater) Order(ctx context.Context, url string, number uint64, now bool, until time.Time) (Release, error) {
+	o := order{url, true, number, now, until, time.Now()}
 	r, err := u.board.Check(ctx, url)
+	if refusal, ok := errors.AsType[*Refusal](err); ok {
+		return r, u.refused(ctx, o, refusal)
+	}
 	if err != nil {
 		return r, err
 	}
@@ -163,7 +176,7 @@ func (u *Updater) Order(ctx context.Context, url string, number uint64, now bool
 		return r, fmt.Errorf("release %d lies there, the order names %d", r.Number, number)
 	}
 	select {
-	case u.orders <- order{url, now}:
+	case u.orders <- o:
 		return r, nil
 	default:
 		return r, ErrBusy
@@ -178,6 +191,7 @@ func (u *Updater) Run(ctx context.Context) error {
 	}
 	look := time.NewTimer(u.next())
 	defer look.Stop()
+	var broke *order // an order whose fetch did, to be tried again
 	for {
 		var o order
 		select {
@@ -189,12 +203,21 @@ func (u *Updater) Run(ctx context.Context) error {
 		case o = <-u.orders:
 		case <-look.C:
 			o = order{url: u.cfg.URL}
+			if broke != nil {
+				o = *broke
+			}
 		}
 		again := u.next()
+		broke = nil
 		if err := u.bring(ctx, o); err != nil && ctx.Err() == nil {
 			u.log.Warn("update not brought", "url", o.url, "err", err)
 			if _, refused := errors.AsType[*Refusal](err); !refused {
-				again = min(again, jitter(retryAfter))
+				if o.ordered && time.Since(o.at) < orderLife {
+					broke = &o
+				}
+				if broke != nil || u.cfg.URL != "" {
+					again = min(again, jitter(retryAfter))
+				}
 			}
 			u.set(Status{Doing: "idle", Err: err.Error()})
 		}

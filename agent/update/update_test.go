@@ -142,25 +142,35 @@ func TestByOrder(t *testing.T) {
 		config Config
 		now    bool
 		number uint64
+		until  time.Duration // from the start; 0 is any time
 		did    string
 		events string
 		order  string // error of the order
 	}{
 		"good":                         {did: "check 0s, check 0s, fetch 0s, offer 0s", events: "fetched"},
-		"refused at once":              {desk: desk{check: &Refusal{Code: "tampered"}}, did: "check 0s", order: "refused (tampered)"},
+		"refused at once":              {desk: desk{check: &Refusal{Code: "tampered"}}, number: 5, did: "check 0s", events: "refused tampered", order: "refused (tampered)"},
 		"another number lies there":    {number: 6, did: "check 0s", order: "release 5 lies there, the order names 6"},
 		"payload is another":           {desk: desk{fetches: []error{&Refusal{Code: "mixed"}}}, did: "check 0s, check 0s, fetch 0s", events: "refused mixed"},
 		"refused by who applies":       {desk: desk{offer: &Refusal{Code: "no-run"}}, did: "check 0s, check 0s, fetch 0s, offer 0s", events: "fetched, refused no-run"},
 		"outside the hours":            {config: night, did: "check 0s, check 0s, fetch 0s, offer 3h0m0s", events: "fetched"},
 		"outside the hours, now":       {config: night, now: true, did: "check 0s, check 0s, fetch 0s, offer 0s", events: "fetched"},
 		"outside the hours, no clock":  {desk: desk{now: noClock}, config: night, did: "check 0s, check 0s, fetch 0s, offer 0s", events: "fetched"},
+		"until after its hours begin":  {config: night, until: 4 * time.Hour, did: "check 0s, check 0s, fetch 0s, offer 3h0m0s", events: "fetched"},
+		"until before its hours begin": {config: night, until: 2 * time.Hour, did: "check 0s, check 0s, fetch 0s", events: "refused window"},
+		"until, now":                   {config: night, until: 2 * time.Hour, now: true, did: "check 0s, check 0s, fetch 0s, offer 0s", events: "fetched"},
+		"until, no clock":              {desk: desk{now: noClock}, until: time.Nanosecond, did: "check 0s, check 0s, fetch 0s, offer 0s", events: "fetched"},
+		"until is over":                {until: -time.Second, did: "check 0s", events: "refused window"},
 		"somebody stands at the kiosk": {desk: desk{busy: true}, did: "check 0s, check 0s, fetch 0s, offer 10m0s", events: "fetched"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			d := &tt.desk
 			run(t, d, tt.config, 23*time.Hour, func(u *Updater) {
-				_, err := u.Order(context.Background(), url, tt.number, tt.now)
+				var until time.Time
+				if tt.until != 0 {
+					until = time.Now().Add(tt.until)
+				}
+				_, err := u.Order(context.Background(), url, tt.number, tt.now, until)
 				if err == nil && tt.order != "" || err != nil && (tt.order == "" || !strings.Contains(err.Error(), tt.order)) {
 					t.Errorf("order: %v, want %q", err, tt.order)
 				}
@@ -184,6 +194,43 @@ func TestBrokenLink(t *testing.T) {
 	}
 	if len(d.events) != 1 || d.events[0].State != report.UpdateFetched {
 		t.Errorf("told %s", states(d.events))
+	}
+}
+
+// TestBrokenOrder: the fetch of an order that broke is tried again, with the order's
+// address, until it comes through or the order's time is over, which is told.
+func TestBrokenOrder(t *testing.T) {
+	broken := func(n int) (errs []error) {
+		for range n {
+			errs = append(errs, errors.New("reset by peer"))
+		}
+		return errs
+	}
+	for name, tt := range map[string]struct {
+		breaks int
+		until  time.Duration
+		want   string
+	}{
+		"comes through":    {3, 0, "fetched"},
+		"its time is over": {100, 2 * time.Hour, "refused window"},
+		"a day is over":    {1000, 0, ""},
+	} {
+		d := desk{fetches: broken(tt.breaks)}
+		run(t, &d, Config{}, 48*time.Hour, func(u *Updater) {
+			var until time.Time
+			if tt.until > 0 {
+				until = time.Now().Add(tt.until)
+			}
+			if _, err := u.Order(context.Background(), "https://x/fw", 5, false, until); err != nil {
+				t.Error(err)
+			}
+		})
+		if got := states(d.events); got != tt.want {
+			t.Errorf("%s: told %q, want %q", name, got, tt.want)
+		}
+		if n := len(d.did); n > 400 {
+			t.Errorf("%s: it is tried for ever: %d", name, n)
+		}
 	}
 }
 

@@ -81,7 +81,7 @@ var arguments = map[string]any{
 	report.OrderKeys:     report.KeysArgs{Trust: []string{exampleCentre.public}, Retire: []string{"kentongan-centre+1a2b3c4d"}},
 	report.OrderSnapshot: report.SnapshotArgs{Stream: "gate", Who: "Sari", Reason: "laporan warga"},
 	report.OrderAckAlarm: report.AckAlarmArgs{Alarm: "5f0c9a1d2e4b5a67", Who: "Sari", Note: "tim berangkat"},
-	report.OrderUpdate:   report.UpdateArgs{URL: "https://centre.example/firmware/41", Number: 41, Who: "Sari"},
+	report.OrderUpdate:   report.UpdateArgs{URL: "https://centre.example/firmware/41", Number: 41, Who: "Sari", Until: ptr(at.Add(time.Hour))},
 	report.OrderTicket: report.TicketStatus{
 		Ticket: exampleTicket, State: report.TicketAssigned, At: at, Note: report.Text{ID: "Dinas PU menindaklanjuti.", EN: "The public works agency follows it up."},
 	},
