@@ -72,7 +72,7 @@ func (d *Desk) Configure(ctx context.Context, device string, version uint64, tex
 // than the one that runs is refused by its number.
 func (d *Desk) Update(ctx context.Context, device, address string, number uint64, now bool, who, reason string) (store.Order, error) {
 	who, reason, err := both(who, reason)
-	if err == nil && !releaseAddress(address) {
+	if err == nil && !ReleaseAddress(address) {
 		err = ErrAddress
 	}
 	if err != nil {
@@ -85,9 +85,35 @@ func (d *Desk) Update(ctx context.Context, device, address string, number uint64
 	return d.give(ctx, o, ackLife, report.UpdateArgs{URL: address, Number: number, Now: now, Who: who})
 }
 
-// releaseAddress tells whether a device could fetch from it. A password in it
+// Rollout is a release for a device whose turn it is in a rollout.
+type Rollout struct {
+	ID          int64
+	Device, URL string
+	Number      uint64
+	AnyHour     bool          // also outside the device's own hours
+	Life        time.Duration // of the order
+	Until       time.Time     // not to be started after this; zero is any time
+	Who, Reason string
+}
+
+// RolloutUpdate orders it. The order is kept together with the word that the
+// device has had its turn; store.ErrNotNow: it is not its turn.
+func (d *Desk) RolloutUpdate(ctx context.Context, r Rollout) (store.Order, error) {
+	o := store.Order{Device: r.Device, Name: report.OrderUpdate, Subject: strconv.FormatUint(r.Number, 10), Who: r.Who, Reason: r.Reason}
+	args := report.UpdateArgs{URL: r.URL, Number: r.Number, Now: r.AnyHour, Who: r.Who}
+	if !r.Until.IsZero() {
+		until := r.Until.UTC().Truncate(time.Second)
+		args.Until = &until
+	}
+	add := func(ctx context.Context, o store.Order, sign func(uint64) ([]byte, error)) (store.Order, error) {
+		return d.cfg.Store.AddRolloutOrder(ctx, r.ID, o, sign)
+	}
+	return d.giveTo(ctx, add, d.cfg.Signer, o, min(r.Life, ackLife), args)
+}
+
+// ReleaseAddress tells whether a device could fetch from it. A password in it
 // would stand in orders and logs, so there may be none.
-func releaseAddress(s string) bool {
+func ReleaseAddress(s string) bool {
 	u, err := url.Parse(s)
 	return err == nil && len(s) <= maxAddress && (u.Scheme == "https" || u.Scheme == "http") && u.Hostname() != "" && u.User == nil
 }

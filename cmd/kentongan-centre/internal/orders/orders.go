@@ -138,6 +138,13 @@ func (d *Desk) give(ctx context.Context, o store.Order, life time.Duration, args
 
 // giveBy gives an order that another key than the present one signs.
 func (d *Desk) giveBy(ctx context.Context, by note.Signer, o store.Order, life time.Duration, args any) (store.Order, error) {
+	return d.giveTo(ctx, d.cfg.Store.AddOrder, by, o, life, args)
+}
+
+// adder keeps an order, once it is signed; AddOrder of the store is one.
+type adder func(ctx context.Context, o store.Order, sign func(counter uint64) ([]byte, error)) (store.Order, error)
+
+func (d *Desk) giveTo(ctx context.Context, add adder, by note.Signer, o store.Order, life time.Duration, args any) (store.Order, error) {
 	raw, err := json.Marshal(args)
 	if err != nil {
 		return o, fmt.Errorf("encode arguments of %s: %w", o.Name, err)
@@ -147,7 +154,7 @@ func (d *Desk) giveBy(ctx context.Context, by note.Signer, o store.Order, life t
 	o.ID = hex.EncodeToString(id[:])
 	o.Asked = d.cfg.Now().UTC().Truncate(time.Second)
 	o.Expires = o.Asked.Add(life)
-	o, err = d.cfg.Store.AddOrder(ctx, o, func(counter uint64) ([]byte, error) {
+	o, err = add(ctx, o, func(counter uint64) ([]byte, error) {
 		msg, err := report.Order{
 			Device: o.Device, Name: o.Name, ID: o.ID, Counter: counter,
 			NotBefore: o.Asked, Expires: o.Expires, Arguments: raw,

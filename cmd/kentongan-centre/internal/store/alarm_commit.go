@@ -87,7 +87,7 @@ const (
 )
 
 func badAlarm(id, source, condition string, n uint64) bool {
-	return id == "" || len(id) > maxAlarmID || source == "" || len(source) > maxAlarmName || condition == "" || len(condition) > maxAlarmName || n == 0 || n > maxSeq
+	return ofCentre(source) || id == "" || len(id) > maxAlarmID || source == "" || len(source) > maxAlarmName || condition == "" || len(condition) > maxAlarmName || n == 0 || n > maxSeq
 }
 
 // alarm takes a change of an alarm.
@@ -154,7 +154,7 @@ func (w *writer) alarmSet(device string, s *report.AlarmSet) error {
 	}
 	whole := s.Count <= len(s.Alarms)
 	if whole {
-		if err := w.exec(`UPDATE alarm SET state = 'cleared', ended_at = ?1 WHERE device = ?2 AND ended_at = 0
+		if err := w.exec(`UPDATE alarm SET state = 'cleared', ended_at = ?1 WHERE device = ?2 AND ended_at = 0 AND source NOT LIKE 'centre/%'
 			AND NOT `+w.d.oneOf("id", "?3")+` AND (n <= ?4 OR raised_at < ?5)`, w.now, device, names(ids), int64(min(s.N, maxSeq)), w.now-60_000); err != nil {
 			return fmt.Errorf("end alarms of %s: %w", device, err)
 		}

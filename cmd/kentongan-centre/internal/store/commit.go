@@ -54,6 +54,7 @@ type Committed struct {
 	Receipts   []Receipt         // chained lanes that deserve an acknowledgement
 	State      bool              // the state of a device, stream or line may have changed
 	Urgent     bool              // an alarm, an answer to an order, or a picture
+	Versions   bool              // what a device runs, or what became of a release, may have changed
 	Alarms     []AlarmChange     // changes that devices told, in the order of arrival
 }
 
@@ -373,6 +374,10 @@ func (w *writer) meaning(l *lane, r report.Received, backlog bool) error {
 		// to keep it.
 		if !backlog && bytes.Contains(r.Body, alarmsKey) && w.body(r, &st) && st.Alarms != nil {
 			return w.alarmCounts(l.key.Device, *st.Alarms)
+		}
+	case report.KindUpdate:
+		if r.Lane == report.Event {
+			return w.update(r)
 		}
 	case report.KindAppStats:
 		if r.Lane == report.Telemetry {

@@ -26,6 +26,7 @@ var migrations = []migration{
 	{both: countSchema},
 	{both: withheldSchema, sqlite: withheldSQLite, postgres: withheldPostgres},
 	{both: ticketIndexSchema},
+	{both: rolloutSchema},
 }
 
 // migration is one step of the schema. Its text is in SQLite's words, which

@@ -47,6 +47,11 @@ var ErrTooManyOrders = fmt.Errorf("%d orders wait for this device already", maxO
 // is the time in milliseconds, so that a database that was set back does not
 // count what devices have seen.
 func (s *Store) AddOrder(ctx context.Context, o Order, sign func(counter uint64) ([]byte, error)) (Order, error) {
+	return s.addOrder(ctx, o, sign, nil)
+}
+
+// addOrder runs also, unless it is nil, in the same transaction.
+func (s *Store) addOrder(ctx context.Context, o Order, sign func(counter uint64) ([]byte, error), also func(*poolTx) error) (Order, error) {
 	tx, err := s.edit.BeginTx(ctx, nil)
 	if err != nil {
 		return o, fmt.Errorf("add order: %w", err)
@@ -67,6 +72,9 @@ func (s *Store) AddOrder(ctx context.Context, o Order, sign func(counter uint64)
 	}
 	_, err = tx.ExecContext(ctx, `INSERT INTO orders (id, device, name, subject, who, reason, counter, expires_at, note, asked_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
 		o.ID, o.Device, o.Name, o.Subject, o.Who, o.Reason, int64(o.Counter), o.Expires.UnixMilli(), o.Note, o.Asked.UnixMilli())
+	if err == nil && also != nil {
+		err = also(tx)
+	}
 	if err == nil {
 		err = tx.Commit()
 	}
@@ -106,10 +114,15 @@ func scanOrder(r *sql.Rows) (Order, error) {
 	}
 	o.Counter, o.Expires, o.Asked, o.Sent, o.Done = uint64(counter), when(expires), when(asked), whenSet(sent), whenSet(done)
 	if result != "" {
-		o.Result = new(report.CommandResult)
-		err = json.Unmarshal([]byte(result), o.Result)
+		o.Result, err = readResult(result)
 	}
 	return o, err
+}
+
+func readResult(doc string) (*report.CommandResult, error) {
+	c := new(report.CommandResult)
+	err := json.Unmarshal([]byte(doc), c)
+	return c, err
 }
 
 // maxDue is how many orders are sent at a time.

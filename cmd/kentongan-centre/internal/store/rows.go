@@ -82,6 +82,9 @@ func (w *writer) deviceState(d *device, st *report.DeviceState) error {
 		if err := w.keySaid(d.id, st.RecordKey); err != nil {
 			return err
 		}
+		if err := w.firmware(d.id, st.Firmware); err != nil {
+			return err
+		}
 	}
 	return w.heads(d.id, st.Heads)
 }
