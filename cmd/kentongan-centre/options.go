@@ -21,7 +21,7 @@ type options struct {
 	ca, cert, key               string
 	username, passwordFile      string
 	name, logLevel, allowedHost string
-	keepPictures                time.Duration
+	keepPictures, updateStale   time.Duration
 	enrol                       enrolOptions
 	tlsCert, tlsKey             string
 	proxy                       bool
@@ -53,6 +53,7 @@ func (o *options) flags(stderr io.Writer) *flag.FlagSet {
 	fs.StringVar(&o.passwordFile, "password-file", "", "`file` whose first line is the password for the broker")
 	fs.StringVar(&o.name, "name", "kentongan-centre", "MQTT client `id`; the broker keeps this centre's messages under it, so it must stay the same and be used once")
 	fs.DurationVar(&o.keepPictures, "keep-pictures", 7*24*time.Hour, "`time` after which a picture that was asked for is erased, as 168h")
+	fs.DurationVar(&o.updateStale, "update-stale", 45*24*time.Hour, "`time` after which a device whose release was published longer ago than that has an alarm, as 1080h: it may be kept from new ones; 0 is never")
 	o.database.flags(fs)
 	o.keep.flags(fs)
 	o.enrol.flags(fs)
@@ -82,6 +83,8 @@ func (o *options) parse(args []string, stderr io.Writer) error {
 		return errors.New("--ca, --cert, --username and --password-file are for --broker, which is missing")
 	case o.keepPictures < time.Minute || o.keepPictures > 10*365*24*time.Hour:
 		return errors.New("--keep-pictures: 1m to 87600h")
+	case o.updateStale != 0 && o.updateStale < time.Hour:
+		return errors.New("--update-stale: 1h or more, or 0 for never")
 	case (o.tlsCert == "") != (o.tlsKey == ""):
 		return errors.New("--tls-cert and --tls-key belong together: one of them is missing")
 	case o.tlsCert != "" && o.proxy:

@@ -23,6 +23,7 @@ import (
 	"kentongan/cmd/kentongan-centre/internal/ingest"
 	"kentongan/cmd/kentongan-centre/internal/mqttaddr"
 	"kentongan/cmd/kentongan-centre/internal/orders"
+	"kentongan/cmd/kentongan-centre/internal/rollout"
 	"kentongan/cmd/kentongan-centre/internal/store"
 )
 
@@ -130,8 +131,10 @@ func (o *options) run(ctx context.Context, e env, log *slog.Logger) (err error) 
 	if err != nil {
 		return err
 	}
+	var lead *rollout.Conductor
 	cfg.OnCommit = func(c store.Committed) {
 		con.Notify(c)
+		lead.Notify(c)
 		hook.Notify(c)
 		if fan != nil {
 			fan.Offer(c)
@@ -145,8 +148,9 @@ func (o *options) run(ctx context.Context, e env, log *slog.Logger) (err error) 
 		Store: st, Signer: signer, Keys: keys, Keep: o.keepPictures, Wake: in.Wake,
 		Changed: func() { con.Changed() }, Log: log.With("part", "orders"),
 	})
+	lead = rollout.New(rollout.Config{Store: st, Desk: desk, Stale: o.updateStale, Changed: func() { con.Changed() }, Alarms: func(c store.Committed) { con.Changed(); hook.Notify(c) }, Log: log.With("part", "rollout")})
 	con, err = console.New(console.Config{
-		Store: st, Access: room, TLS: pageTLS, Proxy: o.proxy, Desk: desk, Auditor: proof.auditor, KeepPictures: o.keepPictures, Enrolment: let.api(), Ingest: in.Status, Broker: announced(cfg.Broker), BrokerClients: clients,
+		Store: st, Access: room, TLS: pageTLS, Proxy: o.proxy, Desk: desk, Rollouts: lead, Auditor: proof.auditor, KeepPictures: o.keepPictures, Enrolment: let.api(), Ingest: in.Status, Broker: announced(cfg.Broker), BrokerClients: clients,
 		Webhook: hook.Status, Verifier: verifier, Hosts: hosts(o.allowedHost, o.listen), Log: log.With("part", "console"),
 	})
 	if err != nil {
@@ -161,6 +165,7 @@ func (o *options) run(ctx context.Context, e env, log *slog.Logger) (err error) 
 	g.Go(func() error { return heal(ctx) })
 	g.Go(func() error { return in.Run(ctx) })
 	g.Go(func() error { return desk.Run(ctx) })
+	g.Go(func() error { return lead.Run(ctx) })
 	if fan != nil {
 		g.Go(func() error { return fan.Run(ctx) })
 	}

@@ -74,6 +74,9 @@ func (c *Console) doAck(w http.ResponseWriter, r *http.Request) {
 	case len(list) == 0 || device == "":
 		c.show(w, r, http.StatusNotFound, "message.html", "alarms", "notdone", "err.noalarm")
 		return
+	case alarmView{Alarm: list[0]}.Ours():
+		c.show(w, r, http.StatusConflict, "message.html", "alarms", "notdone", "err.ours")
+		return
 	}
 	if _, err := c.cfg.Desk.AckAlarm(r.Context(), device, id, who(r), r.PostForm.Get("note"), r.PostForm.Get("false") == "1"); err != nil {
 		c.refused(w, r, err)

@@ -67,10 +67,12 @@ func ask(t *testing.T, srv *httptest.Server, s *seeder, pattern, token string) (
 		id = "0000000000000004"
 	case strings.HasPrefix(path, "/devices/"):
 		id = "kiosk-7"
+	case strings.Contains(path, "/rollouts/"):
+		id = "1"
 	case strings.Contains(path, "/complaints/"), strings.HasPrefix(path, "/open311/"):
 		id = complaintID(t, s, 3)
 	}
-	path = strings.NewReplacer("{$}", "", "{device}", "kiosk-7", "{id}", id, "{name}", "gate", "{file}", "style.css", "{token}", "x", "{hash}", "x", "{code}", "jalan-rusak").Replace(path)
+	path = strings.NewReplacer("{$}", "", "{device}", "kiosk-7", "{id}", id, "{name}", "gate", "{file}", "style.css", "{token}", "x", "{hash}", "x", "{code}", "jalan-rusak", "{do}", "cancel").Replace(path)
 	form := url.Values{"state": {"done"}, "note": {"x"}, "reason": {"x"}, "hours": {"8"}, "agency": {"dinkes"}, "source": {"stream/gate"}, "condition": {"down"}, "back": {"/"}, "device": {"kiosk-7"}, "code": {"x"}, "role": {"viewer"}, "name_id": {"x"}, "key": {"x"}, "level": {"debug"}, "minutes": {"5"}, "seconds": {"5"}, "text": {"x: 1"}, "url": {"https://centre.example/firmware"}}
 	var in io.Reader
 	if method == http.MethodPost {
@@ -112,7 +114,7 @@ func everything(s *seeder) {
 
 // Whoever is of another agency finds nothing, on any route, and changes nothing.
 func TestAnotherAgencyFindsNothing(t *testing.T) {
-	srv, s, c := serve(t, everything, (*seeder).agencies)
+	srv, s, c := serve(t, everything, (*seeder).agencies, (*seeder).rollouts)
 	own, foreign := s.tokenOf("own", access.Approver, "dishub"), s.tokenOf("foreign", access.Approver, "dinkes")
 	before := tablesOf(t, s)
 	seen := 0
@@ -149,7 +151,7 @@ func tablesOf(t *testing.T, s *seeder) string {
 	read, _ := s.st.Tables()
 	var out []string
 	for _, q := range []string{`SELECT count(*) FROM orders`, `SELECT count(*) FROM shelf`, `SELECT count(*) FROM complaint_agency`, `SELECT count(*) FROM complaint_status`, `SELECT count(*) FROM picture WHERE state = 'whole'`,
-		`SELECT count(*) FROM agency`, `SELECT count(*) FROM device_agency WHERE agency = 'dishub'`, `SELECT count(*) FROM service`, `SELECT count(*) FROM account`} {
+		`SELECT count(*) FROM agency`, `SELECT count(*) FROM device_agency WHERE agency = 'dishub'`, `SELECT count(*) FROM service`, `SELECT count(*) FROM account`, `SELECT count(*) FROM rollout`, `SELECT count(*) FROM rollout WHERE state = 'cancelled'`} {
 		var n int
 		if err := read.QueryRowContext(t.Context(), q).Scan(&n); err != nil {
 			t.Fatal(err)

@@ -55,7 +55,13 @@ func (a alarmView) More() int { return max(0, a.Hidden-len(a.Hides)) }
 func (a alarmView) Percent() int { return int(a.Confidence*100 + 0.5) }
 
 // Open tells whether something can be said about it.
-func (a alarmView) Open() bool { return a.Ended == nil && a.Pending == nil && a.May }
+func (a alarmView) Open() bool { return a.Shelvable() && !a.Ours() }
+
+// Ours tells whether it is the centre's own: no device can be told a word about it.
+func (a alarmView) Ours() bool { return strings.HasPrefix(a.Source, store.CentreSource) }
+
+// Shelvable tells whether it can be put aside.
+func (a alarmView) Shelvable() bool { return a.Ended == nil && a.Pending == nil && a.May }
 
 // deniableFor is how long an alarm that is over can still be called false: the
 // device remembers its newest 32.
@@ -63,7 +69,7 @@ const deniableFor = 24 * time.Hour
 
 // Deniable tells whether an alarm that is over can be called false.
 func (a alarmView) Deniable() bool {
-	return a.May && a.Ended != nil && !a.False && a.Pending == nil && a.Now.Sub(*a.Ended) < deniableFor
+	return a.May && !a.Ours() && a.Ended != nil && !a.False && a.Pending == nil && a.Now.Sub(*a.Ended) < deniableFor
 }
 
 // Shown is the state, or that it was called false.

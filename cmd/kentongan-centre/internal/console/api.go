@@ -108,6 +108,9 @@ func (c *Console) apiAck(w http.ResponseWriter, r *http.Request) {
 	case len(list) == 0:
 		refuse(w, http.StatusNotFound, "no such alarm")
 		return
+	case alarmView{Alarm: list[0]}.Ours():
+		refuse(w, http.StatusConflict, say("en", "err.ours"))
+		return
 	case list[0].False:
 		refuse(w, http.StatusConflict, "it was called false already")
 		return

@@ -27,8 +27,11 @@ type route struct {
 
 // largest is how many bytes its form may have.
 func (rt route) largest() int64 {
-	if rt.pattern == configForm {
+	switch rt.pattern {
+	case configForm:
 		return maxConfigBody
+	case rolloutForm: // may name many devices
+		return maxRolloutBody
 	}
 	return maxForm
 }
@@ -203,7 +206,7 @@ func (c *Console) entry(r *http.Request, action string) access.Entry {
 }
 
 // saidFields are the fields of forms that the access log keeps. Never secrets.
-var saidFields = []string{"id", "name", "full_name", "role", "agency", "device", "code", "state", "hours", "false", "seconds", "url", "number", "now", "reason", "note", "disabled"}
+var saidFields = []string{"id", "name", "full_name", "role", "agency", "device", "code", "state", "hours", "false", "seconds", "url", "number", "now", "scope", "found", "stages", "soak_hours", "wait_hours", "max_failed_percent", "max_failed", "at_once", "reason", "note", "disabled"}
 
 type statusWriter struct {
 	http.ResponseWriter

@@ -101,12 +101,12 @@ const contrast = `(() => {
 // Every page, in both languages, from the narrowest phone to a desk: nothing is
 // cut off at the side, nothing hard to read, nothing that the policy refuses.
 func TestBrowserPagesFitAndRead(t *testing.T) {
-	srv, s, _ := serve(t, (*seeder).province, (*seeder).wound, (*seeder).trouble)
+	srv, s, _ := serve(t, (*seeder).province, (*seeder).wound, (*seeder).trouble, (*seeder).agencies, (*seeder).rollouts)
 	s.now = noon
 	b := startChromium(t)
 	b.enter(srv.URL, s.room, "sari")
 	for _, lang := range []string{"id", "en"} {
-		for _, path := range []string{"/", "/devices", "/devices/kiosk-7", "/devices/cam-kp3b", "/alarms", "/devices/kiosk-7/streams/gate", "/devices/kiosk-7/streams/lobby", "/complaints", "/complaints?ticket=zzz", "/gaps"} {
+		for _, path := range []string{"/", "/devices", "/devices/kiosk-7", "/devices/cam-kp3b", "/alarms", "/devices/kiosk-7/streams/gate", "/devices/kiosk-7/streams/lobby", "/complaints", "/complaints?ticket=zzz", "/gaps", "/rollouts", "/rollouts/1", "/rollouts/2"} {
 			sep := "?"
 			if strings.Contains(path, "?") {
 				sep = "&"

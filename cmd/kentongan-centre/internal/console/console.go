@@ -59,6 +59,7 @@ type Config struct {
 	Store         Source
 	Access        *access.Room
 	Desk          Desk
+	Rollouts      Rollouts
 	Auditor       Auditor       // nil where nobody reads everything again
 	KeepPictures  time.Duration // for people to read; the Desk erases
 	Enrolment     http.Handler  // GET /api/v1/enrolment; nil where nobody enrols
@@ -212,6 +213,14 @@ func (c *Console) routes() []route {
 		{"POST /api/v1/devices/{id}/orders/restart", approver, "restart", c.apiOrder("restart")},
 		{"POST /api/v1/devices/{id}/orders/logs", approver, "logs", c.apiOrder("logs")},
 		{"POST /api/v1/devices/{id}/orders/config", approver, "config", c.apiOrder("config")},
+		{"GET /rollouts", viewer, "", c.rollouts},
+		{"POST /rollouts", approver, "rollout", c.doRollout},
+		{"GET /rollouts/{id}", viewer, "", c.rollout},
+		{"POST /rollouts/{id}/{do}", approver, "rollout-steer", c.doSteer},
+		{"GET /api/v1/rollouts", viewer, "export", c.apiRollouts},
+		{"POST /api/v1/rollouts", approver, "rollout", c.apiRollout},
+		{"GET /api/v1/rollouts/{id}", viewer, "export", c.apiRolloutOne},
+		{"POST /api/v1/rollouts/{id}/{do}", approver, "rollout-steer", c.apiSteer},
 		{"GET /pictures/{device}/{id}", viewer, "picture", c.picture},
 		{"POST /pictures/{device}/{id}/erase", operator, "erase", c.doErase},
 		{"GET /apps", viewer, "", c.apps},

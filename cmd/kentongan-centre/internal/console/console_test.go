@@ -18,6 +18,7 @@ import (
 	"kentongan/cmd/kentongan-centre/internal/console"
 	"kentongan/cmd/kentongan-centre/internal/ingest"
 	"kentongan/cmd/kentongan-centre/internal/orders"
+	"kentongan/cmd/kentongan-centre/internal/rollout"
 	"kentongan/cmd/kentongan-centre/internal/store"
 	"kentongan/cmd/kentongan-centre/internal/webhook"
 )
@@ -44,8 +45,12 @@ func serve(t *testing.T, seed ...func(*seeder)) (*httptest.Server, *seeder, *con
 	if err := auditor.Round(t.Context(), noon); err != nil {
 		t.Fatal(err)
 	}
+	s.lead = rollout.New(rollout.Config{Store: s.st, Desk: desk, Now: func() time.Time { return noon }, Log: slog.New(slog.DiscardHandler)})
+	for _, f := range s.later {
+		f()
+	}
 	c, err := console.New(console.Config{
-		Auditor: auditor, Store: s.st, Access: s.room, Desk: desk, KeepPictures: 7 * 24 * time.Hour, Ingest: func() ingest.Status { return ingest.Status{Connected: true, Messages: 7} },
+		Rollouts: s.lead, Auditor: auditor, Store: s.st, Access: s.room, Desk: desk, KeepPictures: 7 * 24 * time.Hour, Ingest: func() ingest.Status { return ingest.Status{Connected: true, Messages: 7} },
 		Webhook: func() webhook.Status { return webhook.Status{Sent: 1} },
 		Broker:  "mqtt://127.0.0.1:1883", BrokerClients: func() int { return 3 }, Verifier: "kentongan-centre+00000000+AAAA",
 		Now: func() time.Time { return noon }, Log: slog.New(slog.DiscardHandler),

@@ -32,11 +32,19 @@ func (c *Console) metrics(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the database did not answer", http.StatusInternalServerError)
 		return
 	}
+	rollouts, inRollouts, err := c.view(r).RolloutFigures(r.Context())
+	if err != nil {
+		c.cfg.Log.Error("query failed", "err", err)
+		http.Error(w, "the database did not answer", http.StatusInternalServerError)
+		return
+	}
 	var m metricText
 	m.gauge("kentongan_devices", "Devices by what their last state says.", "state", map[string]int64{"online": int64(o.Online), "offline": int64(o.Offline), "unknown": int64(o.Devices - o.Online - o.Offline)})
 	m.gauge("kentongan_streams", "Streams of devices that are online, by state.", "state", map[string]int64{"playing": int64(o.Playing), "silent": int64(o.Silent), "failed": int64(o.Failed)})
 	m.gauge("kentongan_apps", "Applications, each as often as devices that are online look at it, by state.", "state", apps)
 	m.alarms(sums)
+	m.gauge("kentongan_rollouts", "Rollouts of releases, by state.", "state", rollouts)
+	m.gauge("kentongan_rollout_devices", "Devices of the rollouts that are not over, by how far they are.", "state", inRollouts)
 	m.one("kentongan_complaints", "gauge", "Complaints held.", int64(o.Complaints))
 	m.one("kentongan_records_held", "gauge", "Records held, of all lanes.", int64(o.Records))
 	m.one("kentongan_records_missing", "gauge", "Numbers that no record and no gap record accounts for. Has to be 0.", int64(o.Missing))

@@ -9,6 +9,7 @@ import (
 
 	"kentongan/agent/report"
 	"kentongan/cmd/kentongan-centre/internal/access"
+	"kentongan/cmd/kentongan-centre/internal/rollout"
 	"kentongan/cmd/kentongan-centre/internal/store"
 )
 
@@ -23,6 +24,9 @@ type seeder struct {
 	st   *store.Store
 	room *access.Room
 	now  time.Time
+
+	lead  *rollout.Conductor
+	later []func() // once the conductor is there
 }
 
 func openStore(t *testing.T, dir string) *store.Store {

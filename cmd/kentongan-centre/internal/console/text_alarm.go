@@ -3,7 +3,7 @@ package console
 import "maps"
 
 // texts are all words of the pages: Indonesian, English.
-var texts = joined(pageTexts, alarmTexts, appTexts, aroundTexts, kioskTexts, streamTexts, accessTexts, adminTexts, shelfTexts, mapTexts, orderTexts)
+var texts = joined(pageTexts, alarmTexts, appTexts, aroundTexts, kioskTexts, streamTexts, accessTexts, adminTexts, shelfTexts, mapTexts, orderTexts, rolloutTexts)
 
 func joined(all ...map[string][2]string) map[string][2]string {
 	out := map[string][2]string{}

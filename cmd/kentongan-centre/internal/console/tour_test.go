@@ -79,6 +79,12 @@ var tour = []stop{
 	{"/apps", "en", 360, true, ""},
 	{"/complaints", "en", 1280, false, "console-complaints"},
 	{"/complaints?state=assigned", "id", 360, false, ""},
+	{"/rollouts", "en", 1280, false, ""},
+	{"/rollouts?devices=kiosk-7+kiosk-12", "id", 320, true, ""},
+	{"/rollouts/1", "en", 1280, false, "console-rollout"},
+	{"/rollouts/1", "id", 320, false, ""},
+	{"/rollouts/1", "id", 768, true, ""},
+	{"/rollouts/2", "en", 1920, false, ""},
 	{"/gaps", "en", 1280, false, "console-proof"},
 	{"/gaps", "id", 360, false, ""},
 	{"/agencies", "en", 1280, false, ""},
@@ -98,7 +104,7 @@ var tour = []stop{
 // axe finds nothing, the policy refuses nothing. With -update the pictures of the
 // documents are made anew.
 func TestBrowserTour(t *testing.T) {
-	srv, s, _ := serve(t, everything, func(s *seeder) { s.fleet(240) }, (*seeder).history, (*seeder).agencies, (*seeder).people)
+	srv, s, _ := serve(t, everything, func(s *seeder) { s.fleet(240) }, (*seeder).history, (*seeder).agencies, (*seeder).people, (*seeder).rollouts)
 	b := startChromium(t)
 	source := axeSource(t)
 	b.enter(srv.URL, s.room, "sari")

@@ -51,6 +51,7 @@ func (c *Console) functions(lang string) template.FuncMap {
 		"short":   func(epoch string) string { return epoch[:min(6, len(epoch))] },
 		"seqs":    func(from, to uint64) string { return rangeText(lang, from, to) },
 		"todo":    func(p store.Problem) string { return advice(lang, p) },
+		"online":  func(is bool) string { return map[bool]string{true: report.Online, false: report.Offline}[is] },
 		"formOf":  func(device, name string) orderForm { return orderForm{device, name} },
 		"pair":    func(c complaint, at time.Time) row { return row{c, at} },
 		"sparkOf": func(p []store.StreamPoint, at time.Time, rate bool) spark { return spark{p, at, rate} },
