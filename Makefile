@@ -6,7 +6,6 @@ SHELL := /bin/bash
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
 LDFLAGS := -s -w -X main.version=$(VERSION)
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
-GOVULNCHECK := golang.org/x/vuln/cmd/govulncheck@v1.8.0
 # What a device asks over HTTP it asks with HTTP/1.1: 0.44 MiB of its armv6 program
 # are net/http's HTTP/2, which nothing there needs.
 DEVICE_TAGS := nethttpomithttp2
@@ -70,8 +69,8 @@ lint: ## gofmt, go vet, staticcheck
 	cd agent/bench && go vet ./...
 
 .PHONY: vuln
-vuln: ## govulncheck; needs the network, for its list of known faults
-	go run $(GOVULNCHECK) ./...
+vuln: ## govulncheck, with its list of known faults from the network or made from its module
+	@.ci/vuln
 
 .PHONY: cross
 cross: $(addprefix dist/kentongan-,$(DEVICE_TARGETS)) $(addprefix dist/kentongan-boot-,$(DEVICE_TARGETS)) ## static device programs for each board, into dist/, with their sizes
