@@ -34,6 +34,9 @@ func (l *lane) load(seg *segment) (image, error) {
 		im.data, err = readAll(f, seg.size)
 		defer f.Close()
 	}
+	if passing(err) {
+		return im, err // nothing is known of it: nothing to mend
+	}
 	if l.name == report.Complaint && l.s.mirror != nil {
 		if mended := l.s.mirror.mend(seg, im, first, limit); len(mended) > 0 {
 			l.rewrite(seg, f, im, mended)

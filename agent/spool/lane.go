@@ -300,6 +300,14 @@ func (l *lane) drop() (*segment, File, bool) {
 		return nil, nil, false
 	}
 	seg := l.segs[0]
+	l.mu.Unlock()
+	if f, err := l.s.fs.Open(l.path(seg.slot), true); err == nil {
+		_ = f.Close()
+	} else if passing(err) {
+		l.s.fault(l, err)
+		return nil, nil, false // its file could not be used: nothing is given up for it
+	}
+	l.mu.Lock()
 	from, to := max(seg.first, l.first), seg.last
 	l.segs = l.segs[1:]
 	after := l.durable

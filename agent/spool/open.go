@@ -22,8 +22,9 @@ const (
 )
 
 // Open opens the spool in dir, and makes it where there is none. It takes the
-// directory for this process. It fails when the directory can't be had, never
-// because of what is in it: damage is named in the event lane.
+// directory for this process. It fails when the directory can't be had, or the
+// process may open or read no file now, never because of what is in it: damage is
+// named in the event lane.
 //
 // Opening reads the header of each segment and the newest segment of each
 // lane, so its time does not depend on how many records wait.
@@ -49,6 +50,10 @@ func Open(dir string, o Options) (*Spool, error) {
 		err = s.recover()
 	}
 	if err != nil {
+		for _, l := range s.lanes {
+			l.retire()
+		}
+		s.cursor.close()
 		_ = lock.Close()
 		return nil, fmt.Errorf("open spool %s: %w", dir, err)
 	}
@@ -116,9 +121,15 @@ func (s *Spool) recover() error {
 		s.mirror = newMirror(s.o.FS, s.o.Mirror, s.log, s.mirrorRefused)
 	}
 	gen, c, bad, cursorErr := readCursors(s.fs, s.dir)
+	if passing(cursorErr) {
+		return cursorErr
+	}
 	s.cursor.gen = gen
 	s.cursor.open()
-	sv := s.survey()
+	sv, err := s.survey()
+	if err != nil {
+		return err
+	}
 	if err := s.chooseEpoch(&c, cursorErr == nil, sv); err != nil {
 		return err
 	}
@@ -140,6 +151,9 @@ func (s *Spool) recover() error {
 	}
 	for i, l := range s.lanes {
 		l.restore(sv.lanes[i], c.Lanes[l.name], history && !known, s.clean, sv.next[i], sv.reserved)
+	}
+	if s.unread != nil {
+		return s.unread
 	}
 	s.openOld(old)
 	s.reserved.Store(s.lanes[2].next)

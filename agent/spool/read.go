@@ -63,7 +63,9 @@ func (r *reader) take(seq uint64, line []byte) bool {
 
 // Read returns records of the lane with numbers from 'from' on, in order and
 // jumping over holes: at most maxRecords with at most maxBytes of lines, but
-// at least one if there is one. At the end of the lane it returns none.
+// at least one if there is one. At the end of the lane it returns none. An error
+// will pass: the records are there, and the process can't open or read their file
+// now.
 //
 // Records of the complaint and event lanes are on the disk; those of the
 // telemetry lane may still be in memory. A record that is damaged is not
@@ -172,6 +174,9 @@ func (l *lane) readBuffer(r *reader) {
 // readSegment takes records of one segment, up to number last.
 func (l *lane) readSegment(seg *segment, last uint64, end int64, r *reader) error {
 	f, err := l.s.fs.Open(l.path(seg.slot), false)
+	if passing(err) {
+		return err
+	}
 	if err != nil {
 		return l.readDamaged(seg, last, r, err)
 	}
@@ -245,6 +250,9 @@ func takeFrame(f frame, payload []byte, r *reader) bool {
 // is missing is reported.
 func (l *lane) readDamaged(seg *segment, last uint64, r *reader, cause error) error {
 	im, err := l.load(seg)
+	if passing(err) {
+		return err
+	}
 	if err != nil {
 		cause = err
 	}

@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"fmt"
 	"path/filepath"
 	"slices"
 
@@ -101,6 +102,9 @@ func (l *lane) tail() (t tailed) {
 	}
 	seg := l.segs[n-1]
 	im, err := l.load(seg)
+	if passing(err) {
+		l.s.unread = fmt.Errorf("lane %s: segment %s: %w", l.name, slotName(seg.slot), err)
+	}
 	w := im.walk(seg.first, ^uint64(0))
 	seg.last = w.last(seg.first - 1)
 	seg.end = w.end
@@ -156,6 +160,10 @@ func (l *lane) missing(t tailed, upto, sure uint64) {
 	for i, seg := range l.segs {
 		if i+1 < len(l.segs) && l.segs[i+1].id != seg.id+1 && seg.last >= l.first {
 			im, err := l.load(seg)
+			if passing(err) {
+				l.s.unread = fmt.Errorf("lane %s: segment %s: %w", l.name, slotName(seg.slot), err)
+				return
+			}
 			l.reportSpans(seg, im, im.walk(seg.first, seg.last), seg.last, err)
 		}
 	}

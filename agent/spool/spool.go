@@ -85,6 +85,7 @@ type Spool struct {
 	renewal *renewal
 	old     []*lane // what has not moved yet
 	told    []*note // of what has happened
+	unread  error   // what recover could not read, and will be readable again
 
 	reserved atomic.Uint64 // telemetry numbers below it may be given out
 	rest     atomic.Bool   // a caller has written, and left the rest of the round

@@ -25,8 +25,9 @@ type survey struct {
 	reserved uint64    // the same of the reserved telemetry numbers
 }
 
-// survey reads the headers of all files.
-func (s *Spool) survey() *survey {
+// survey reads the headers of all files. An error is one that will pass: what can't
+// be read now must not be set aside as foreign.
+func (s *Spool) survey() (*survey, error) {
 	sv := &survey{}
 	for i, l := range s.lanes {
 		if err := s.fs.MkdirAll(l.dir); err != nil {
@@ -35,6 +36,9 @@ func (s *Spool) survey() *survey {
 		files, err := s.fs.List(l.dir)
 		if err != nil {
 			s.fault(l, err)
+		}
+		if passing(err) {
+			return nil, fmt.Errorf("lane %s: %w", l.name, err)
 		}
 		for _, info := range files {
 			slot, ok := parseSlot(info.Name)
@@ -46,8 +50,13 @@ func (s *Spool) survey() *survey {
 			sv.lanes[i] = append(sv.lanes[i], &found{slot: slot, info: info})
 		}
 		s.readHeaders(l, sv.lanes[i])
+		for _, f := range sv.lanes[i] {
+			if passing(f.err) {
+				return nil, fmt.Errorf("lane %s: segment %s: %w", l.name, f.info.Name, f.err)
+			}
+		}
 	}
-	return sv
+	return sv, nil
 }
 
 // headReaders is how many headers are read at a time: flash answers several
@@ -87,7 +96,9 @@ func readHeader(fsys FS, name string) (header, error) {
 		r.ReadAlone() // or the kernel reads 128 KiB ahead, for each header
 	}
 	var b [headerUsed]byte
-	if _, err := f.ReadAt(b[:], 0); err != nil {
+	if _, err := f.ReadAt(b[:], 0); passing(err) {
+		return header{}, err
+	} else if err != nil {
 		return header{}, errNoHeader
 	}
 	return decodeHeader(b[:])
