@@ -67,26 +67,50 @@ func (u *Uplink) change(c report.UplinkState) {
 }
 
 // repeater logs a fault that comes again and again when it begins, when it
-// changes and when it ends, with the count. One goroutine owns it.
+// changes and when it ends, with the count. A peer that makes each fault another
+// one gets a few lines a minute, and the count of the others. One goroutine owns
+// it.
 type repeater struct {
 	log   *slog.Logger
 	msg   string
 	text  string
 	count int
+
+	window time.Time // when the present minute began
+	lines  int       // in it
+	more   int       // that were not written
 }
+
+const (
+	repeatLines  = 6
+	repeatWindow = time.Minute
+)
 
 func (r *repeater) warn(msg string, err error, args ...any) {
 	if msg == r.msg && err.Error() == r.text {
 		r.count++
 		return
 	}
+	if now := time.Now(); now.Sub(r.window) >= repeatWindow {
+		r.window, r.lines = now, 0
+	}
+	if r.lines >= repeatLines {
+		r.more++
+		return
+	}
 	r.end()
 	r.msg, r.text, r.count = msg, err.Error(), 1
-	r.log.Warn(msg, append(args, "err", err)...)
+	if args = append(args, "err", err); r.more > 0 {
+		args = append(args, "more", r.more)
+		r.more = 0
+	}
+	r.lines++
+	r.log.Warn(msg, args...)
 }
 
 func (r *repeater) end() {
 	if r.count > 1 {
+		r.lines++
 		r.log.Info("fault ended", "fault", r.msg, "count", r.count)
 	}
 	r.msg, r.text, r.count = "", "", 0

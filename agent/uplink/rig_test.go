@@ -179,6 +179,12 @@ type running struct {
 // startUplink runs an uplink until the test ends, or stop is called.
 func startUplink(t testing.TB, cfg Config, store Store) *running {
 	t.Helper()
+	return startUplinkLog(t, cfg, store, testLog(t))
+}
+
+// startUplinkLog is startUplink with a log of the test's own.
+func startUplinkLog(t testing.TB, cfg Config, store Store, log *slog.Logger) *running {
+	t.Helper()
 	r := &running{}
 	cfg.OnChange = func(c report.UplinkState) {
 		r.mu.Lock()
@@ -190,7 +196,7 @@ func startUplink(t testing.TB, cfg Config, store Store) *running {
 		defer r.mu.Unlock()
 		r.refused = append(r.refused, a)
 	}
-	u, err := New(cfg, store, testLog(t))
+	u, err := New(cfg, store, log)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,4 +249,18 @@ func soak(t *testing.T, usual time.Duration) time.Duration {
 		t.Fatalf("KENTONGAN_SOAK: %v; write 10m", err)
 	}
 	return d
+}
+
+// secondPort is the port of the listener that was added to a broker.
+func secondPort(t testing.TB, m *mosquitto) string {
+	t.Helper()
+	text, err := os.ReadFile(m.conf)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, found := strings.Cut(strings.SplitN(string(text), "listener ", 2)[1], "listener ")
+	if !found {
+		t.Fatal("the broker has one listener")
+	}
+	return strings.Fields(rest)[0]
 }

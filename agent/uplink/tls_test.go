@@ -24,6 +24,8 @@ type authority struct {
 	cert *x509.Certificate
 	key  *ecdsa.PrivateKey
 	next int64
+
+	from, to time.Time // validity of what is issued next; zero is from an hour ago for a day
 }
 
 func newAuthority(t testing.TB) *authority {
@@ -48,6 +50,9 @@ func (a *authority) issue(name, cn string, ca bool) (*ecdsa.PrivateKey, *x509.Ce
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
 		DNSNames: []string{"broker.test"}, IPAddresses: []net.IP{net.IPv4(127, 0, 0, 1)},
 		KeyUsage: x509.KeyUsageDigitalSignature, BasicConstraintsValid: true,
+	}
+	if !a.to.IsZero() && !ca {
+		tmpl.NotBefore, tmpl.NotAfter = a.from, a.to
 	}
 	parent, signer := a.cert, a.key
 	if ca {
