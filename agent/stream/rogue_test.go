@@ -24,6 +24,8 @@ type rogueConn struct {
 	n    int // which connection it is, from 1
 	quit chan struct{}
 	host string
+
+	asked *atomic.Int64 // counts requests; nil counts none
 }
 
 const describeH264 = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=x\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:track1\r\n"
@@ -89,6 +91,9 @@ func (c *rogueConn) request() (method, cseq string, auth string, err error) {
 		if _, err := c.br.Discard(4 + int(binary.BigEndian.Uint16(head[2:]))); err != nil {
 			return "", "", "", err
 		}
+	}
+	if c.asked != nil {
+		c.asked.Add(1)
 	}
 	for first := true; ; first = false {
 		line, err := c.br.ReadString('\n')

@@ -135,6 +135,12 @@ func is(state, class string) func(report.StreamState) bool {
 // watch runs a watcher until the test ends, and then sees that it ends.
 func watch(t *testing.T, cfg Config) (*running, *record) {
 	t.Helper()
+	return watchLog(t, cfg, slog.New(slog.DiscardHandler))
+}
+
+// watchLog is watch with a log of the test's own.
+func watchLog(t *testing.T, cfg Config, log *slog.Logger) (*running, *record) {
+	t.Helper()
 	out := newRecord()
 	if cfg.Name == "" {
 		cfg.Name = "gate"
@@ -142,7 +148,7 @@ func watch(t *testing.T, cfg Config) (*running, *record) {
 	if cfg.StatsEvery == 0 {
 		cfg.StatsEvery = 200 * time.Millisecond
 	}
-	w, err := New(cfg, slog.New(slog.DiscardHandler), out)
+	w, err := New(cfg, log, out)
 	if err != nil {
 		t.Fatal(err)
 	}
