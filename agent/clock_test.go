@@ -14,6 +14,7 @@ func TestStepBetween(t *testing.T) {
 	}
 	y1970 := time.Unix(30, 0)
 	now := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+	const years = 10 * 365 * 24 * time.Hour
 	tests := map[string]struct {
 		last, now report.Stamp
 		changed   bool
@@ -24,6 +25,9 @@ func TestStepBetween(t *testing.T) {
 		"slewed":                 {at(now, 60*time.Second, report.ClockSynced), at(now.Add(900*time.Millisecond), 61*time.Second, report.ClockSynced), false, 0, time.Time{}},
 		"set for the first time": {at(y1970, 30*time.Second, report.ClockUnset), at(now, 31*time.Second, report.ClockSynced), true, now.Sub(y1970).Milliseconds() - 1000, now.Add(-31 * time.Second)},
 		"set back":               {at(now, 60*time.Second, report.ClockSynced), at(now.Add(-time.Hour), 61*time.Second, report.ClockEstimated), true, -3_601_000, now.Add(-time.Hour - 61*time.Second)},
+		"ten years ahead":        {at(now, 60*time.Second, report.ClockSynced), at(now.Add(years), 61*time.Second, report.ClockSynced), true, (years - time.Second).Milliseconds(), now.Add(years - 61*time.Second)},
+		"ten years back":         {at(now, 60*time.Second, report.ClockSynced), at(now.Add(-years), 61*time.Second, report.ClockSynced), true, (-years - time.Second).Milliseconds(), now.Add(-years - 61*time.Second)},
+		"back to 1970":           {at(now, 60*time.Second, report.ClockSynced), at(y1970, 61*time.Second, report.ClockUnset), true, y1970.Sub(now).Milliseconds() - 1000, y1970.Add(-61 * time.Second)},
 		"service found":          {at(now, 60*time.Second, report.ClockEstimated), at(now.Add(time.Second), 61*time.Second, report.ClockSynced), true, 0, now.Add(-60 * time.Second)},
 	}
 	for name, tt := range tests {

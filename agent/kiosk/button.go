@@ -192,6 +192,7 @@ func (b *button) serve(ctx context.Context, in hal.Input, stop <-chan time.Time)
 			b.k.panel.works(b.cfg.Name, false)
 			b.k.panel.fault(b.storeFault(), true)
 			b.k.panel.refused()
+			b.raise(stateUnkept, fmt.Sprintf("the disk takes longer than %v to keep a press", slowAfter), uint64(b.pending+b.flying.n))
 			b.k.log.Error("store is slow", "line", b.cfg.Name, "after", slowAfter)
 		case <-b.working.C:
 			b.k.panel.works(b.cfg.Name, true)

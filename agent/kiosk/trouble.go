@@ -9,7 +9,7 @@ import (
 // and Refused.
 const (
 	stateOK      = "ok"
-	stateUnkept  = "unkept" // the store refuses its presses
+	stateUnkept  = "unkept" // the store refuses its presses, or takes too long for one
 	stateStuck   = "stuck"
 	stateFlood   = "flood" // pressed without a pause for a long time
 	stateLost    = "lost"
