@@ -40,8 +40,8 @@ soak: ## the long forms of the durability tests; KENTONGAN_SEED repeats a run
 	KENTONGAN_SOAK=$${KENTONGAN_SOAK:-10m} go test -count=1 -timeout 1h -v -run ClusterKilled ./cmd/kentongan-centre/internal/ingest
 
 .PHONY: rig
-rig: tools ## the whole agent on emulated ARM boards: arm64 and armhf, 50 power cuts on each, a disk that lies
-	KENTONGAN_RIG_FULL=1 KENTONGAN_RIG_CUTS=$${KENTONGAN_RIG_CUTS:-50} KENTONGAN_RIG_BOUND=$${KENTONGAN_RIG_BOUND:-90m} go test -count=1 -timeout 100m -v ./hal/rig
+rig: tools ## the whole agent on emulated ARM boards: arm64 and armhf, 50 power cuts on each and 30 in updates, a disk that lies
+	KENTONGAN_RIG_FULL=1 KENTONGAN_RIG_CUTS=$${KENTONGAN_RIG_CUTS:-50} KENTONGAN_RIG_UPDATE_CUTS=$${KENTONGAN_RIG_UPDATE_CUTS:-30} KENTONGAN_RIG_BOUND=$${KENTONGAN_RIG_BOUND:-150m} go test -count=1 -timeout 160m -v ./hal/rig
 
 .PHONY: bench
 bench: ## the benchmarks, beside what one would use instead

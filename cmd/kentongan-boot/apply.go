@@ -17,8 +17,9 @@ import (
 	"kentongan/firmware"
 )
 
-// tryWithin is how long a new program may take to say its version.
-const tryWithin = 20 * time.Second
+// tryWithin is how long a new program may take to say its version: long, since a
+// board that is busy reads it from a slow card, and is not to refuse it for that.
+const tryWithin = 2 * time.Minute
 
 func runApply(ctx context.Context, e env, args []string) error {
 	var from, offer string

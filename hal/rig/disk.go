@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"bytes"
 	"math/rand/v2"
 	"net"
 	"slices"
@@ -24,7 +25,9 @@ type Disk struct {
 	held    chan struct{} // closed when flushes may go on; nil when they may
 	flushes int           // since the start
 	lost    int           // pages that cuts took
+	steps   int           // writes and flushes since the start
 	due     int           // writes and flushes until the power is cut; 0 is never
+	await   []byte        // what has to be written before they count
 	chance  *rand.Rand    // of that cut
 	dark    chan struct{} // closed by that cut
 	lies    bool          // flushes do nothing
@@ -69,10 +72,14 @@ func (d *Disk) Cut(chance *rand.Rand) {
 
 // CutIn cuts the power at the nth write or flush from now, before it is done.
 // The channel is closed then.
-func (d *Disk) CutIn(n int, chance *rand.Rand) <-chan struct{} {
+func (d *Disk) CutIn(n int, chance *rand.Rand) <-chan struct{} { return d.CutAt("", n, chance) }
+
+// CutAt cuts the power at the nth write or flush, before it is done, counted
+// from the first write with a text in it, which is number 1.
+func (d *Disk) CutAt(text string, n int, chance *rand.Rand) <-chan struct{} {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.due, d.chance, d.dark = n, chance, make(chan struct{})
+	d.await, d.due, d.chance, d.dark = []byte(text), n, chance, make(chan struct{})
 	return d.dark
 }
 
@@ -89,7 +96,7 @@ func (d *Disk) cutLocked(chance *rand.Rand) {
 	if d.dark != nil {
 		close(d.dark)
 	}
-	d.due, d.dark = 0, nil
+	d.due, d.dark, d.await = 0, nil, nil
 	for _, w := range d.cache {
 		for from := 0; from < len(w.data); from += Page {
 			if chance.IntN(2) == 0 {
@@ -124,6 +131,13 @@ func (d *Disk) Counts() (flushes, lost int) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.flushes, d.lost
+}
+
+// Steps are the writes and flushes since the start.
+func (d *Disk) Steps() int {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.steps
 }
 
 // Close ends serving.
@@ -171,8 +185,9 @@ func (d *Disk) do(command, flags uint16, offset int64, n int, data []byte) (answ
 	case command != cmdFlush && (offset < 0 || offset+int64(n) > int64(len(d.now))):
 		return nil, errInvalid, nil
 	}
-	if command != cmdRead && d.due > 0 {
-		if d.due--; d.due == 0 {
+	if command != cmdRead {
+		d.steps++
+		if d.countsLocked(data) {
 			d.cutLocked(d.chance)
 			return nil, 0, errPowerOff
 		}
@@ -193,6 +208,19 @@ func (d *Disk) do(command, flags uint16, offset int64, n int, data []byte) (answ
 		return nil, 0, nil
 	}
 	return nil, errIO, nil
+}
+
+// countsLocked counts a write or flush, and tells whether it is the one to cut at.
+func (d *Disk) countsLocked(data []byte) bool {
+	if d.due == 0 {
+		return false
+	}
+	if len(d.await) > 0 && !bytes.Contains(data, d.await) {
+		return false
+	}
+	d.await = nil
+	d.due--
+	return d.due == 0
 }
 
 func (d *Disk) flushLocked() {

@@ -121,3 +121,24 @@ func TestHeldFlush(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A cut is at the write that was asked for: the first with the text in it, or one
+// that many later.
+func TestDiskIsCutAtAText(t *testing.T) {
+	for n, want := range map[int]int{1: 2, 2: 3, 3: 4} { // steps until it is dark
+		d := newTestDisk(t)
+		dark := d.CutAt("\x02\x02", n, rand.New(rand.NewPCG(1, 2)))
+		var err error
+		for step := 0; err == nil && step < 10; step++ {
+			_, _, err = d.do(cmdWrite, 0, 0, Page, bytes.Repeat([]byte{byte(step%2 + 1)}, Page))
+		}
+		select {
+		case <-dark:
+		default:
+			t.Errorf("write %d from the text on: never cut", n)
+		}
+		if d.Steps() != want {
+			t.Errorf("write %d from the text on: cut at step %d, want %d", n, d.Steps(), want)
+		}
+	}
+}

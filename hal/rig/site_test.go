@@ -38,6 +38,7 @@ type site struct {
 	broker  string
 
 	whole   bool            // the agent has a watchdog, a sensor, and lines that can't be had
+	updates *publisher      // of new versions, for an agent under the launcher; nil is none
 	reboots bool            // a reset starts the machine again
 	firsts  []time.Duration // from each power on to the first durable press
 }
@@ -46,6 +47,7 @@ const (
 	pressLine, lampLine = 3, 4
 	quick               = 30 * time.Second // for what takes a second when the computer is idle
 	diskBytes           = 48 << 20
+	updatedBytes        = 96 << 20 // with three programs on it
 )
 
 // slow is for a boot on a busy computer: armhf took two minutes beside a load of
@@ -135,13 +137,16 @@ sensors:
 watchdog: {device: /dev/watchdog0, timeout: %v}
 `, busyLine, noLine, otherChip, watchdogTimeout)
 	}
+	if s.updates != nil {
+		text += "update: {dir: /data/fw, healthy: /tmp/healthy, hold: 5s}\n"
+	}
 	return text
 }
 
 // pack builds the agent and its init for the board, and packs them.
 func (s *site) pack(modules, sensors []string, configuration string) {
 	s.program = filepath.Join(s.dir, "kentongan")
-	s.build(s.program, "kentongan/cmd/kentongan", s.board.Env...)
+	s.buildAs("one", s.program, "kentongan/cmd/kentongan", s.board.Env...)
 	init := filepath.Join(s.dir, "init")
 	s.build(init, "kentongan/hal/rig/agentinit", s.board.Env...)
 	config := filepath.Join(s.dir, "kentongan.yaml")
@@ -149,6 +154,11 @@ func (s *site) pack(modules, sensors []string, configuration string) {
 		s.t.Fatal(err)
 	}
 	files := []File{{"init", init}, {"kentongan", s.program}, {"kentongan.yaml", config}}
+	if s.updates != nil {
+		boot := filepath.Join(s.dir, "kentongan-boot")
+		s.build(boot, "kentongan/cmd/kentongan-boot", s.board.Env...)
+		files = append(files, File{"kentongan-boot", boot}, File{"keys", s.updates.keysFile})
+	}
 	for _, m := range modules {
 		files = append(files, File{"modules/" + filepath.Base(m), m})
 	}
@@ -170,9 +180,15 @@ func (s *site) pack(modules, sensors []string, configuration string) {
 
 func (s *site) build(to, what string, env ...string) {
 	s.t.Helper()
+	s.buildAs("", to, what, env...)
+}
+
+// buildAs builds a program that says a version of itself.
+func (s *site) buildAs(version, to, what string, env ...string) {
+	s.t.Helper()
 	args := []string{"build", "-o", to}
 	if len(env) > 0 { // as it is shipped; for this computer, what is built already does
-		args = append(args, "-trimpath", "-ldflags", "-s -w")
+		args = append(args, "-trimpath", "-ldflags", "-s -w -X main.version="+version)
 	}
 	c := exec.CommandContext(bounded(s.t), "go", append(args, what)...)
 	c.Env = append(append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS="), env...)
@@ -187,7 +203,11 @@ func (s *site) format() {
 	if err := os.WriteFile(image, nil, 0o600); err != nil {
 		s.t.Fatal(err)
 	}
-	if err := os.Truncate(image, diskBytes); err != nil {
+	size := int64(diskBytes)
+	if s.updates != nil {
+		size = updatedBytes
+	}
+	if err := os.Truncate(image, size); err != nil {
 		s.t.Fatal(err)
 	}
 	mke2fs, err := exec.LookPath("mke2fs")

@@ -9,8 +9,12 @@
 //	clock N     set the wall clock to N seconds after 1970
 //	memory      say how much memory the agent has
 //	end         end the agent in order and switch off
+//	update URL  bring a release in and hand it over, as `kentongan update apply` does
+//	status      say what the update directory holds
+//	hash        say the SHA-256 of the program that runs
 //
-// Its own lines begin with INIT.
+// Where the launcher is there, the agent is started by it, out of an update
+// directory on the disk. Its own lines begin with INIT.
 package main
 
 import (
@@ -73,8 +77,10 @@ func run() error {
 	if _, err := other.OpenOutput(hal.LineConfig{Name: "reset", Chip: "gpiochip0", Line: "5"}); err != nil {
 		return fmt.Errorf("take a line before the agent does: %w", err)
 	}
-	agent := exec.Command("/kentongan", "run", "--config", "/kentongan.yaml")
-	agent.Stdout, agent.Stderr = os.Stdout, os.Stderr
+	agent, err := theAgent()
+	if err != nil {
+		return err
+	}
 	if err := agent.Start(); err != nil {
 		return err
 	}
@@ -245,6 +251,13 @@ func do(order string, agent *os.Process) error {
 		}
 		tv := unix.NsecToTimeval(n * int64(time.Second))
 		return unix.Settimeofday(&tv)
+	case "update":
+		go update(rest)
+		return nil
+	case "status":
+		return status()
+	case "hash":
+		return hash()
 	case "memory":
 		text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", agent.Pid))
 		if err != nil {
