@@ -39,6 +39,7 @@ func alarmsOf(c *config.Config) (sources []string, groups []alarm.Group) {
 	}
 	sources = append(sources, sensorSources(c)...)
 	sources = append(sources, kioskSources(c)...)
+	sources = append(sources, updateSources(c)...)
 	g := alarm.Group{Name: "apps", Kind: alarm.GroupApps, Auto: true}
 	for _, name := range appNames(c.Apps) {
 		g.Members = append(g.Members, "app/"+name)

@@ -92,6 +92,50 @@ func TestAddressNamesAreNamesAndDiffer(t *testing.T) {
 	}
 }
 
+// TestNothingNewBecomesAlarm: where releases are looked for, that there is nothing new
+// is an alarm; where they only come by order, there is nothing to look at.
+func TestNothingNewBecomesAlarm(t *testing.T) {
+	for name, tt := range map[string]struct {
+		update config.Update
+		want   string
+	}{
+		"looked for": {config.Update{Dir: "/fw", URL: "https://x/fw", StaleAfter: time.Hour}, "kept alarm raised update_stale, kept alarm cleared update_stale"},
+		"by order":   {config.Update{Dir: "/fw", StaleAfter: time.Hour}, ""},
+		"never":      {config.Update{Dir: "/fw", URL: "https://x/fw"}, ""},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			cfg := &config.Config{Device: "kiosk-7", Data: t.TempDir(), Update: tt.update}
+			log := slog.New(slog.NewTextHandler(io.Discard, nil))
+			d := &disk{}
+			a := &Agent{cfg: cfg, o: Options{Log: log}, journal: newJournal("kiosk-7", d, d, log)}
+			a.journal.alarms = a.newAlarms(cfg)
+			ctx, cancel := context.WithCancel(t.Context())
+			ended := make(chan error, 1)
+			go func() { ended <- a.journal.alarms.Run(ctx) }()
+			go a.journal.run()
+			a.journal.staleFound(true, "in 45 days of uptime")
+			time.Sleep(time.Minute)
+			a.journal.staleFound(false, "")
+			time.Sleep(time.Minute)
+			cancel()
+			if err := <-ended; err != nil {
+				t.Fatal(err)
+			}
+			a.journal.close()
+			synctest.Wait()
+			var events []string
+			for _, did := range d.did {
+				if strings.HasPrefix(did, "kept alarm") {
+					events = append(events, did)
+				}
+			}
+			if got := strings.Join(events, ", "); got != tt.want {
+				t.Errorf("%s: %q, want %q", name, got, tt.want)
+			}
+		})
+	}
+}
+
 // TestStreamBecomesAlarm goes from a stream's findings to the event and the
 // retained set, in this order.
 func TestStreamBecomesAlarm(t *testing.T) {

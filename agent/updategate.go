@@ -10,7 +10,9 @@ import (
 	"strings"
 	"time"
 
+	"kentongan/agent/alarm"
 	"kentongan/agent/command"
+	"kentongan/agent/config"
 	"kentongan/agent/report"
 	"kentongan/agent/update"
 	"kentongan/agent/watchdog"
@@ -131,11 +133,38 @@ func (a *Agent) buildUpdate() error {
 	a.updater = update.New(update.Config{
 		URL: c.URL, Every: c.Every, Hold: c.Hold, Hours: hours, Quiet: a.quiet, Well: g.well,
 		Now:    func() (time.Time, bool) { t := a.updateTime(); return t.Local(), !t.IsZero() },
+		Stale:  staleAfter(c),
+		Found:  a.journal.staleFound,
 		Memory: memory, Remember: func(m update.Memory) error { return saveJSON(memoryFile, m) },
 	}, board, updated{a}, a.o.Log)
 	a.beating = append(a.beating, a.updater)
 	a.parts = append(a.parts, part{"update", a.updater.Run})
 	return nil
+}
+
+// updateSource is what alarms about new versions are of.
+const updateSource = "update"
+
+// staleAfter is when it is an alarm that nothing new was seen; 0 where nothing is
+// looked at, and an order brings what is new.
+func staleAfter(c config.Update) time.Duration {
+	if c.Dir == "" || c.URL == "" {
+		return 0
+	}
+	return c.StaleAfter
+}
+
+func updateSources(c *config.Config) []string {
+	if staleAfter(c.Update) == 0 {
+		return nil
+	}
+	return []string{updateSource}
+}
+
+func (j *journal) staleFound(stale bool, detail string) {
+	if j.alarms != nil {
+		j.alarms.Found(alarm.Finding{Source: updateSource, Condition: "update_stale", Present: stale, Confidence: 1, Detail: detail})
+	}
 }
 
 // updateTime is the time where a service keeps it, and zero where it is a guess.

@@ -1,6 +1,7 @@
 package alarm
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -190,7 +191,7 @@ var catalogue = append([]Condition{
 		Text:   report.Text{ID: "Perangkat sempat tidak berjalan", EN: "Device was not running for a while"},
 		Action: report.Text{ID: "Periksa catu daya, suhu dan kartu SD perangkat; kamera tidak dinilai selama itu.", EN: "Check the device's power supply, temperature and SD card; cameras were not judged meanwhile."},
 	},
-}, append(sensorRows, kioskRows...)...)
+}, slices.Concat(sensorRows, kioskRows, updateRows)...)
 
 // pictures are the verdicts on a picture that was decoded.
 var pictures = []string{"frozen", "black", "white", "covered", "blurred", "moved"}

@@ -16,6 +16,7 @@ type Update struct {
 	Hold           time.Duration
 	Hours          string // 01:00-05:00 local time; "" is any time
 	BytesPerSecond int64
+	StaleAfter     time.Duration // 0 is never
 }
 
 func (u *Update) fields(dir string) []field {
@@ -34,6 +35,8 @@ func (u *Update) fields(dir string) []field {
 			says("How long a new version has to be well without a break before it stays. It has 10 minutes in all; then the one before comes back."),
 		size("bytes_per_second", &u.BytesPerSecond, 0, gib).defaults("0B").
 			says("Most that a download takes of the link; 0B is all of it."),
+		duration("stale_after", &u.StaleAfter, 0, 10*365*24*time.Hour).defaults("1080h").
+			says("When nothing new was seen at url in so much time that the device was on, it is an alarm: somebody may keep it from the device. 0s is never."),
 	}
 }
 

@@ -37,6 +37,9 @@ func (u *Updater) bring(ctx context.Context, o order) error {
 	if err != nil {
 		return fmt.Errorf("look for a release: %w", err)
 	}
+	if u.seen != nil {
+		u.seen.saw(r.Number)
+	}
 	u.set(Status{Doing: "fetching", Release: r})
 	u.pulse.While(fetchLimit+time.Minute, func() {
 		ctx, cancel := context.WithTimeout(ctx, fetchLimit)

@@ -85,6 +85,10 @@ type Config struct {
 	Quiet func() bool
 	// Well tells what keeps the version on trial from being well; nil = it is.
 	Well func(ctx context.Context) error
+	// Stale is how long, in uptime, nothing new may be seen at URL before Found is
+	// told so; 0 is for ever.
+	Stale time.Duration
+	Found func(stale bool, detail string)
 	// Memory is what was told before a restart; Remember keeps it.
 	Memory   Memory
 	Remember func(Memory) error
@@ -92,7 +96,9 @@ type Config struct {
 
 // Memory is what has to outlive a restart.
 type Memory struct {
-	Told string `json:"told,omitempty"` // the newest trial state that the centre was told of
+	Told    string        `json:"told,omitempty"`    // the newest trial state that the centre was told of
+	Newest  uint64        `json:"newest,omitempty"`  // release that was seen and verified
+	Without time.Duration `json:"without,omitempty"` // uptime since then
 }
 
 const (
@@ -111,6 +117,7 @@ type Updater struct {
 	log    *slog.Logger
 	pulse  pulse.Pulse
 	orders chan order
+	seen   *counter // of Run; nil where nothing is looked for
 
 	mu     sync.Mutex // guards status
 	status Status
@@ -189,6 +196,13 @@ func (u *Updater) Run(ctx context.Context) error {
 	if !u.prove(ctx) {
 		return nil
 	}
+	var hour <-chan time.Time // stays nil where nothing is looked for
+	if u.cfg.Stale > 0 {
+		u.seen = u.newCounter()
+		tick := time.NewTicker(countEvery)
+		defer tick.Stop()
+		hour = tick.C
+	}
 	look := time.NewTimer(u.next())
 	defer look.Stop()
 	var broke *order // an order whose fetch did, to be tried again
@@ -199,6 +213,9 @@ func (u *Updater) Run(ctx context.Context) error {
 			return nil
 		case beat := <-u.pulse:
 			beat()
+			continue
+		case <-hour:
+			u.seen.count()
 			continue
 		case o = <-u.orders:
 		case <-look.C:

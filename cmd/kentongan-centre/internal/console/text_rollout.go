@@ -115,6 +115,7 @@ var rolloutTexts = map[string][2]string{
 	"ucode.left":        {"sudah terbukti baik, tetapi versi lama berjalan lagi", "it was proven, and an older version runs again"},
 	"ucode.moved":       {"perangkat berpindah ke dinas lain", "another agency has the device now"},
 
+	"source.update":      {"pembaruan", "update"},
 	"source.centre":      {"pusat:", "centre:"},
 	"cond.update_behind": {"tertinggal dari rilis yang sudah diluncurkan", "behind a release that was rolled out"},
 	"cond.update_stale":  {"tidak ada rilis baru sejak lama", "nothing new for long"},
