@@ -2,13 +2,16 @@ package config
 
 import (
 	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // TestLargestFilesAreReadInTime: a device must say what is wrong, not hang,
-// whatever a megabyte holds. The limit has room for a busy machine under -race.
+// whatever a megabyte holds. The limit has room for -race.
 func TestLargestFilesAreReadInTime(t *testing.T) {
 	const limit = 20 * time.Second
 	many := func(head, form string) string {
@@ -35,7 +38,9 @@ func TestLargestFilesAreReadInTime(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			began := time.Now()
+			runtime.LockOSThread()
+			defer runtime.UnlockOSThread()
+			began := worked(t)
 			c, err := Parse("x.yaml", []byte(tt.text))
 			if (err == nil) != tt.good {
 				t.Errorf("error: %.300v", err)
@@ -43,9 +48,20 @@ func TestLargestFilesAreReadInTime(t *testing.T) {
 			if c != nil {
 				c.Warnings()
 			}
-			if took := time.Since(began); took > limit {
-				t.Errorf("took %v, want less than %v", took, limit)
+			if took := worked(t) - began; took > limit {
+				t.Errorf("took %v of a processor, want less than %v", took, limit)
 			}
 		})
 	}
+}
+
+// worked is the processor time that this goroutine's thread has had, which it has
+// to itself: what other programs take on a busy machine is not in it.
+func worked(t *testing.T) time.Duration {
+	t.Helper()
+	var r unix.Rusage
+	if err := unix.Getrusage(unix.RUSAGE_THREAD, &r); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(r.Utime.Nano() + r.Stime.Nano())
 }
