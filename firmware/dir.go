@@ -58,6 +58,34 @@ func (d *Dir) Init(keysNote []byte, first io.Reader, releaseNote []byte) error {
 	return d.point("a")
 }
 
+// InitFrom is Init with the key list, the program and the release of a source,
+// which must be signed as an update must. It is how a package brings the first
+// version.
+func (d *Dir) InitFrom(s Source, dev Device) error {
+	keysNote, releaseNote, err := ReadNotes(s)
+	if err != nil {
+		return err
+	}
+	keys, err := FirstKeys(keysNote)
+	if err != nil {
+		return err
+	}
+	_, _, p, err := Check(keysNote, releaseNote, keys, Floor{}, 0, dev)
+	if err != nil {
+		return err
+	}
+	packed, err := s.Open(p.Packed.Name)
+	if err != nil {
+		return sourceError(p.Packed.Name, err)
+	}
+	var program bytes.Buffer // MaxPayloadBytes at most
+	err = unpack(&program, packed, p.Packed, p, nil)
+	if err = errors.Join(err, packed.Close()); err != nil {
+		return err
+	}
+	return d.Init(keysNote, &program, releaseNote)
+}
+
 // Current is the slot that runs, a or b.
 func (d *Dir) Current() (string, error) {
 	target, err := d.fs.Readlink(currentLink)

@@ -12,8 +12,9 @@ import (
 )
 
 func runInit(_ context.Context, e env, args []string) error {
-	var keysFile, programFile, releaseFile string
+	var from, keysFile, programFile, releaseFile string
 	dir, _, err := flags(e, "init", args, func(f *flag.FlagSet) {
+		f.StringVar(&from, "from", "", "a bundle, or a directory with its files, instead of the other three")
 		f.StringVar(&keysFile, "keys", "", "the key list to believe")
 		f.StringVar(&programFile, "program", "", "the first version's program")
 		f.StringVar(&releaseFile, "release", "", "the release that it came from")
@@ -21,8 +22,11 @@ func runInit(_ context.Context, e env, args []string) error {
 	if err != nil {
 		return err
 	}
+	if from != "" {
+		return initFrom(dir, from)
+	}
 	if keysFile == "" || programFile == "" {
-		return usageError("--keys FILE and --program FILE are needed")
+		return usageError("--from BUNDLE, or --keys FILE and --program FILE are needed")
 	}
 	keys, err := os.ReadFile(keysFile)
 	if err != nil {
@@ -46,6 +50,22 @@ func runInit(_ context.Context, e env, args []string) error {
 	defer done()
 	if err := d.Init(keys, program, release); err != nil {
 		return fmt.Errorf("%s: %w", keysFile, err)
+	}
+	return nil
+}
+
+func initFrom(dir, from string) error {
+	source, err := firmware.OpenSource(from)
+	if err != nil {
+		return err
+	}
+	d, done, err := firmware.Lock(dir)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if err := d.InitFrom(source, firmware.ThisBoard()); err != nil {
+		return fmt.Errorf("%s: %w", from, err)
 	}
 	return nil
 }

@@ -43,7 +43,7 @@ type command struct {
 }
 
 var commands = []command{
-	{"init", "--keys FILE --program FILE [--release FILE]", "Make the update directory, with a first version in it.", runInit},
+	{"init", "--from BUNDLE|DIR | --keys FILE --program FILE [--release FILE]", "Make the update directory, with a first version in it.", runInit},
 	{"start", "", "Before each start of the service.", runStart},
 	{"judge", "[--within 10m] [-- COMMAND...]", "Beside a version on trial; COMMAND restarts the service when it goes back.", runJudge},
 	{"apply", "--from BUNDLE|DIR [--offer FILE] [-- COMMAND...]", "Verify an update and put it on trial; COMMAND restarts the service.", runApply},
