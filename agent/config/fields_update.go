@@ -3,6 +3,8 @@ package config
 import (
 	"errors"
 	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
 	"time"
 )
@@ -22,7 +24,7 @@ type Update struct {
 func (u *Update) fields(dir string) []field {
 	return []field{
 		path("dir", &u.Dir, dir).like("/var/lib/kentongan-firmware").
-			says("The update directory, made by the package or by `kentongan install`. Without it the device takes no new version by itself."),
+			says("The update directory, made by the package or by `kentongan install`. Without it, the one in which the running program lies; a program that lies in none takes no new version by itself."),
 		path("healthy", &u.Healthy, dir).defaults("/run/kentongan/healthy").
 			says("File in which a version on trial says that it is well. The service's unit names the same."),
 		text("url", &u.URL, checkUpdateURL).like("https://centre.example/firmware/stable").
@@ -38,6 +40,24 @@ func (u *Update) fields(dir string) []field {
 		duration("stale_after", &u.StaleAfter, 0, 10*365*24*time.Hour).defaults("1080h").
 			says("When nothing new was seen at url in so much time that the device was on, it is an alarm: somebody may keep it from the device. 0s is never."),
 	}
+}
+
+// setOwnDir names the update directory in which this program lies, so that a
+// service that was installed updates itself without a word in its configuration.
+func (u *Update) setOwnDir() {
+	if program, err := os.Executable(); err == nil {
+		u.Dir = updateDirOf(program)
+	}
+}
+
+// updateDirOf is DIR of DIR/slots/a/kentongan, "" where the program lies elsewhere.
+func updateDirOf(program string) string {
+	slot := filepath.Dir(program)
+	slots := filepath.Dir(slot)
+	if n := filepath.Base(slot); filepath.Base(slots) != "slots" || n != "a" && n != "b" {
+		return ""
+	}
+	return filepath.Dir(slots)
 }
 
 func checkUpdateURL(s string) error {

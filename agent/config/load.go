@@ -94,6 +94,7 @@ func decode(file string, data []byte) (*Config, Problems) {
 	}
 	fields := c.fields(filepath.Dir(file))
 	setDefaults(fields)
+	c.Update.setOwnDir()
 	switch {
 	case !d.refuse(root, ""):
 	case root.Kind != yaml.MappingNode:
