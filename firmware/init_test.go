@@ -17,13 +17,13 @@ func TestInitFrom(t *testing.T) {
 		dev  Device
 		want Code
 	}{
-		"good":              {good, dev, ""},
-		"other board":       {good, Device{Platform: "linux/amd64"}, Platforms},
-		"no payload":        {without(good, "kentongan-7.zst"), dev, Unavailable},
-		"other payload":     {withFile(good, "kentongan-7.zst", stranger.bundle(t, 7, "other")["kentongan-7.zst"]), dev, Mixed},
-		"cut payload":       {withFile(good, "kentongan-7.zst", good["kentongan-7.zst"][:50]), dev, Truncated},
+		"good":          {good, dev, ""},
+		"other board":   {good, Device{Platform: "linux/amd64"}, Platforms},
+		"no payload":    {without(good, "kentongan-7.zst"), dev, Unavailable},
+		"other payload": {withFile(good, "kentongan-7.zst", stranger.bundle(t, 7, "other")["kentongan-7.zst"]), dev, Mixed},
+		"cut payload":   {withFile(good, "kentongan-7.zst", good["kentongan-7.zst"][:50]), dev, Truncated},
 		"no key list":   {without(good, KeysName), dev, Unavailable},
-		"unknown key":       {withFile(good, ReleaseName, stranger.bundle(t, 7, "seven")[ReleaseName]), dev, UnknownKey},
+		"unknown key":   {withFile(good, ReleaseName, stranger.bundle(t, 7, "seven")[ReleaseName]), dev, UnknownKey},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := NewDir(newMemFS())

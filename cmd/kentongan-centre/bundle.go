@@ -22,6 +22,8 @@ var bundleCommands = []command{
 	{"make", "--number N --version V --keys FILE --out DIR PLATFORM=PROGRAM...", "pack programs into a new directory and write the release, unsigned", bundleMake},
 	{"sign", "--key FILE RELEASE|KEYLIST", "add a signature to a release or a key list", bundleSign},
 	{"pack", "--out FILE DIR", "hold a signed release against every rule and make one file of it", bundlePack},
+	{"sums", "--key FILE --out DIR FILE...", "write DIR/SHA256SUMS of files, and the same signed, as SHA256SUMS.note", bundleSums},
+	{"verify", "--keys KEYLIST NOTE", "hold the files beside a SHA256SUMS.note against it, and its signature against the key list", bundleVerify},
 	{"inspect", "[--json] BUNDLE|DIR", "say what is in a bundle, and whether a board would take it", bundleInspect},
 }
 
@@ -244,6 +246,53 @@ func bundleInspect(_ context.Context, e env, args []string) int {
 	if !*asJSON {
 		fmt.Fprintln(e.stdout, "good: signed, and every payload is what the release names")
 	}
+	return exitGood
+}
+
+func bundleSums(_ context.Context, e env, args []string) int {
+	w := bundleWords(e, "sums")
+	key := w.String("key", "", "`file` of the secret release key")
+	out := w.String("out", "", "`directory` to write to")
+	given, status, ok := w.parse(args, 1, -1, "--key FILE --out DIR FILE...")
+	switch {
+	case !ok:
+		return status
+	case *key == "" || *out == "":
+		return w.wrong("--key and --out are needed")
+	}
+	private, err := os.ReadFile(*key)
+	if err != nil {
+		return w.failed(err)
+	}
+	if err := publish.WriteSums(*out, given, string(private)); err != nil {
+		return w.failed(err)
+	}
+	fmt.Fprintf(e.stdout, "%s: %d files, signed\n", filepath.Join(*out, publish.SumsNote), len(given))
+	return exitGood
+}
+
+func bundleVerify(_ context.Context, e env, args []string) int {
+	w := bundleWords(e, "verify")
+	keys := w.String("keys", "", "`file` of the signed key list")
+	given, status, ok := w.parse(args, 1, 1, "--keys KEYLIST NOTE")
+	if !ok {
+		return status
+	}
+	if *keys == "" {
+		return w.wrong("--keys is missing: name the file of the signed key list")
+	}
+	list, err := os.ReadFile(*keys)
+	if err != nil {
+		return w.failed(err)
+	}
+	names, by, err := publish.VerifySums(given[0], list)
+	if err != nil {
+		return w.failed(err)
+	}
+	for _, name := range names {
+		fmt.Fprintf(e.stdout, "good  %s\n", name)
+	}
+	fmt.Fprintf(e.stdout, "%d files, signed by %s\n", len(names), by)
 	return exitGood
 }
 

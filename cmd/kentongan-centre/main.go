@@ -34,7 +34,7 @@ var commands = []command{
 	{"export", "--data DIR --audit NEW-DIR", "write records, checkpoints, keys, receipts and roots for an auditor", exportRecords},
 	{"device-key", "list | replace --data DIR ...", "the keys that devices sign their records with", deviceKeys},
 	{"ca", "init | server | client | revoke | crl | list | devices | issuing", "the certificate authority of devices and brokers", runCA},
-	{"bundle", "keygen | keys | make | sign | pack | inspect", "update bundles for devices", runBundle},
+	{"bundle", "keygen | keys | make | sign | pack | inspect | sums | verify", "update bundles for devices, and signed checksums of what is handed out", runBundle},
 	{"rollout", "start | list | show | pause | resume | cancel", "bring a release to many devices, in stages", runRollout},
 	{"token", "new | list | revoke", "one-time tokens that devices enrol with", runToken},
 	{"broker", "mosquitto-acl|nats-users [flags]", "print who may publish and read what, as the broker wants it", brokerFiles},

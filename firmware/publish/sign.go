@@ -20,7 +20,7 @@ func NewKey(name string) (private, public string, err error) {
 	return note.GenerateKey(nil, name)
 }
 
-// Sign adds a signature to a text (a release, a key list) or to a note that has
+// Sign adds a signature to a text (a release, a key list, checksums) or to a note that has
 // some already. A key that signed before is refused: its signature would count
 // once all the same.
 func Sign(textOrNote []byte, private string) ([]byte, error) {
@@ -44,12 +44,14 @@ func Sign(textOrNote []byte, private string) ([]byte, error) {
 	return note.Sign(n, s)
 }
 
-// signable keeps a key from signing what is neither a release nor a key list.
+// signable keeps a key from signing what is none of ours. No text is two of
+// them: the first two begin with their titles, checksums with a checksum.
 func signable(text string) error {
 	_, rerr := firmware.ParseRelease(text)
 	_, kerr := firmware.ParseKeys(text)
-	if rerr != nil && kerr != nil {
-		return fmt.Errorf("neither a release (%v) nor a key list (%v)", rerr, kerr)
+	_, serr := ParseSums(text)
+	if rerr != nil && kerr != nil && serr != nil {
+		return fmt.Errorf("neither a release (%v) nor a key list (%v) nor checksums (%v)", rerr, kerr, serr)
 	}
 	return nil
 }
