@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -32,13 +33,15 @@ type machine struct {
 }
 
 // prepare makes the root a fresh board's: none of this machine's services, no
-// identity, and nothing of a Kentongan that may be installed here.
+// identity, and nothing of a Kentongan that may be installed here. A container's
+// ban on services goes, and so does the index of this machine's many manual
+// pages, which took 30 s after each package.
 const prepare = `set -e
 mount -t tmpfs -o mode=755 tmpfs "$1"
 mkdir "$1/up" "$1/work" "$1/root"
 mount -t overlay overlay -o "lowerdir=/,upperdir=$1/up,workdir=$1/work" "$1/root"
 r=$1/root
-rm -rf "$r"/etc/systemd/system/* "$r"/etc/kentongan "$r"/var/lib/kentongan* "$r"/usr/lib/kentongan
+rm -rf "$r"/etc/systemd/system/* "$r"/usr/sbin/policy-rc.d "$r"/var/lib/man-db/auto-update "$r"/etc/kentongan "$r"/var/lib/kentongan* "$r"/usr/lib/kentongan
 : >"$r/etc/machine-id"
 for u in systemd-networkd systemd-resolved systemd-timesyncd console-getty e2scrub_reap man-db; do
 	ln -s /dev/null "$r/etc/systemd/system/$u.service"
@@ -47,14 +50,28 @@ mkdir "$r/rig"
 mkdir -p /run/systemd
 mount -t tmpfs tmpfs /run/systemd
 set +e
+# The test holds the other end of this pipe. When it is gone, however it died,
+# all goes that runs in this PID namespace: nspawn alone would leave its machine.
+exec 3<&0
+(read -r _ <&3; kill -KILL -1) &
 trap : TERM
 while :; do
-	systemd-nspawn --quiet --boot --directory="$r" --register=no --keep-unit --machine="$2" --private-network --bind-ro="$3:/rig" systemd.unit=multi-user.target
+	systemd-nspawn </dev/null 3<&- --quiet --boot --directory="$r" --register=no --keep-unit --machine="$2" --private-network --bind-ro="$3:/rig" systemd.unit=multi-user.target
 	[ $? = 133 ] || exit # 133: the machine wants to boot again
 done`
 
-// boot starts a machine; files are at /rig in it.
+var machines atomic.Int32 // each has a name of its own
+
+// boot starts a machine and waits until it has booted; files are at /rig in it.
 func boot(t *testing.T, files string) *machine {
+	t.Helper()
+	m := start(t, files)
+	m.up()
+	m.booted = true
+	return m
+}
+
+func start(t *testing.T, files string) *machine {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("a container needs root")
@@ -66,7 +83,10 @@ func boot(t *testing.T, files string) *machine {
 	}
 	place := t.TempDir()
 	m := &machine{t: t, log: &bytes.Buffer{}, files: files, place: place}
-	m.nspawn = exec.Command("unshare", "--mount", "--propagation", "private", "sh", "-c", prepare, "sh", place, fmt.Sprintf("k%d", os.Getpid()), files)
+	m.nspawn = exec.Command("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--mount-proc", "sh", "-c", prepare, "sh", place, fmt.Sprintf("k%d-%d", os.Getpid(), machines.Add(1)), files)
+	if _, err := m.nspawn.StdinPipe(); err != nil { // Wait closes it
+		t.Fatal(err)
+	}
 	m.nspawn.Stdout, m.nspawn.Stderr = m.log, m.log
 	m.nspawn.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if err := m.nspawn.Start(); err != nil {
@@ -86,8 +106,6 @@ func boot(t *testing.T, files string) *machine {
 			t.Logf("the machine's console:\n%s", m.log)
 		}
 	})
-	m.up()
-	m.booted = true
 	return m
 }
 

@@ -28,6 +28,32 @@ func site(t *testing.T) string {
 	broken := filepath.Join(dir, "broken")
 	put(t, broken, "#!/bin/sh\n[ \"$1\" = version ] || exit 9\necho '{\"version\":\"v2-broken\"}'\n")
 
+	keys := newKeyring(t, dir)
+	for number, p := range map[uint64][2]string{2: {"v2-broken", broken}, 3: {"v2", two}} {
+		made := filepath.Join(dir, fmt.Sprint("release-", number))
+		r, err := publish.Make(made, publish.Spec{Number: number, Version: p[0], Issued: time.Now(), KeysNote: keys.note,
+			Programs: map[firmware.Platform]string{firmware.ThisBoard().Platform: p[1]}}, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		keys.sign(t, r, made)
+		if err := publish.Pack(made, filepath.Join(dir, fmt.Sprintf("%d.bundle", number))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	putConfig(t, dir)
+	return dir
+}
+
+// keyring signs releases.
+type keyring struct {
+	note    []byte // the key list
+	release string
+}
+
+// newKeyring makes keys, and dir/keys.
+func newKeyring(t *testing.T, dir string) keyring {
+	t.Helper()
 	root, rootPublic, err := publish.NewKey("root")
 	if err != nil {
 		t.Fatal(err)
@@ -42,25 +68,22 @@ func site(t *testing.T) string {
 		t.Fatal(err)
 	}
 	put(t, filepath.Join(dir, "keys"), string(note))
-	for number, p := range map[uint64][2]string{2: {"v2-broken", broken}, 3: {"v2", two}} {
-		made := filepath.Join(dir, fmt.Sprint("release-", number))
-		_, err := publish.Make(made, publish.Spec{Number: number, Version: p[0], Issued: time.Now(), KeysNote: note,
-			Programs: map[firmware.Platform]string{firmware.ThisBoard().Platform: p[1]}}, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		text, err := os.ReadFile(filepath.Join(made, "release"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		if text, err = publish.Sign(text, release); err != nil {
-			t.Fatal(err)
-		}
-		put(t, filepath.Join(made, "release"), string(text))
-		if err := publish.Pack(made, filepath.Join(dir, fmt.Sprintf("%d.bundle", number))); err != nil {
-			t.Fatal(err)
-		}
+	return keyring{note, release}
+}
+
+// sign writes a release, signed, into the directory that it is of.
+func (k keyring) sign(t *testing.T, r firmware.Release, dir string) {
+	t.Helper()
+	text, err := publish.Sign([]byte(r.Text()), k.release)
+	if err != nil {
+		t.Fatal(err)
 	}
+	put(t, filepath.Join(dir, firmware.ReleaseName), string(text))
+}
+
+// putConfig writes the configuration of a kiosk without a network or pins.
+func putConfig(t *testing.T, dir string) {
+	t.Helper()
 	put(t, filepath.Join(dir, "kentongan.yaml"), `device: kiosk-7
 data: /var/lib/kentongan
 spool: {complaint: 4MiB, event: 4MiB, telemetry: 4MiB}
@@ -69,9 +92,8 @@ board: {driver: sim, socket: /run/kentongan/board.sock}
 kiosk:
   number: 7
   buttons: [{name: road, line: GPIO17, service_code: jalan-rusak, category: jalan, label: {id: Jalan rusak, en: Damaged road}}]
-update: {dir: /var/lib/kentongan-firmware, hold: 5s}
+update: {hold: 5s}
 `)
-	return dir
 }
 
 func put(t *testing.T, file, text string) {
@@ -94,9 +116,11 @@ type status struct {
 	} `json:"firmware"`
 }
 
-func (m *machine) status() (s status) {
+func (m *machine) status() status { return m.statusOf("/rig/kentongan") }
+
+func (m *machine) statusOf(program string) (s status) {
 	m.t.Helper()
-	out, _ := m.try("/rig/kentongan", "status", "--json")
+	out, _ := m.try(program, "status", "--json")
 	if err := json.Unmarshal([]byte(out), &s); err != nil {
 		m.t.Logf("kentongan status: %v: %s", err, out)
 	}
