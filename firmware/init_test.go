@@ -52,3 +52,13 @@ func TestInitFrom(t *testing.T) {
 		})
 	}
 }
+
+// TestKeysThatEndAlike: base64 has a + of its own, and two keys that end in one
+// were taken for the same key.
+func TestKeysThatEndAlike(t *testing.T) {
+	const root = "root-c+3ae0de82+AWuIX1fAV2Vq1u0lQ4bBT8YKwsXJARpyNDX3DuMa55q+"
+	const release = "release-2026+e9b3eca0+Ab/CDNgrN2XY64KWDU3YqeDBlxRbD24MSiCwOmeEsNj+"
+	if _, err := ParseKeys(Keys{Version: 1, Threshold: 1, Root: []string{root}, Release: []string{release}}.Text()); err != nil {
+		t.Error(err)
+	}
+}

@@ -81,7 +81,7 @@ func (k Keys) check() error {
 		if _, err := note.NewVerifier(key); err != nil {
 			return fmt.Errorf("key list: key %.80q: %v", key, err)
 		}
-		material := key[strings.LastIndexByte(key, '+')+1:]
+		material := strings.SplitN(key, "+", 3)[2] // NewVerifier saw three; base64 may have a + of its own
 		if other, ok := seen[material]; ok {
 			return fmt.Errorf("key list: %.80q is the same key as %.80q", key, other)
 		}
