@@ -2,7 +2,6 @@ package screen
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"regexp"
@@ -11,6 +10,7 @@ import (
 
 	"kentongan/agent/kiosk"
 	"kentongan/agent/report"
+	"kentongan/agent/web"
 )
 
 // answer is what a request gets; Error is the key of a text, err.Error.
@@ -26,15 +26,11 @@ type answer struct {
 
 func say(w http.ResponseWriter, status int, problem string) { reply(w, status, answer{Error: problem}) }
 
-func reply(w http.ResponseWriter, status int, a answer) {
-	w.Header().Set("Content-Type", "application/json")
-	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(a) // the client may have gone
-}
+func reply(w http.ResponseWriter, status int, a answer) { web.Answer(w, status, a) }
 
 // read reads a small request into v; it answers when that fails.
 func read(w http.ResponseWriter, r *http.Request, v any) bool {
-	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody)).Decode(v); err != nil {
+	if err := web.Read(w, r, maxBody, v); err != nil {
 		say(w, http.StatusBadRequest, "form")
 		return false
 	}
@@ -122,7 +118,7 @@ func (s *Screen) ticket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	var st report.TicketStatus
-	asked, err := s.guard.ask(t.String(), time.Now(), func() (err error) {
+	asked, err := s.guard.Ask(t.String(), time.Now(), func() (err error) {
 		st, err = s.kiosk.Ask(t, pin)
 		return err
 	})

@@ -1,7 +1,6 @@
 package screen
 
 import (
-	"encoding/json"
 	"flag"
 	"fmt"
 	"os"
@@ -27,20 +26,6 @@ func startChromium(t *testing.T) *browser { return &browser{chromium.Start(t)} }
 // With -screens DIR the page is also kept as pictures:
 // go test ./agent/kiosk/screen -run Browser -screens DIR
 var screens = flag.String("screens", "", "directory for pictures of the page")
-
-// axeSource is axe-core, as axe.sh brings it into the cache.
-func axeSource(t *testing.T) string {
-	t.Helper()
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile(filepath.Join(cache, "kentongan", "axe-4.14.1.min.js"))
-	if err != nil {
-		t.Fatalf("%v; bring it with agent/kiosk/screen/axe.sh, or make tools", err)
-	}
-	return string(text)
-}
 
 // scene is one thing that the page shows.
 type scene struct {
@@ -69,37 +54,6 @@ func scenes() []scene {
 	}
 }
 
-// contrast lists texts that stand out less than WCAG 2.2 AA asks (1.4.3: 4.5 to 1,
-// 3 to 1 when large), and edges of what can be pressed that stand out less than 3
-// to 1 (1.4.11).
-const contrast = `(() => {
-	const px = document.createElement('canvas').getContext('2d', {willReadFrequently: true});
-	const rgba = c => { px.clearRect(0,0,1,1); px.fillStyle = c; px.fillRect(0,0,1,1); return px.getImageData(0,0,1,1).data; };
-	const lum = c => { const f = v => (v /= 255) <= .04045 ? v/12.92 : ((v+.055)/1.055)**2.4; return .2126*f(c[0]) + .7152*f(c[1]) + .0722*f(c[2]); };
-	const ground = el => { for (; el; el = el.parentElement) { const c = rgba(getComputedStyle(el).backgroundColor); if (c[3] > 250) return c; } return [255,255,255,255]; };
-	const ratio = (a, b) => { a = lum(a); b = lum(b); return (Math.max(a,b)+.05)/(Math.min(a,b)+.05); };
-	const bad = [];
-	const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-	for (let n; n = walk.nextNode();) {
-		const el = n.parentElement;
-		if (!n.textContent.trim() || el.closest('[hidden], script') || !el.getClientRects().length) continue;
-		const s = getComputedStyle(el), r = ratio(rgba(s.color), ground(el)), large = parseFloat(s.fontSize) >= 24 || parseFloat(s.fontSize) >= 18.6 && s.fontWeight >= 700;
-		if (r < (large ? 3 : 4.5)) bad.push(r.toFixed(2) + ' ' + n.textContent.trim().slice(0, 40));
-	}
-	for (const el of document.querySelectorAll('button, input')) {
-		if (!el.getClientRects().length) continue;
-		const r = ratio(rgba(getComputedStyle(el).borderTopColor), ground(el.parentElement));
-		if (r < 3) bad.push(r.toFixed(2) + ' edge of ' + (el.textContent.trim() || el.id));
-	}
-	return [...new Set(bad)].join('; ');
-})()`
-
-// small lists what is smaller to hit than 44 CSS pixels; WCAG 2.2 AA asks for 24
-// (2.5.8), a public screen for more.
-const small = `[...document.querySelectorAll('button, input')].filter(e => { const r = e.getBoundingClientRect(); return r.width && (r.width < 44 || r.height < 44); }).map(e => e.textContent.trim() || e.id).join('; ')`
-
-const widest = `[...document.querySelectorAll('body *')].filter(e => e.getBoundingClientRect().right > innerWidth + 1).slice(0, 5).map(e => e.tagName + '.' + e.id + ' ' + e.textContent.trim().slice(0, 30)).join('; ')`
-
 // sundanese is a directory of languages with the example in it, as an installer
 // would put it there.
 func sundanese(t *testing.T) (dir string) {
@@ -114,13 +68,12 @@ func sundanese(t *testing.T) (dir string) {
 // Each thing that the page shows, in three languages, from the narrowest phone to
 // a large screen: axe finds nothing, nothing is cut off or hard to read or hit.
 func TestBrowserShowsEachState(t *testing.T) {
-	axe := axeSource(t)
 	srv, k := serve(t, func(c *Config) { c.Languages = must(Languages(sundanese(t))) })
 	b := startChromium(t)
 	for _, lang := range []string{"id", "en", "su"} {
 		b.Size(1280, 900)
 		b.Open(srv.URL + "/")
-		b.Eval(axe + "; 0")
+		b.UseAxe()
 		b.Eval(fmt.Sprintf("document.querySelector('[data-lang=%s]').click()", lang))
 		for _, sc := range scenes() {
 			sc.play(k)
@@ -129,10 +82,10 @@ func TestBrowserShowsEachState(t *testing.T) {
 			b.Eval("document.activeElement.blur()")
 			for _, width := range []int{320, 768, 1024, 1280, 1920} {
 				b.Size(width, 1080)
-				if got := b.Eval("document.documentElement.scrollWidth").(float64); int(got) > width {
-					t.Errorf("%s in %s is %v pixels wide on a screen of %d: %v", sc.name, lang, got, width, b.Eval(widest))
+				if bad := b.Wider(width); bad != "" {
+					t.Errorf("%s in %s on a screen of %d: too wide: %s", sc.name, lang, width, bad)
 				}
-				if bad := b.Eval(small); bad != "" {
+				if bad := b.Small(44); bad != "" {
 					t.Errorf("%s in %s on a screen of %d: hard to hit: %v", sc.name, lang, width, bad)
 				}
 				if *screens != "" {
@@ -142,10 +95,10 @@ func TestBrowserShowsEachState(t *testing.T) {
 					}
 				}
 			}
-			if low := b.Eval(contrast); low != "" {
+			if low := b.Contrast(); low != "" {
 				t.Errorf("%s in %s: low contrast: %v", sc.name, lang, low)
 			}
-			if found := b.axe(); found != "" {
+			if found := b.Axe(); found != "" {
 				t.Errorf("%s in %s: %s", sc.name, lang, found)
 			}
 			if got := b.Eval("document.documentElement.lang"); got != lang {
@@ -158,33 +111,14 @@ func TestBrowserShowsEachState(t *testing.T) {
 	}
 }
 
-// axe runs all rules for WCAG 2.2 A and AA and the best practices, and returns what
-// they find.
-func (b *browser) axe() string {
-	b.T.Helper()
-	raw := b.Eval(`axe.run(document, {resultTypes: ['violations'], runOnly: {type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22a', 'wcag22aa', 'best-practice']}})
-		.then(r => JSON.stringify({passes: r.passes.length, violations: r.violations.map(v => v.id + ': ' + v.help + ': ' + v.nodes.map(n => n.target.join(' ')).join(', '))}))`).(string)
-	var r struct {
-		Passes     int
-		Violations []string
-	}
-	if err := json.Unmarshal([]byte(raw), &r); err != nil {
-		b.T.Fatal(err)
-	}
-	if r.Passes < 15 {
-		b.T.Errorf("axe looked at %d rules only", r.Passes)
-	}
-	return strings.Join(r.Violations, "\n")
-}
-
 // axe would find what it is here to find.
 func TestBrowserAxeFindsFaults(t *testing.T) {
 	srv, _ := serve(t, nil)
 	b := startChromium(t)
 	b.Open(srv.URL + "/")
-	b.Eval(axeSource(t) + "; 0")
+	b.UseAxe()
 	b.Eval("document.querySelector('label').remove(); document.documentElement.lang = ''; 0")
-	if found := b.axe(); !strings.Contains(found, "html-has-lang") || !strings.Contains(found, "label") {
+	if found := b.Axe(); !strings.Contains(found, "html-has-lang") || !strings.Contains(found, "label") {
 		t.Errorf("axe finds only: %s", found)
 	}
 }
@@ -324,8 +258,8 @@ func TestBrowserTextSpacing(t *testing.T) {
 	}{{"100%", 320}, {"100%", 1280}, {"200%", 1280}} {
 		b.Eval(fmt.Sprintf("document.documentElement.style.fontSize = %q; 0", tt.letters))
 		b.Size(tt.width, 900)
-		if got := b.Eval("document.documentElement.scrollWidth").(float64); int(got) > tt.width {
-			t.Errorf("%s letters: %v pixels wide on %d: %v", tt.letters, got, tt.width, b.Eval(widest))
+		if bad := b.Wider(tt.width); bad != "" {
+			t.Errorf("%s letters on %d: %s", tt.letters, tt.width, bad)
 		}
 		if got := b.Eval(cut); got != "" {
 			t.Errorf("%s letters on %d: cut off: %v", tt.letters, tt.width, got)

@@ -2,18 +2,16 @@ package screen
 
 import (
 	"encoding/json"
-	"fmt"
 	"net/http"
 	"sync"
 	"time"
 )
 
 const (
-	maxPages   = 16
-	beat       = 2 * time.Second // the page takes five without one for our end
-	writeLimit = 5 * time.Second
-	moreTime   = 30 * time.Second // that a ticket is shown from when somebody asks for more
-	mostTime   = 10 * moreTime    // after ShowFor: WCAG 2.2, 2.2.1 asks for ten times
+	maxPages = 16
+	beat     = 2 * time.Second  // the page takes five without one for our end
+	moreTime = 30 * time.Second // that a ticket is shown from when somebody asks for more
+	mostTime = 10 * moreTime    // after ShowFor: WCAG 2.2, 2.2.1 asks for ten times
 )
 
 // state is what the page shows. It is sent whole, at each change.
@@ -94,47 +92,26 @@ func (s *Screen) now(local bool) (state, time.Duration) {
 
 // events sends the state at each change, and every beat.
 func (s *Screen) events(w http.ResponseWriter, r *http.Request) {
-	select {
-	case s.seats <- struct{}{}:
-		defer func() { <-s.seats }()
-	default:
-		w.Header().Set("Retry-After", "5")
-		http.Error(w, "too many open pages", http.StatusServiceUnavailable)
-		return
-	}
-	w.Header().Set("Content-Type", "text/event-stream; charset=utf-8")
-	out := http.NewResponseController(w)
-	_ = out.SetReadDeadline(time.Time{}) // its end is found by writing
-	send := func(st state) bool {
-		data, err := json.Marshal(st)
-		if err != nil || out.SetWriteDeadline(time.Now().Add(writeLimit)) != nil {
-			return false
+	s.seats.Events(w, r, func(send func([]byte) bool) {
+		timer := time.NewTimer(beat)
+		defer timer.Stop()
+		for {
+			changed := s.kiosk.Changed()
+			st, next := s.now(isLocal(r))
+			data, err := json.Marshal(st)
+			if err != nil || !send(data) {
+				return
+			}
+			if next == 0 {
+				next = beat
+			}
+			timer.Reset(next)
+			select {
+			case <-changed:
+			case <-timer.C:
+			case <-r.Context().Done():
+				return
+			}
 		}
-		if _, err := fmt.Fprintf(w, "data: %s\n\n", data); err != nil {
-			return false
-		}
-		return out.Flush() == nil
-	}
-	if _, err := fmt.Fprint(w, "retry: 1000\n"); err != nil {
-		return
-	}
-	timer := time.NewTimer(beat)
-	defer timer.Stop()
-	for {
-		changed := s.kiosk.Changed()
-		st, next := s.now(isLocal(r))
-		if !send(st) {
-			return
-		}
-		if next == 0 {
-			next = beat
-		}
-		timer.Reset(next)
-		select {
-		case <-changed:
-		case <-timer.C:
-		case <-r.Context().Done():
-			return
-		}
-	}
+	})
 }

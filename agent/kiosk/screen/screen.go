@@ -20,26 +20,21 @@ package screen
 import (
 	"context"
 	"embed"
-	"errors"
-	"fmt"
 	"log/slog"
-	"net"
 	"net/http"
-	"net/netip"
 	"time"
 
 	"kentongan/agent/kiosk"
 	"kentongan/agent/report"
+	"kentongan/agent/web"
 )
 
 //go:embed static
 var static embed.FS
 
 const (
-	relisten     = 5 * time.Second // when the address is taken
-	maxBody      = 1 << 10         // bytes of a request
-	touchLimit   = 10 * time.Second
-	requestLimit = 15 * time.Second
+	maxBody    = 1 << 10 // bytes of a request
+	touchLimit = 10 * time.Second
 )
 
 // Kiosk is what the screen shows and presses.
@@ -75,55 +70,20 @@ type Screen struct {
 	cfg   Config
 	kiosk Kiosk
 	log   *slog.Logger
-	guard *guard
+	guard *web.Guesses
 	more  *longer
-	seats chan struct{} // one for each open page
+	seats web.Seats // one for each open page
 	alive alive
 }
 
 // New makes a screen. It listens in Run.
 func New(cfg Config, k Kiosk) *Screen {
-	return &Screen{cfg: cfg, kiosk: k, log: cfg.Log.With("part", "screen"), guard: newGuard(), more: &longer{}, seats: make(chan struct{}, maxPages), alive: alive{every: askEvery, limit: askLimit}}
+	return &Screen{cfg: cfg, kiosk: k, log: cfg.Log.With("part", "screen"), guard: web.NewGuesses(pinLimits), more: &longer{}, seats: make(web.Seats, maxPages), alive: alive{every: askEvery, limit: askLimit}}
 }
 
 // Run serves the page until ctx ends. An address that is taken is tried again.
 func (s *Screen) Run(ctx context.Context) error {
-	said := ""
-	for {
-		err := s.serve(ctx)
-		if ctx.Err() != nil {
-			return nil
-		}
-		if err.Error() != said {
-			said = err.Error()
-			s.log.Error("screen not served", "err", err, "retry_in", relisten)
-		}
-		select {
-		case <-time.After(relisten):
-		case <-ctx.Done():
-			return nil
-		}
-	}
-}
-
-func (s *Screen) serve(ctx context.Context) error {
-	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.cfg.Listen)
-	if err != nil {
-		return fmt.Errorf("listen: %w", err)
-	}
-	s.log.Info("screen served", "url", "http://"+l.Addr().String()+"/")
-	srv := &http.Server{
-		Handler: s.Handler(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: requestLimit, IdleTimeout: time.Minute,
-		MaxHeaderBytes: 16 << 10, BaseContext: func(net.Listener) context.Context { return ctx },
-		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelDebug),
-	}
-	defer context.AfterFunc(ctx, func() { _ = srv.Close() })()
-	defer s.watch(ctx, l.Addr())()
-	err = srv.Serve(l)
-	if errors.Is(err, http.ErrServerClosed) {
-		return ctx.Err()
-	}
-	return err
+	return web.Server{Listen: s.cfg.Listen, Handler: s.Handler(), Log: s.log, Serving: s.watch}.Run(ctx)
 }
 
 // Handler serves the page and what it asks for.
@@ -140,35 +100,11 @@ func (s *Screen) Handler() http.Handler {
 	mux.Handle("POST /cancel", local(s.cancel))
 	mux.Handle("POST /more", local(s.longer))
 	mux.HandleFunc("POST /ticket", s.ticket)
-	return guarded(http.NewCrossOriginProtection().Handler(mux))
-}
-
-// guarded refuses names that are not ours, so that a page of somebody else can't
-// make its own name point here, and says what the browser may do.
-func guarded(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		host, _, err := net.SplitHostPort(r.Host)
-		if err != nil {
-			host = r.Host
-		}
-		if _, err := netip.ParseAddr(host); err != nil && host != "localhost" {
-			http.Error(w, "open this page by its address, http://127.0.0.1:PORT/ or http://localhost:PORT/", http.StatusMisdirectedRequest)
-			return
-		}
-		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
-		h.Set("Cache-Control", "no-store")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("X-Content-Type-Options", "nosniff")
-		next.ServeHTTP(w, r)
-	})
+	return web.Guard(mux, "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src 'self' data:; form-action 'none'")
 }
 
 // isLocal tells whether the client is on this machine.
-func isLocal(r *http.Request) bool {
-	addr, err := netip.ParseAddrPort(r.RemoteAddr)
-	return err == nil && addr.Addr().Unmap().IsLoopback()
-}
+func isLocal(r *http.Request) bool { return web.IsLocal(r.RemoteAddr) }
 
 func local(next http.HandlerFunc) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -3,7 +3,6 @@ package screen
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -164,7 +163,7 @@ func TestRequests(t *testing.T) {
 		"cancel too late":      {here, "POST", "/cancel", `{"Button":"road","Ticket":"` + ticket + `"}`, nil, 409, `{"error":"late"}`},
 		"cancel elsewhere":     {there, "POST", "/cancel", `{"Button":"road","Ticket":"` + ticket + `"}`, nil, 403, `{"error":"remote"}`},
 		"another page's touch": {here, "POST", "/touch", `{"Button":"road"}`, []string{"Sec-Fetch-Site", "cross-site"}, 403, "cross-origin request detected from Sec-Fetch-Site header"},
-		"another's name":       {here, "GET", "/", "", []string{"Host", "evil.example:8070"}, 421, "open this page by its address, http://127.0.0.1:PORT/ or http://localhost:PORT/"},
+		"another's name":       {here, "GET", "/", "", []string{"Host", "evil.example:8070"}, 421, "open this page by its address, as 127.0.0.1:PORT or localhost:PORT"},
 		"a get for a ticket":   {here, "GET", "/ticket?text=" + ticket, "", nil, 405, "Method Not Allowed"},
 	}
 	for name, tt := range tests {
@@ -248,66 +247,11 @@ func TestWhoSeesTheTicket(t *testing.T) {
 	}
 }
 
-func TestGuessesAreLimited(t *testing.T) {
-	now := time.Unix(1e9, 0)
-	g := newGuard()
-	may := func(ticket string, now time.Time) bool {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		return g.mayLocked(ticket, now)
-	}
-	miss := func(ticket string, now time.Time) {
-		g.mu.Lock()
-		defer g.mu.Unlock()
-		g.missedLocked(ticket, now)
-	}
-	for n := range wrongTries {
-		if !may("a", now) {
-			t.Fatalf("guess %d is refused", n)
-		}
-		miss("a", now)
-	}
-	if may("a", now.Add(closedFor-time.Second)) {
-		t.Error("a ticket is open after five wrong PINs")
-	}
-	if !may("b", now) {
-		t.Error("another ticket is closed with it")
-	}
-	if !may("a", now.Add(closedFor)) {
-		t.Error("a ticket stays closed")
-	}
-	for n := range guessBurst - wrongTries {
-		miss(fmt.Sprint(n), now)
-	}
-	if may("c", now) {
-		t.Error("there is no limit over all tickets")
-	}
-	if !may("c", now.Add(guessEvery)) {
-		t.Error("the limit over all tickets does not end")
-	}
-	guesses := 0
-	for second := range 24 * 60 * 60 {
-		if at := now.Add(time.Duration(second) * time.Second); may("a", at) {
-			miss("a", at)
-			guesses++
-		}
-	}
-	if guesses > 500 {
-		t.Errorf("%d guesses of one PIN in a day; of a million there are to be no more than 500", guesses)
-	}
-	for n := range 3 * maxWatched {
-		miss(fmt.Sprint("t", n), now)
-	}
-	if len(g.wrong) > maxWatched {
-		t.Errorf("%d tickets are watched, want %d at most", len(g.wrong), maxWatched)
-	}
-}
-
 func TestGuessesOverTheWire(t *testing.T) {
 	h := New(settings(t), newPlayed()).Handler()
 	body := `{"Text":"` + report.NewTicket(7, 3).String() + ` 0000"}`
 	var last string
-	for range wrongTries + 1 {
+	for range pinLimits.Wrong + 1 {
 		_, last = ask(t, h, here, "POST", "/ticket", body)
 	}
 	if last != `{"error":"guesses"}` {

@@ -186,8 +186,8 @@ func TestGuessesSideBySide(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if looked != wrongTries {
-		t.Errorf("%d PINs of a ticket were looked at, want %d", looked, wrongTries)
+	if looked != pinLimits.Wrong {
+		t.Errorf("%d PINs of a ticket were looked at, want %d", looked, pinLimits.Wrong)
 	}
 }
 

@@ -3,7 +3,6 @@ package console_test
 import (
 	"bytes"
 	"cmp"
-	"encoding/json"
 	"fmt"
 	"image"
 	"image/color"
@@ -17,39 +16,6 @@ import (
 
 	"kentongan/cmd/kentongan-centre/internal/access"
 )
-
-// axeSource is axe-core, as agent/kiosk/screen/axe.sh brings it into the cache.
-func axeSource(t *testing.T) string {
-	t.Helper()
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := os.ReadFile(filepath.Join(cache, "kentongan", "axe-4.14.1.min.js"))
-	if err != nil {
-		t.Fatalf("%v; bring it with agent/kiosk/screen/axe.sh, or make tools", err)
-	}
-	return string(text)
-}
-
-// axe runs all rules for WCAG 2.2 A and AA and the best practices, and returns
-// what they find.
-func (b *browser) axe() string {
-	b.T.Helper()
-	raw := b.Eval(`axe.run(document, {resultTypes: ['violations'], runOnly: {type: 'tag', values: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22a', 'wcag22aa', 'best-practice']}})
-		.then(r => JSON.stringify({passes: r.passes.length, found: r.violations.map(v => v.id + ': ' + v.nodes.slice(0, 3).map(n => n.target.join(' ') + ' ' + (n.any[0] || n.all[0] || n.none[0] || {}).message).join(' | '))}))`)
-	var r struct {
-		Passes int
-		Found  []string
-	}
-	if err := json.Unmarshal([]byte(raw.(string)), &r); err != nil {
-		b.T.Fatal(err)
-	}
-	if r.Passes < 10 {
-		b.T.Errorf("axe looked at %d rules only", r.Passes)
-	}
-	return strings.Join(r.Found, "\n")
-}
 
 type stop struct {
 	path, lang string
@@ -106,12 +72,11 @@ var tour = []stop{
 func TestBrowserTour(t *testing.T) {
 	srv, s, _ := serve(t, everything, func(s *seeder) { s.fleet(240) }, (*seeder).history, (*seeder).agencies, (*seeder).people, (*seeder).rollouts)
 	b := startChromium(t)
-	source := axeSource(t)
 	b.enter(srv.URL, s.room, "sari")
 	for _, p := range tour {
 		t.Run(fmt.Sprintf("%s %s %d", p.path, p.lang, p.width), func(t *testing.T) {
 			b.T = t
-			b.visit(srv.URL, source, p)
+			b.visit(srv.URL, p)
 		})
 	}
 	b.T = t
@@ -123,7 +88,7 @@ func TestBrowserTour(t *testing.T) {
 }
 
 // visit looks at one page.
-func (b *browser) visit(at, axe string, p stop) {
+func (b *browser) visit(at string, p stop) {
 	t := b.T
 	t.Helper()
 	if p.path == "/login" {
@@ -141,8 +106,8 @@ func (b *browser) visit(at, axe string, p stop) {
 			t.Errorf("the wall is %v pixels high, and nobody scrolls it", got)
 		}
 	}
-	b.Eval(axe + "; 0")
-	if found := b.axe(); found != "" {
+	b.UseAxe()
+	if found := b.Axe(); found != "" {
 		t.Error(found)
 	}
 	picture := p.picture

@@ -1,0 +1,119 @@
+package web
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+)
+
+// Bounds are of the connections of a page. What is beyond them is closed unread.
+type Bounds struct {
+	Conns     int           // at a time
+	Each      int           // of these, of one address
+	Every     time.Duration // on average between two new ones: a handshake costs a small board milliseconds
+	Burst     int
+	WriteIdle time.Duration // a client that takes nothing for so long is cut off
+}
+
+func (b Bounds) around(l net.Listener) net.Listener {
+	return &bounded{Listener: l, bounds: b, rate: rate.NewLimiter(rate.Every(b.Every), b.Burst), open: map[netip.Addr]int{}}
+}
+
+// bounded is a listener within Bounds.
+type bounded struct {
+	net.Listener
+	bounds Bounds
+	rate   *rate.Limiter
+
+	mu   sync.Mutex // guards what follows
+	all  int
+	open map[netip.Addr]int
+}
+
+// Accept implements net.Listener.
+func (l *bounded) Accept() (net.Conn, error) {
+	for {
+		c, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		from := addrOf(c.RemoteAddr().String())
+		if l.enter(from) {
+			return &counted{Conn: c, idle: l.bounds.WriteIdle, leave: sync.OnceFunc(func() { l.leave(from) })}, nil
+		}
+		_ = c.Close() // unread, so there is nothing to lose
+	}
+}
+
+func (l *bounded) enter(from netip.Addr) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.all >= l.bounds.Conns || l.open[from] >= l.bounds.Each || !l.rate.Allow() {
+		return false
+	}
+	l.all++
+	l.open[from]++
+	return true
+}
+
+func (l *bounded) leave(from netip.Addr) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.all--
+	if l.open[from]--; l.open[from] == 0 {
+		delete(l.open, from)
+	}
+}
+
+// counted is a connection that counts until it is closed.
+type counted struct {
+	net.Conn
+	idle  time.Duration
+	leave func()
+}
+
+// Write implements net.Conn. The deadline is below TLS, where the server sets
+// none of its own.
+func (c *counted) Write(p []byte) (int, error) {
+	if c.idle > 0 {
+		if err := c.SetWriteDeadline(time.Now().Add(c.idle)); err != nil {
+			return 0, err
+		}
+	}
+	return c.Conn.Write(p)
+}
+
+// Close implements net.Conn.
+func (c *counted) Close() error {
+	defer c.leave()
+	return c.Conn.Close()
+}
+
+// addrOf is the address of HOST:PORT, as one and the same whether it came over
+// IPv4 or IPv6.
+func addrOf(hostport string) netip.Addr {
+	a, err := netip.ParseAddrPort(hostport)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return a.Addr().Unmap().WithZone("")
+}
+
+// Neighbour is whom an address belongs to, for limits: of IPv6 the /64, in which
+// one machine may take any number of addresses.
+func Neighbour(hostport string) string {
+	a := addrOf(hostport)
+	if a.Is6() {
+		p, err := a.Prefix(64)
+		if err == nil {
+			return p.String()
+		}
+	}
+	return a.String()
+}
+
+// IsLocal tells whether a client is on this machine.
+func IsLocal(hostport string) bool { return addrOf(hostport).IsLoopback() }
