@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
+	"slices"
 	"sync"
 )
 
@@ -14,6 +15,7 @@ type LogRing struct {
 	mu    sync.Mutex // guards the rest
 	lines [][]byte   // the oldest first
 	bytes int
+	count uint64 // lines so far
 }
 
 // maxRing is what is kept in memory, bytes: some hours of a device that is well.
@@ -50,11 +52,24 @@ func (r *LogRing) Write(p []byte) (int, error) {
 	defer r.mu.Unlock()
 	r.lines = append(r.lines, line)
 	r.bytes += len(line)
+	r.count++
 	for r.bytes > maxRing && len(r.lines) > 1 {
 		r.bytes -= len(r.lines[0])
 		r.lines = r.lines[1:]
 	}
 	return len(p), nil
+}
+
+// Tail returns the newest lines after the one that is called after, at most so
+// many, and what the newest is called. The lines are not to be changed.
+func (r *LogRing) Tail(after uint64, most int) (lines [][]byte, newest uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if after > r.count {
+		after = 0 // of a run before this one
+	}
+	n := min(r.count-after, uint64(len(r.lines)), uint64(most))
+	return slices.Clone(r.lines[uint64(len(r.lines))-n:]), r.count
 }
 
 // Bundle implements command.Log.

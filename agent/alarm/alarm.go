@@ -119,6 +119,7 @@ type Engine struct {
 	strays map[string]bool    // sources and conditions that were named in the log
 	counts report.AlarmCounts // for Status
 	bySev  map[string]int     // for Status
+	now    []report.Alarm     // for Active; not changed once it is here
 
 	b *book // Run's goroutine only
 }
@@ -200,6 +201,14 @@ func (e *Engine) Status() (report.AlarmCounts, map[string]int) {
 	return e.counts, by
 }
 
+// Active are the alarms that stand now and that no other one explains, the worst
+// first. It is not to be changed.
+func (e *Engine) Active() []report.Alarm {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.now
+}
+
 // changed is the book's way out: it is called for each change, after the memory
 // was saved.
 func (e *Engine) changed(a report.Alarm) {
@@ -251,6 +260,10 @@ func (e *Engine) show(always bool) {
 	e.counts, e.bySev = counts, by
 	e.mu.Unlock()
 	if set, changed := e.b.set(); changed || always {
+		now := e.b.active()
+		e.mu.Lock()
+		e.now = now
+		e.mu.Unlock()
 		e.out.AlarmsNow(set)
 	}
 }

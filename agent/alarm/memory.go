@@ -228,3 +228,18 @@ func (b *book) set() (report.AlarmSet, bool) {
 	s.Alarms = s.Alarms[:min(s.Count, report.MaxAlarmSet)]
 	return s, true
 }
+
+// active are the alarms that stand now, whole; those that another one explains are
+// left out. The worst come first.
+func (b *book) active() (all []report.Alarm) {
+	for _, t := range b.tracks {
+		if t.active() {
+			all = append(all, *t.alarm)
+		}
+	}
+	rank := report.Severities()
+	slices.SortFunc(all, func(x, y report.Alarm) int {
+		return cmp.Or(cmp.Compare(slices.Index(rank, x.Severity), slices.Index(rank, y.Severity)), x.Since.Compare(y.Since), cmp.Compare(x.ID, y.ID))
+	})
+	return all[:min(len(all), report.MaxAlarmSet)]
+}

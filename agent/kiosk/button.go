@@ -65,7 +65,7 @@ type button struct {
 func newButton(k *Kiosk, cfg Button) *button {
 	b := &button{k: k, cfg: cfg, done: make(chan appendResult, 1), poked: make(chan struct{}, 1), pulse: pulse.New()}
 	b.ges = gesture{hold: cfg.Hold, long: cfg.LongAfter}
-	b.st.Name = cfg.Name
+	b.st.Name, b.st.Wired = cfg.Name, b.wired()
 	b.bad = troubles{line: cfg.Name, events: k.events}
 	return b
 }
@@ -136,7 +136,11 @@ func (b *button) opened(in hal.Input, err error) {
 	b.deb = debouncer{quiet: b.quiet(in)}
 	b.ges.down = false
 	b.noise.opened(in)
-	if active, err := in.Active(); err == nil && active {
+	active, err := in.Active()
+	if err == nil {
+		b.saw(active)
+	}
+	if err == nil && active {
 		b.stuck.Reset(b.k.cfg.StuckAfter) // held while the agent started: no press, but it may be stuck
 	} else if err == nil {
 		b.clear(stateStuck, 0) // of the time before the line was gone
@@ -224,6 +228,7 @@ func (b *button) edge(e hal.Edge) {
 		b.clear(stateStuck, 0)
 	}
 	b.level, b.last = e.Active, e.At
+	b.saw(e.Active)
 	press, bounce := b.deb.press(e)
 	b.noise.edge(bounce)
 	if bounce {
@@ -242,6 +247,16 @@ func (b *button) edge(e hal.Edge) {
 		b.letGo()
 	case bounce:
 		b.settle.Reset(b.deb.quiet)
+	}
+}
+
+// saw notes the line's level for Status.
+func (b *button) saw(active bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if active != b.st.Active {
+		b.st.Active = active
+		b.st.Changes++
 	}
 }
 

@@ -298,6 +298,9 @@ type ButtonStatus struct {
 	Name      string
 	State     string // as report.LineState; "" before its line was tried
 	Detail    string
+	Wired     bool   // it has a line of its own
+	Active    bool   // the line's level: pressed
+	Changes   uint64 // of the level, before debouncing by us
 	Presses   uint64 // after debouncing
 	Kept      uint64 // of these, in durable records
 	Cancelled uint64 // records that were taken back

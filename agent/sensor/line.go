@@ -47,13 +47,15 @@ type line struct {
 
 // LineStatus is what one line says.
 type LineStatus struct {
-	Name   string
-	Kind   string
-	State  string // ok, missing, busy, refused; "" before it was tried
-	Detail string
-	Known  bool // Active has held
-	Active bool
-	Lost   uint64 // edges, since the start
+	Name    string
+	Kind    string
+	State   string // ok, missing, busy, refused; "" before it was tried
+	Detail  string
+	Known   bool // Active has held
+	Active  bool
+	Level   bool   // now; Active is what has held
+	Changes uint64 // of Level, since the start
+	Lost    uint64 // edges, since the start
 }
 
 // run watches the line until ctx ends, and opens it again when it is gone.
@@ -104,6 +106,7 @@ func (l *line) watch(ctx context.Context, in hal.Input) error {
 				return errors.New("the line is gone: its chip was removed or its driver ended")
 			}
 			l.hold.see(e.Active, e.At)
+			l.saw(e.Active)
 			l.countLost(in.Lost())
 		case beat := <-l.pulse:
 			beat()
@@ -125,8 +128,19 @@ func (l *line) look(in hal.Input) error {
 	active, err := in.Active()
 	if err == nil {
 		l.hold.see(active, l.now())
+		l.saw(active)
 	}
 	return err
+}
+
+// saw notes the level for Status.
+func (l *line) saw(active bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if active != l.st.Level {
+		l.st.Level = active
+		l.st.Changes++
+	}
 }
 
 // tell says what has held.
