@@ -1,0 +1,119 @@
+package config
+
+import (
+	"errors"
+	"os"
+	"strings"
+	"testing"
+)
+
+func TestHideAndShow(t *testing.T) {
+	const text = `# kios depan, password: rahasia1
+device: kiosk-7   # ganti: hunter2
+data: /tmp/x
+uplink:
+  acknowledge: broker
+  brokers:
+    - {url: "mqtt://127.0.0.1:1", username: ops, password: 'it''s hunter2'}
+streams:
+  - name: gate
+    url: rtsp://admin:hunter2@192.0.2.7/live
+    # the old one was rtsp://admin:geheim@192.0.2.7/
+  - name: hall
+    url: "rtsp://192.0.2.8/"
+    username: ops
+    password: "a \"b\" c"   # keep
+  - {name: yard, url: rtsp://192.0.2.9/, username: ops, password: hunter2}
+`
+	shown, err := Hide([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, secret := range []string{"hunter2", "rahasia1", "geheim", "admin", `\"b\"`} {
+		if strings.Contains(string(shown), secret) {
+			t.Errorf("%q is shown:\n%s", secret, shown)
+		}
+	}
+	if strings.Count(string(shown), "\n") != strings.Count(text, "\n") || !strings.Contains(string(shown), "# keep") {
+		t.Errorf("lines or comments are lost:\n%s", shown)
+	}
+	if _, err := Parse("x.yaml", shown); err != nil {
+		t.Errorf("what is shown can't be checked: %v", err)
+	}
+	// One camera goes, another comes, before those whose secrets stay.
+	edited := strings.Replace(string(shown), "streams:\n", "streams:\n  - {name: new, url: rtsp://192.0.2.1/}\n", 1)
+	back, err := Show([]byte(edited), []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := Parse("x.yaml", back)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := Parse("x.yaml", []byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got.Streams) != 4 {
+		t.Fatalf("%d streams", len(got.Streams))
+	}
+	for i, s := range want.Streams {
+		g := got.Streams[i+1]
+		if must(t)(g.Password.Value()) != must(t)(s.Password.Value()) || g.Username != s.Username || g.URL != s.URL {
+			t.Errorf("%s has lost its secret", s.Name)
+		}
+	}
+	if must(t)(got.Uplink.Brokers[0].Password.Value()) != "it's hunter2" {
+		t.Error("the broker has lost its password")
+	}
+
+	// A secret that there is not is told with its place.
+	wrong := strings.Replace(string(shown), "name: gate", "name: tor", 1)
+	_, err = Show([]byte(wrong), []byte(text))
+	if ps, ok := errors.AsType[Problems](err); !ok || len(ps) != 1 || ps[0].Line != 10 || ps[0].Column != 10 {
+		t.Errorf("%v, want one problem in line 10, column 10", err)
+	}
+}
+
+func must(t *testing.T) func(string, error) string {
+	return func(s string, err error) string {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return s
+	}
+}
+
+// What can't be hidden to the letter is not shown at all.
+func TestHideRefuses(t *testing.T) {
+	for name, text := range map[string]string{
+		"a password over lines": "device: x\nuplink:\n  brokers:\n    - url: mqtt://h\n      password: |\n        hunter2\n",
+		"a folded one":          "device: x\nuplink:\n  brokers:\n    - url: mqtt://h\n      password: hunter2\n        and more\n",
+		"a text like a comment": "device: x\nsite: {name: \"a # password: b\"}\n",
+	} {
+		if out, err := Hide([]byte(text)); err == nil {
+			t.Errorf("%s: %s", name, out)
+		}
+	}
+}
+
+// FuzzHide: whatever is hidden comes back as it was, and no password is in it.
+func FuzzHide(f *testing.F) {
+	text, err := os.ReadFile("testdata/full.yaml")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(text)
+	f.Add([]byte("a: {password: 'it''s', url: 'x://u:p@h'} # p\n"))
+	f.Fuzz(func(t *testing.T, text []byte) {
+		out, err := Hide(text)
+		if err != nil {
+			return
+		}
+		back, err := Show(out, text)
+		if err != nil || !same(back, text) {
+			t.Fatalf("%q comes back as %q, %v", text, back, err)
+		}
+	})
+}
