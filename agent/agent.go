@@ -32,6 +32,7 @@ import (
 	"kentongan/agent/kiosk"
 	"kentongan/agent/kiosk/screen"
 	"kentongan/agent/report"
+	"kentongan/agent/sensor"
 	"kentongan/agent/spool"
 	"kentongan/agent/stream"
 	"kentongan/agent/update"
@@ -65,6 +66,7 @@ type Agent struct {
 	board   hal.Board
 	kiosk   atomic.Pointer[kiosk.Kiosk]   // nil when the configuration has none
 	screen  atomic.Pointer[screen.Screen] // the same
+	sensors atomic.Pointer[sensor.Watch]  // the same
 	journal *journal
 	orders  *command.Runner                   // nil where no centre can order anything
 	signer  note.Signer                       // nil when the record key can't be read or kept
@@ -79,7 +81,7 @@ type Agent struct {
 	bootSeq uint64          // of this start's boot event; 0 when it was not kept
 	beating []beating       // parts with several loops, for the watchdog
 	keys    *keyring
-	ordered *orderedConfig         // nil where orders is
+	ordered *orderedConfig
 	again   chan struct{}          // the agent is to start anew; holds one
 	living  context.Context        // ends with Run's parts
 	reached atomic.Bool            // the centre has signed for something since the start
@@ -188,6 +190,7 @@ func (a *Agent) build() (units []*unit, err error) {
 	}
 	a.journal = newJournal(a.cfg.Device, a.spool, a.uplink, a.o.Log.With("part", "journal"))
 	a.journal.alarms = a.newAlarms(a.cfg)
+	a.ordered = newOrderedConfig(a)
 	if a.orders, err = a.newCommands(); err != nil {
 		return nil, err
 	}
@@ -203,9 +206,10 @@ func (a *Agent) build() (units []*unit, err error) {
 	}
 	a.beating = append(a.beating, a.reload)
 	if a.orders != nil {
-		a.parts = append(a.parts, part{"command", a.orders.Run}, part{"config", a.ordered.Run})
-		a.beating = append(a.beating, a.ordered)
+		a.parts = append(a.parts, part{"command", a.orders.Run})
 	}
+	a.parts = append(a.parts, part{"config", a.ordered.Run})
+	a.beating = append(a.beating, a.ordered)
 	a.openRecordKey()
 	a.buildEnrolment()
 	if units, err = a.makeUnits(); err != nil {

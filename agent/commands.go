@@ -10,7 +10,6 @@ import (
 
 	"kentongan/agent/alarm"
 	"kentongan/agent/command"
-	"kentongan/agent/pulse"
 	"kentongan/agent/report"
 	"kentongan/agent/spool"
 )
@@ -27,7 +26,6 @@ func (a *Agent) newCommands() (*command.Runner, error) {
 	if a.cfg.Uplink.CentreKey == "" {
 		return nil, nil
 	}
-	a.ordered = &orderedConfig{agent: a, restart: a.restart, pulse: pulse.New()}
 	file := filepath.Join(a.cfg.Data, "orders.json")
 	saved, err := loadFile(file, maxOrdersFile)
 	c := a.commandConfig(file, saved)

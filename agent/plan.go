@@ -31,6 +31,9 @@ func (a *Agent) plan(c *config.Config) []planned {
 	for _, app := range c.Apps {
 		plan = append(plan, planned{name: "app " + app.Name, key: c.Digest("apps[" + app.Name + "]"), try: a.tryApp(app), make: a.makeApp(app)})
 	}
+	if c.Page.Listen != "" {
+		plan = append(plan, planned{name: "page", key: c.Digest("page.listen"), make: a.makePage(c)})
+	}
 	return plan
 }
 

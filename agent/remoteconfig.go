@@ -34,7 +34,8 @@ const (
 	trialLook   = time.Second
 
 	orderedVersion = 1
-	maxOrdered     = 128 << 10
+	maxOrdered     = 1 << 20 // two of them, as JSON
+	maxText        = 128 << 10
 )
 
 func orderedFile(data string) string { return filepath.Join(data, "config-order.json") }
@@ -53,7 +54,8 @@ type ordered struct {
 type version struct {
 	Version uint64 `json:"version"`
 	Text    string `json:"text"`
-	Base    string `json:"base"` // SHA-256 of the agent's own file then
+	Base    string `json:"base"`           // SHA-256 of the agent's own file then
+	Here    bool   `json:"here,omitempty"` // it was applied on the device's own page
 }
 
 // trial is of Now.
@@ -147,6 +149,23 @@ func Ordered(c *config.Config) (*config.Config, error) {
 	return now, nil
 }
 
+// Used returns the configuration that a running agent uses in the place of c, or c,
+// and counts no start.
+func Used(c *config.Config) (*config.Config, error) {
+	o, err := loadOrdered(c.Data)
+	if err != nil || o.Now == nil {
+		return c, err
+	}
+	if base, err := sumOf(c.File); err != nil || o.Now.Base != base {
+		return c, err
+	}
+	now, err := config.Parse(c.File, []byte(o.Now.Text))
+	if err != nil {
+		return c, err
+	}
+	return now, nil
+}
+
 // orderedConfig is the configuration's part in the running agent. Its methods may
 // be called from any goroutine.
 type orderedConfig struct {
@@ -154,7 +173,13 @@ type orderedConfig struct {
 	restart func()
 	pulse   pulse.Pulse
 
-	mu sync.Mutex // guards the file
+	mu   sync.Mutex // guards the file, and what follows
+	seen *ordered   // for state; not changed once it is here
+	at   time.Time  // of the file, when it was seen
+}
+
+func newOrderedConfig(a *Agent) *orderedConfig {
+	return &orderedConfig{agent: a, restart: a.restart, pulse: pulse.New()}
 }
 
 // Try implements command.Configurations.
@@ -166,41 +191,55 @@ func (p *orderedConfig) Try(id string, n uint64, text []byte) error {
 	if err != nil {
 		return err
 	}
-	bad := func(format string, args ...any) error {
-		return command.BadArguments{Err: fmt.Errorf(format, args...)}
-	}
 	switch {
 	case n <= o.Version:
-		return bad("version: %d, and %d was ordered already; it only rises", n, o.Version)
+		return command.BadArguments{Err: fmt.Errorf("version: %d, and %d was ordered already; it only rises", n, o.Version)}
 	case o.Trial != nil:
 		return errors.New("another configuration is on trial")
 	}
+	if err := p.judge(text); err != nil {
+		return command.BadArguments{Err: err}
+	}
+	o.Version = n
+	if err := p.tryLocked(o, id, version{Version: n, Text: string(text)}); err != nil {
+		return err
+	}
+	p.restart()
+	return nil
+}
+
+// judge says why a text can't be this device's configuration.
+func (p *orderedConfig) judge(text []byte) error {
+	cfg := p.agent.cfg
 	c, err := config.Parse(cfg.File, text)
 	if err == nil {
 		err = c.CheckFiles()
 	}
 	switch {
 	case err != nil:
-		return command.BadArguments{Err: err}
+		return err
+	case len(text) > maxText:
+		return fmt.Errorf("%d bytes, more than %d; write it into %s at the device", len(text), maxText, cfg.File)
 	case c.Device != cfg.Device:
-		return bad("device: %s, and this is %s; an enrolment changes it", c.Device, cfg.Device)
+		return fmt.Errorf("device: %s, and this is %s; an enrolment changes it", c.Device, cfg.Device)
 	case c.Data != cfg.Data:
-		return bad("data: %s, and what the device keeps is in %s; change it at the device", c.Data, cfg.Data)
+		return fmt.Errorf("data: %s, and what the device keeps is in %s; change it at the device", c.Data, cfg.Data)
 	case c.Uplink.CentreKey != cfg.Uplink.CentreKey:
-		return bad("uplink.centre_key: another one than the device has; the order keys changes whom it believes")
+		return errors.New("uplink.centre_key: another one than the device has; the order keys changes whom it believes")
 	}
-	base, err := sumOf(cfg.File)
-	if err != nil {
+	return nil
+}
+
+// tryLocked puts a version on trial, which begins with a restart.
+func (p *orderedConfig) tryLocked(o *ordered, id string, v version) error {
+	var err error
+	if v.Base, err = sumOf(p.agent.cfg.File); err != nil {
 		return err
 	}
 	s := p.agent.clock.stamp()
-	o.Before, o.Now, o.Version = o.Now, &version{n, string(text), base}, n
+	o.Before, o.Now = o.Now, &v
 	o.Trial, o.Last = &trial{ID: id, Boot: s.Boot, Since: s.Uptime}, nil
-	if err := o.save(cfg.Data); err != nil {
-		return err
-	}
-	p.restart()
-	return nil
+	return o.save(p.agent.cfg.Data)
 }
 
 // overrule ends what was ordered: the device's own file was changed by hand, and
@@ -221,8 +260,66 @@ func (p *orderedConfig) overrule() error {
 	if err := o.save(data); err != nil {
 		return err
 	}
-	if tried {
+	if tried && o.Last.ID != "" {
 		p.agent.orders.Finish(o.Last.ID, o.Last.State, o.Last.Detail)
+	}
+	return nil
+}
+
+// TryHere puts a text on trial that was applied on the device's own page; the
+// caller starts the agent anew. The centre's versions count on as they were.
+func (p *orderedConfig) TryHere(text []byte) error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	o, err := loadOrdered(p.agent.cfg.Data)
+	if err != nil {
+		return err
+	}
+	if o.Trial != nil {
+		return errors.New("another configuration is on trial")
+	}
+	if err := p.judge(text); err != nil {
+		return err
+	}
+	return p.tryLocked(o, "", version{Text: string(text), Here: true})
+}
+
+// Keep ends the trial of a text that was applied here: whoever applied it sees that
+// the device is as it should be, though the centre is not reached. One that the
+// centre ordered is the centre's to keep.
+func (p *orderedConfig) Keep() error {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	o, err := loadOrdered(p.agent.cfg.Data)
+	if err != nil {
+		return err
+	}
+	if o.Trial == nil || !o.Now.Here {
+		return errors.New("no configuration that was applied here is on trial")
+	}
+	if !p.runs(o) {
+		return errors.New("the agent is about to start with it; look at it first")
+	}
+	return p.takenLocked(o)
+}
+
+// runs tells whether this agent was started with what is on trial: another one, which
+// is about to end, can't judge it.
+func (p *orderedConfig) runs(o *ordered) bool {
+	return o.Now != nil && p.agent.cfg.Version() == config.VersionOf(o.Now.Text)
+}
+
+// takenLocked ends a trial well.
+func (p *orderedConfig) takenLocked(o *ordered) error {
+	a := p.agent
+	o.Last = &verdict{o.Trial.ID, report.CommandSucceeded, fmt.Sprintf("version %d", o.Now.Version)}
+	o.Trial, o.Before = nil, nil
+	if err := o.save(a.cfg.Data); err != nil {
+		return err
+	}
+	a.o.Log.Info("configuration taken", "part", "config", "version", o.Now.Version, "here", o.Now.Here)
+	if o.Last.ID != "" {
+		a.orders.Finish(o.Last.ID, o.Last.State, o.Last.Detail)
 	}
 	return nil
 }
@@ -282,15 +379,9 @@ func (p *orderedConfig) look() (done bool, err error) {
 	}
 	s := a.clock.stamp()
 	switch {
-	case a.reached.Load():
-		o.Last = &verdict{o.Trial.ID, report.CommandSucceeded, fmt.Sprintf("version %d", o.Now.Version)}
-		o.Trial, o.Before = nil, nil
-		if err := o.save(a.cfg.Data); err != nil {
-			return false, err
-		}
-		a.o.Log.Info("configuration taken", "part", "config", "version", o.Version)
-		a.orders.Finish(o.Last.ID, o.Last.State, o.Last.Detail)
-		return true, nil
+	case a.reached.Load() && p.runs(o):
+		err := p.takenLocked(o)
+		return err == nil, err
 	case o.Trial.Boot != s.Boot:
 		o.Trial.Boot, o.Trial.Since = s.Boot, s.Uptime
 		return false, o.save(a.cfg.Data)
@@ -304,4 +395,23 @@ func (p *orderedConfig) look() (done bool, err error) {
 	a.o.Log.Warn("configuration undone", "part", "config", "why", o.Last.Detail)
 	p.restart()
 	return true, nil
+}
+
+// state is what the file holds, read again only when it has changed: an open page
+// asks each second.
+func (p *orderedConfig) state() (*ordered, error) {
+	info, err := os.Stat(orderedFile(p.agent.cfg.Data))
+	if err != nil {
+		return &ordered{}, nil // nothing was ordered yet
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if seen := info.ModTime(); p.seen == nil || !seen.Equal(p.at) {
+		if p.seen, err = loadOrdered(p.agent.cfg.Data); err != nil {
+			p.seen = nil
+			return nil, err
+		}
+		p.at = seen
+	}
+	return p.seen, nil
 }

@@ -19,7 +19,10 @@ func (a *Agent) makeSensors(c *config.Config) func() (*unit, error) {
 		if err != nil {
 			return nil, fmt.Errorf("sensors: %w", err)
 		}
-		return &unit{beats: []beating{w}, parts: []part{{"sensors", w.Run}}}, nil
+		return &unit{
+			beats: []beating{w}, parts: []part{{"sensors", w.Run}},
+			begin: func() { a.sensors.Store(w) }, end: func() { a.sensors.Store(nil) },
+		}, nil
 	}
 }
 

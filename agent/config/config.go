@@ -41,6 +41,7 @@ type Config struct {
 	Sensors     []Sensor
 	Lines       []Line
 	Watchdog    Watchdog
+	Page        Page
 	Update      Update
 	Log         Log
 	StatsEvery  time.Duration // between two measurements of streams and device
@@ -153,6 +154,12 @@ const (
 type Board struct {
 	Driver string // DriverGPIO, DriverSim, DriverNone
 	Socket string // control socket of the simulated board
+}
+
+// Page is the technician's page; no Listen is none.
+type Page struct {
+	Listen   string // HOST:PORT
+	Pictures bool   // of the cameras are shown
 }
 
 // Log says how much is logged.

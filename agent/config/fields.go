@@ -52,6 +52,12 @@ func (c *Config) fields(dir string) []field {
 		list("sensors", &c.Sensors, (*Sensor).fields).says("What measures temperature, humidity and voltage around the device."),
 		list("lines", &c.Lines, (*Line).fields).says("Contacts: mains, UPS, doors, water, motion."),
 		mapping("watchdog", c.Watchdog.fields()).says("The board's hardware watchdog: it resets the board when the agent or the kernel hangs."),
+		mapping("page", []field{
+			text("listen", &c.Page.Listen, checkListen).must().like("0.0.0.0:8443").
+				says("Address and port of the page, over TLS. 0.0.0.0 is every network that the device is in; the code that `kentongan pair` prints lets somebody in."),
+			boolean("pictures", &c.Page.Pictures).defaults("false").
+				says("Whether the page may show still pictures of the cameras. Privacy masks are painted over in them; each one that is looked at is an event."),
+		}).says("A page for a technician's phone on the same network: docs/how-to/phone-on-site.md. Without it nothing listens."),
 		mapping("update", c.Update.fields(dir)).says("How new versions of the program come."),
 		mapping("log", []field{
 			oneOf("level", &c.Log.Level, "debug", "info", "warn", "error").defaults("info").says("The least that is logged."),

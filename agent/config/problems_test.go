@@ -13,7 +13,7 @@ import (
 // from line 5 on, and what Load says.
 var problemRows = []struct{ name, text, want string }{
 	{"unknown key", "devise: x\n", `5:1: devise: unknown key; did you mean device?`},
-	{"unknown key, no idea", "colour: red\n", `5:1: colour: unknown key; the keys here are device, site, data, spool, uplink, checkpoints, streams, pictures, groups, apps, board, kiosk, sensors, lines, watchdog, update, log, stats_every`},
+	{"unknown key, no idea", "colour: red\n", `5:1: colour: unknown key; the keys here are device, site, data, spool, uplink, checkpoints, streams, pictures, groups, apps, board, kiosk, sensors, lines, watchdog, page, update, log, stats_every`},
 	{"key of another section", "keepalive: 5s\n", `5:1: keepalive: unknown key here; it belongs to uplink.keepalive`},
 	{"key of a list's items", "fingerprint: aa\n", `5:1: fingerprint: unknown key here; it belongs to streams[].fingerprint`},
 	{"no space after the colon", "streams: [{name: a, url: 'rtsp://h/', password:s3cret}]\n", `5:39: streams[0].password: unknown key; write a space after the colon: KEY: VALUE`},

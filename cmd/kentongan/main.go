@@ -36,6 +36,7 @@ type command struct {
 var commands = []command{
 	{"run", "[--config FILE] [--log-format text|json]", "Run the agent until it is told to end.", runRun},
 	{"enrol", "LINK | --centre URL --token TOKEN", "Get this device's certificate with a one-time token.", runEnrol},
+	{"pair", "[--config FILE] [--json]", "Print a code for this device's page on a phone.", runPair},
 	{"config", "check FILE | show FILE | diff FILE [OTHER] | schema | example NAME", "Check, show and compare configurations.", runConfig},
 	{"discover", "[--address HOST|RANGE]... [--json|--config]", "Find cameras and where their streams are.", runDiscover},
 	{"spool", "ls|dump|verify|export DIR", "Look at what waits on the disk.", runSpool},

@@ -49,6 +49,7 @@ var bodies = map[string]any{
 	report.KindPrinter:     report.PrinterState{State: "paper_low", Dropped: 2},
 	report.KindRecovery:    report.Recovery{Stream: "gate", Step: report.RecoveryReboot, Result: report.RecoveryBegun, Class: "timeout", Cause: "camera", FaultMS: 300_000},
 	report.KindInput:       report.InputState{Line: "mains", Kind: "mains", Active: true, AgoMS: 1200},
+	report.KindPage:        report.PageUse{Did: report.PagePicture, From: "192.168.1.20", Detail: "gate"},
 	report.KindCertificate: report.Certificate{State: "renewed", Serial: "5f0c9a1d2e4b5a67", NotAfter: ptr(at.Add(90 * 24 * time.Hour))},
 	report.KindConfig:      report.Config{State: report.ConfigRefused, Version: "6c1d0b9f2a7e4c58d3b16f0a9e8274cb5d31f6e0a49b7c82ed05f3a1764b29c8", Line: 14, Column: 10, Path: "streams[2].url", Detail: `no host in "rtsp:///live"; write rtsp://HOST/PATH`, Problems: 1},
 	report.KindUpdate:      report.Update{Number: 41, Version: "v1.4.0", State: report.UpdateWentBack, Detail: "start: it ended 3 times without being well", Before: 40, Starts: 3, Failures: 3},
