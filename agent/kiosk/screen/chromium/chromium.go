@@ -15,7 +15,7 @@ import (
 )
 
 // patience is how long a test waits for what has to happen on a busy machine.
-const patience = 30 * time.Second
+const patience = 90 * time.Second
 
 // Browser is a real Chromium, spoken to by the DevTools protocol over a pipe:
 // JSON messages that end with a zero byte, on its file descriptors 3 and 4.
