@@ -26,7 +26,7 @@ const (
 // the end each device got one order, and none was left out.
 func TestKilledAtAnyPoint(t *testing.T) {
 	t.Parallel()
-	kills := 4
+	kills := 3
 	if many, err := strconv.Atoi(os.Getenv(killMany)); err == nil {
 		kills = many
 	}
@@ -35,7 +35,7 @@ func TestKilledAtAnyPoint(t *testing.T) {
 	f := newFleet(t, dir)
 	f.add(40, names(n)...)
 	s := spec()
-	s.Stages, s.AtOnce, s.Soak = []int{5, 30, 100}, 4, time.Hour
+	s.Stages, s.AtOnce, s.Soak, s.AnyTime = []int{5, 30, 100}, 4, 10*time.Minute, true
 	r := f.start(s)
 	if err := f.st.Close(); err != nil {
 		t.Fatal(err)

@@ -162,9 +162,9 @@ func TestOfflineDevicesAreWaitedFor(t *testing.T) {
 
 	// At another, one never comes.
 	f.leave("k007")
-	s.Number = 42
+	s.Number, s.Wait = 42, 20*time.Hour
 	r = f.start(s)
-	f.pass(5 * 24 * time.Hour)
+	f.pass(3 * 24 * time.Hour)
 	f.want(r.ID, "done 2: 19 committed 1 missed")
 }
 
