@@ -72,6 +72,9 @@ const (
 	Refused = "refused" // the kernel said no for another reason
 )
 
+// NoChip is the detail of a Missing line where there is nothing at all.
+const NoChip = "this machine has no GPIO chip"
+
 // LineError says why a line could not be opened, and what there is instead.
 type LineError struct {
 	Line    LineConfig

@@ -2,6 +2,7 @@ package hal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"periph.io/x/conn/v3/physic"
@@ -43,6 +44,10 @@ const (
 	Hung    = "hung"    // the bus does not answer: a Read has not come back
 	Invalid = "invalid" // an answer that is no measurement
 )
+
+// ErrPowerOn is the cause of an Invalid reading: a chip that lost its power since
+// it was told to measure.
+var ErrPowerOn = errors.New("85.000 degrees is what the chip holds after power on, before it has measured")
 
 // SensorError says why there is no reading.
 type SensorError struct {

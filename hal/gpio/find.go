@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"kentongan/hal"
+	"kentongan/hal/leds"
 )
 
 // maxListed is how many lines of a chip an error names.
@@ -109,7 +110,7 @@ func find(c hal.LineConfig, chips []*chip) (place, *hal.LineError) {
 	wanted := slices.DeleteFunc(slices.Clone(chips), func(k *chip) bool { return !k.is(c.Chip) })
 	switch {
 	case len(chips) == 0:
-		return place{}, &hal.LineError{Line: c, Problem: hal.Missing, Detail: "this machine has no GPIO chip"}
+		return place{}, &hal.LineError{Line: c, Problem: hal.Missing, Detail: hal.NoChip}
 	case len(wanted) == 0:
 		return place{}, &hal.LineError{Line: c, Problem: hal.Missing, Detail: "no such chip; there is " + describe(chips)}
 	}
@@ -227,4 +228,26 @@ func pollable(fd int, name string) (*os.File, error) {
 		return nil, fmt.Errorf("wait for %s: %w", name, err)
 	}
 	return f, nil
+}
+
+// Look finds a line without taking it, and says who uses it: "" is nobody. An
+// LED can't be taken, so nobody ever uses one. All errors are *hal.LineError.
+func (b *Board) Look(c hal.LineConfig) (consumer string, err error) {
+	if c.LED != "" {
+		return "", leds.Look(b.sys, c)
+	}
+	chips, unreadable := b.chips()
+	defer closeChips(chips)
+	p, problem := find(c, chips)
+	if problem != nil {
+		if unreadable != nil {
+			problem.Problem, problem.Err = hal.Refused, explain(unreadable)
+		}
+		return "", problem
+	}
+	l := p.chip.lines[p.offset]
+	if l.used && l.consumer == "" {
+		return "?", nil // the kernel itself
+	}
+	return l.consumer, nil
 }

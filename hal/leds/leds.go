@@ -58,6 +58,26 @@ func Open(sys string, c hal.LineConfig) (hal.Output, error) {
 	return l, nil
 }
 
+// Look tells whether the LED is there, and leaves it as it is. All errors are
+// *hal.LineError.
+func Look(sys string, c hal.LineConfig) error {
+	if sys == "" {
+		sys = "/sys"
+	}
+	class := filepath.Join(sys, "class/leds")
+	if c.LED != filepath.Base(c.LED) || strings.HasPrefix(c.LED, ".") {
+		return &hal.LineError{Line: c, Problem: hal.Missing, Detail: "that is no LED's name; " + there(class)}
+	}
+	_, err := os.Stat(filepath.Join(class, c.LED, "brightness"))
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return &hal.LineError{Line: c, Problem: hal.Missing, Detail: there(class)}
+	case err != nil:
+		return &hal.LineError{Line: c, Problem: hal.Refused, Err: err}
+	}
+	return nil
+}
+
 // there names the LEDs of the machine.
 func there(class string) string {
 	entries, err := os.ReadDir(class)

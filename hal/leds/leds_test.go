@@ -58,3 +58,20 @@ func TestRefusesPaths(t *testing.T) {
 		t.Errorf("on a machine without LEDs: %v", err)
 	}
 }
+
+// TestLookLeavesTheLED finds an LED and does not touch it.
+func TestLookLeavesTheLED(t *testing.T) {
+	sys, read := sysfs(t)
+	if err := Look(sys, hal.LineConfig{Name: "saved", LED: "ACT"}); err != nil {
+		t.Error(err)
+	}
+	if read("brightness") != "255" || read("trigger") != "none [mmc0] heartbeat\n" {
+		t.Errorf("it is %q now, trigger %q", read("brightness"), read("trigger"))
+	}
+	for _, name := range []string{"green", "../ACT"} {
+		err := Look(sys, hal.LineConfig{Name: "saved", LED: name})
+		if e, ok := errors.AsType[*hal.LineError](err); !ok || e.Problem != hal.Missing {
+			t.Errorf("%s: %v, want it missing", name, err)
+		}
+	}
+}

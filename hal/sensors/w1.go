@@ -64,7 +64,7 @@ func readW1Figure(c hal.SensorConfig, dir string) (hal.Reading, error) {
 // datasheet's table 1): a chip that lost power since it was told to measure.
 const powerOn = 85_000
 
-var errPowerOn = fmt.Errorf("%w: 85.000 degrees is what the chip holds after power on, before it has measured", errNoMeasurement)
+var errPowerOn = fmt.Errorf("%w: %w", errNoMeasurement, hal.ErrPowerOn)
 
 // parseW1 reads w1_slave: the chip's nine bytes and the kernel's verdict on
 // their check sum, twice, and the temperature in thousandths of a degree.
