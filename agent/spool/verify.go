@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -15,15 +16,25 @@ const verifyTries = 3
 // that is wrong. What a power cut left behind the last confirmed record is not
 // wrong, and neither is a hole that the spool itself knows of.
 func (v *View) Verify() []Fault {
-	out := append([]Fault(nil), v.faults...)
+	out, _ := v.VerifyWithin(context.Background())
+	return out
+}
+
+// VerifyWithin is Verify until ctx ends; all is false when it did before
+// everything was read.
+func (v *View) VerifyWithin(ctx context.Context) (out []Fault, all bool) {
+	out = append(out, v.faults...)
 	for _, lane := range report.Lanes() {
 		c := chain{v: v, lane: lane}
 		for i := range v.lanes[lane] {
+			if ctx.Err() != nil {
+				return out, false
+			}
 			out = append(out, c.segment(i)...)
 		}
 		out = append(out, c.end()...)
 	}
-	return out
+	return out, true
 }
 
 // chain follows the records of one lane over its segments.

@@ -29,23 +29,14 @@ func (d *dialer) dial(ctx context.Context) (net.Conn, *link, error) {
 			return nil, nil, &linkError{kind: failFiles, err: err}
 		}
 	}
-	tun := &d.cfg.Tuning
-	nd := net.Dialer{
-		Resolver: d.cfg.Resolver,
-		Control:  socketControl(d.broker.Interface, tun.StallAfter),
-	}
-	if d.broker.Metered {
-		nd.KeepAlive = -1 // MQTT's own must do; the kernel's would cost 27 MB a month
-	} else {
-		nd.KeepAliveConfig = net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 3 * time.Second, Count: 3}
-	}
-	conn, err := nd.DialContext(ctx, "tcp", d.addr.hostPort)
+	conn, err := d.tcp(ctx)
 	if err != nil {
-		return nil, nil, fmt.Errorf("dial %s: %w", d.addr.hostPort, err)
+		return nil, nil, err
 	}
 	if d.cfg.WrapConn != nil {
 		conn = d.cfg.WrapConn(conn)
 	}
+	tun := &d.cfg.Tuning
 	l := newLink(conn, tun.WriteTimeout, tun.ConnectLimit, d.sent, d.recv)
 	if tlsCfg == nil {
 		return l, l, nil
@@ -56,4 +47,22 @@ func (d *dialer) dial(ctx context.Context) (net.Conn, *link, error) {
 		return nil, nil, fmt.Errorf("TLS with %s: %w", d.addr.hostPort, err)
 	}
 	return tc, l, nil
+}
+
+// tcp connects over the right interface.
+func (d *dialer) tcp(ctx context.Context) (net.Conn, error) {
+	nd := net.Dialer{
+		Resolver: d.cfg.Resolver,
+		Control:  socketControl(d.broker.Interface, d.cfg.Tuning.StallAfter),
+	}
+	if d.broker.Metered {
+		nd.KeepAlive = -1 // MQTT's own must do; the kernel's would cost 27 MB a month
+	} else {
+		nd.KeepAliveConfig = net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 3 * time.Second, Count: 3}
+	}
+	conn, err := nd.DialContext(ctx, "tcp", d.addr.hostPort)
+	if err != nil {
+		return nil, fmt.Errorf("dial %s: %w", d.addr.hostPort, err)
+	}
+	return conn, nil
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -63,6 +64,17 @@ var failureTable = map[failure]struct {
 	failTakeover:    {"takeover", "the broker closes the connection right after each connect: a second client seems to use this device's name", 20},
 	failDenied:      {"denied", "the broker closes the connection whenever a record is sent: its ACL seems to deny this device its own branch", 30},
 	failOrdered:     {"ordered", "ended by the device itself", 1},
+}
+
+// KindOf is the kind of trouble that a report.UplinkState's reason tells of;
+// "" is none of ours.
+func KindOf(reason string) string {
+	for _, kind := range failureTable {
+		if kind.words != "" && strings.HasPrefix(reason, kind.words) {
+			return kind.name
+		}
+	}
+	return ""
 }
 
 func (f failure) String() string          { return failureTable[f].name }
