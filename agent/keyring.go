@@ -37,6 +37,7 @@ type keyringState struct {
 }
 
 const (
+	keyringName    = "centre-keys.json" // in the data directory
 	keyringVersion = 1
 	maxKeyring     = 4
 	maxKeyringFile = 8 << 10

@@ -38,7 +38,7 @@ func (a *Agent) watchRestart(ctx context.Context) error {
 // openKeys makes the keyring; a file that can't be read is set aside and told, and
 // the configuration's key counts.
 func (a *Agent) openKeys() {
-	file := filepath.Join(a.cfg.Data, "centre-keys.json")
+	file := filepath.Join(a.cfg.Data, keyringName)
 	text, err := loadFile(file, maxKeyringFile)
 	k, bad := openKeyring(file, a.cfg.Uplink.CentreKey, text)
 	if err = errors.Join(err, bad); err != nil && a.cfg.Uplink.CentreKey != "" {

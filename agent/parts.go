@@ -59,6 +59,13 @@ func (a *Agent) uplinkConfig(whole *config.Config) (uplink.Config, error) {
 	if first.CentreKey != "" {
 		up.OnCommand = func(name string, body []byte) { a.orders.Deliver(name, body) }
 	}
+	var err error
+	up.Brokers, err = brokers(c)
+	return up, err
+}
+
+// brokers are those of the configuration, with their passwords.
+func brokers(c config.Uplink) (all []uplink.Broker, err error) {
 	for _, b := range c.Brokers {
 		broker := uplink.Broker{
 			URL: b.URL, CA: b.CA, Cert: b.Cert, Key: b.Key, ServerName: b.ServerName,
@@ -66,14 +73,13 @@ func (a *Agent) uplinkConfig(whole *config.Config) (uplink.Config, error) {
 			Interface: b.Interface, Metered: b.Metered,
 		}
 		if broker.PasswordFile == "" {
-			var err error
 			if broker.Password, err = b.Password.Value(); err != nil {
-				return uplink.Config{}, fmt.Errorf("broker %s: %w", b.URL, err)
+				return nil, fmt.Errorf("broker %s: %w", b.URL, err)
 			}
 		}
-		up.Brokers = append(up.Brokers, broker)
+		all = append(all, broker)
 	}
-	return up, nil
+	return all, nil
 }
 
 // ackRefused keeps that a receipt was signed and does not fit: a restored

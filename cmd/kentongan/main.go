@@ -38,6 +38,7 @@ var commands = []command{
 	{"enrol", "LINK | --centre URL --token TOKEN", "Get this device's certificate with a one-time token.", runEnrol},
 	{"pair", "[--config FILE] [--json]", "Print a code for this device's page on a phone.", runPair},
 	{"config", "check FILE | show FILE | diff FILE [OTHER] | schema | example NAME", "Check, show and compare configurations.", runConfig},
+	{"doctor", "[--config FILE] [--lang id|en] [--json]", "Find out why the device does not work.", runDoctor},
 	{"discover", "[--address HOST|RANGE]... [--json|--config]", "Find cameras and where their streams are.", runDiscover},
 	{"spool", "ls|dump|verify|export DIR", "Look at what waits on the disk.", runSpool},
 	{"install", "--keys FILE [--launcher FILE] [--no-start] [--dry-run]", "Make this program a service that starts with the board.", runInstall},
