@@ -45,6 +45,7 @@ type Options struct {
 	Version string
 	Log     *slog.Logger
 	Level   *slog.LevelVar  // of Log, to change it while the agent runs; may be nil
+	RunDir  string          // in memory, for who asks on the device; "" is none
 	Reload  <-chan struct{} // somebody asks for a look at the configuration; may be nil
 
 	Ring      *LogRing // the newest of Log; nil where nobody asks for it
@@ -218,6 +219,7 @@ func (a *Agent) build() (units []*unit, err error) {
 	if err := a.buildUpdate(); err != nil {
 		return nil, err
 	}
+	a.buildFigures()
 	a.buildWatchdog() // the last two ask all others
 	a.buildSystemd()
 	return units, nil

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"fmt"
 	"log/slog"
+	"os"
 	"regexp"
 	"slices"
 	"sync"
@@ -12,10 +13,16 @@ import (
 
 // LogRing keeps the newest of what is logged, for an order that asks for it.
 type LogRing struct {
-	mu    sync.Mutex // guards the rest
-	lines [][]byte   // the oldest first
-	bytes int
-	count uint64 // lines so far
+	// File has it too, for who asks on the device; "" is none. It should lie in
+	// memory, not on a card.
+	File string
+
+	mu      sync.Mutex // guards the rest, and File once lines come
+	file    *os.File
+	written int
+	lines   [][]byte // the oldest first
+	bytes   int
+	count   uint64 // lines so far
 }
 
 // maxRing is what is kept in memory, bytes: some hours of a device that is well.
@@ -35,10 +42,11 @@ var secrets = []struct {
 	{regexp.MustCompile(`(://)[^/@\s"\\]+@`), "${1}xxxxx@"},
 	{regexp.MustCompile(`PRIVATE\+KEY\+[^\s"\\]+`), "xxxxx"},
 	{regexp.MustCompile(`(?i)("(?:password|secret|token|pin|authorization)":)"(?:[^"\\]|\\.)*"`), `${1}"xxxxx"`},
-	{regexp.MustCompile(`(?i)\b((?:password|passwd|token|secret)[=:]\s*)[^\s"\\&,;]+`), "${1}xxxxx"},
+	{regexp.MustCompile(`(?i)\b((?:password|passwd|passwort|pwd|pass|token|secret)[=:]\s*)[^\s"\\&,;]+`), "${1}xxxxx"},
 }
 
-func redact(line []byte) []byte {
+// Redact takes out what may be a secret, in any text.
+func Redact(line []byte) []byte {
 	for _, s := range secrets {
 		line = s.find.ReplaceAll(line, []byte(s.put))
 	}
@@ -47,7 +55,7 @@ func redact(line []byte) []byte {
 
 // Write implements io.Writer for one line of JSON.
 func (r *LogRing) Write(p []byte) (int, error) {
-	line := redact(bytes.Clone(p))
+	line := Redact(bytes.Clone(p))
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.lines = append(r.lines, line)
@@ -57,7 +65,29 @@ func (r *LogRing) Write(p []byte) (int, error) {
 		r.bytes -= len(r.lines[0])
 		r.lines = r.lines[1:]
 	}
+	if r.File != "" {
+		r.keepLocked(line)
+	}
 	return len(p), nil
+}
+
+// keepLocked writes a line to the file, which begins anew when it is full; the one
+// before stays beside it.
+func (r *LogRing) keepLocked(line []byte) {
+	if r.file == nil || r.written > maxRing/2 {
+		if r.file != nil {
+			_ = r.file.Close()
+		}
+		_ = os.Rename(r.File, r.File+".1") // there may be none
+		r.file, _ = os.OpenFile(r.File, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o640)
+		r.written = 0
+	}
+	if r.file == nil {
+		r.File = "" // it can't be, and the memory has it
+		return
+	}
+	n, _ := r.file.Write(line)
+	r.written += n
 }
 
 // Tail returns the newest lines after the one that is called after, at most so

@@ -7,6 +7,8 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -72,5 +74,27 @@ func TestLogKeepsTheNewest(t *testing.T) {
 		if last := lines[len(lines)-1]; !strings.Contains(last, `"n":9999`) {
 			t.Errorf("of %d bytes, the last line is %s", most, last)
 		}
+	}
+}
+
+// TestLogRingKeepsAFile of bounded size, for who asks on the device.
+func TestLogRingKeepsAFile(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "log.jsonl")
+	r := &LogRing{File: file}
+	log := slog.New(r.Handler(slog.DiscardHandler, slog.LevelInfo))
+	for range 3000 {
+		log.Info("camera lost", "url", "rtsp://u:hunter2@h/1", "detail", strings.Repeat("x", 100))
+	}
+	log.Info("the last")
+	now, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, err := os.ReadFile(file + ".1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if n := len(now) + len(before); n > maxRing+1024 || !bytes.Contains(now, []byte("the last")) || bytes.Contains(append(now, before...), []byte("hunter2")) {
+		t.Errorf("%d bytes, the last is there: %v", n, bytes.Contains(now, []byte("the last")))
 	}
 }

@@ -23,6 +23,9 @@ func (a *Agent) plan(c *config.Config) []planned {
 	if len(c.Streams) > 0 {
 		plan = append(plan, planned{name: "pictures", key: c.Digest("pictures.ffmpeg"), make: a.makeEye(c)})
 	}
+	if c.Metrics.Listen != "" {
+		plan = append(plan, planned{name: "metrics", key: c.Digest("metrics"), make: a.makeMetrics(c)})
+	}
 	for _, s := range c.Streams {
 		plan = append(plan, planned{
 			name: "stream " + s.Name, key: c.Digest("streams["+s.Name+"]", "pictures", "stats_every"), make: a.makeStream(c, s),

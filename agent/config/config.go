@@ -43,6 +43,7 @@ type Config struct {
 	Watchdog    Watchdog
 	Page        Page
 	Update      Update
+	Metrics     Metrics
 	Log         Log
 	StatsEvery  time.Duration // between two measurements of streams and device
 
@@ -160,6 +161,11 @@ type Board struct {
 type Page struct {
 	Listen   string // HOST:PORT
 	Pictures bool   // of the cameras are shown
+}
+
+// Metrics are for Prometheus, on the device itself.
+type Metrics struct {
+	Listen string // "" is nowhere
 }
 
 // Log says how much is logged.

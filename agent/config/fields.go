@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net"
 	"regexp"
 	"strconv"
 	"strings"
@@ -59,6 +60,9 @@ func (c *Config) fields(dir string) []field {
 				says("Whether the page may show still pictures of the cameras. Privacy masks are painted over in them; each one that is looked at is an event."),
 		}).says("A page for a technician's phone on the same network: docs/how-to/phone-on-site.md. Without it nothing listens."),
 		mapping("update", c.Update.fields(dir)).says("How new versions of the program come."),
+		mapping("metrics", []field{
+			text("listen", &c.Metrics.Listen, checkLoopback).like("127.0.0.1:9464").says("Address and port of /metrics; off without it. Only this machine may ask: a collector that runs here, or a tunnel."),
+		}).says("The device's figures in Prometheus' format."),
 		mapping("log", []field{
 			oneOf("level", &c.Log.Level, "debug", "info", "warn", "error").defaults("info").says("The least that is logged."),
 		}).says("What is logged, to standard error."),
@@ -180,6 +184,16 @@ func secretFile(key string, to *Secret, dir string) field {
 		return resolve(s, dir)
 	}, strconv.Quote).like("broker.secret").
 		says("File that holds the password, on one line; or `credential:NAME`, a credential of the systemd unit.")
+}
+
+func checkLoopback(s string) error {
+	if err := checkListen(s); err != nil {
+		return err
+	}
+	if host, _, _ := net.SplitHostPort(s); !net.ParseIP(host).IsLoopback() {
+		return fmt.Errorf("%s is not this machine alone; write 127.0.0.1:PORT or [::1]:PORT", show(s))
+	}
+	return nil
 }
 
 func checkDevice(s string) error {

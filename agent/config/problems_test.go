@@ -13,7 +13,7 @@ import (
 // from line 5 on, and what Load says.
 var problemRows = []struct{ name, text, want string }{
 	{"unknown key", "devise: x\n", `5:1: devise: unknown key; did you mean device?`},
-	{"unknown key, no idea", "colour: red\n", `5:1: colour: unknown key; the keys here are device, site, data, spool, uplink, checkpoints, streams, pictures, groups, apps, board, kiosk, sensors, lines, watchdog, page, update, log, stats_every`},
+	{"unknown key, no idea", "colour: red\n", `5:1: colour: unknown key; the keys here are device, site, data, spool, uplink, checkpoints, streams, pictures, groups, apps, board, kiosk, sensors, lines, watchdog, page, update, metrics, log, stats_every`},
 	{"key of another section", "keepalive: 5s\n", `5:1: keepalive: unknown key here; it belongs to uplink.keepalive`},
 	{"key of a list's items", "fingerprint: aa\n", `5:1: fingerprint: unknown key here; it belongs to streams[].fingerprint`},
 	{"no space after the colon", "streams: [{name: a, url: 'rtsp://h/', password:s3cret}]\n", `5:39: streams[0].password: unknown key; write a space after the colon: KEY: VALUE`},
@@ -101,6 +101,7 @@ var problemRows = []struct{ name, text, want string }{
 	{"app's status", "apps: [{name: a, url: 'https://h/', expect_status: ok}]\n", `5:52: apps[0].expect_status: "ok" is no HTTP status; write 200, 2xx, or several with commas, as "200, 401"`},
 	{"app with a CA and no TLS", "apps: [{name: a, url: 'http://h/', ca: x.pem}]\n", `5:40: apps[0].ca: means nothing without TLS; write https:// in url or remove it`},
 	{"app twice", "apps: [{name: a, url: 'https://h/'}, {name: a, url: 'https://i/'}]\n", `5:45: apps[1].name: the same as apps[0].name in line 5; each needs its own`},
+	{"metrics for everybody", "metrics: {listen: '0.0.0.0:9464'}\n", `5:19: metrics.listen: "0.0.0.0:9464" is not this machine alone; write 127.0.0.1:PORT or [::1]:PORT`},
 	{"relative ffmpeg", "pictures: {ffmpeg: bin/ffmpeg}\n", `5:20: pictures.ffmpeg: "bin/ffmpeg" is no absolute path; write auto, off or a path, as /usr/bin/ffmpeg`},
 	{"expected codec", "streams: [{name: a, url: 'rtsp://h/', expect: {codec: h264}}]\n", `5:55: streams[0].expect.codec: "h264" is not one of H264, H265, MJPEG; did you mean H264?`},
 	{"expected width alone", "streams: [{name: a, url: 'rtsp://h/', expect: {width: 1920}}]\n", `5:55: streams[0].expect.width: there is no height; width and height come together`},

@@ -1,10 +1,12 @@
 package config
 
 import (
+	"bytes"
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"net/url"
 	"slices"
 	"strings"
 )
@@ -117,6 +119,50 @@ func (c *Config) secrets() (all []namedSecret) {
 		}
 	}
 	return all
+}
+
+// leastSecret is shorter than any password that is one: what is shorter stands
+// in many a word.
+const leastSecret = 4
+
+// Hide takes every secret of the configuration out of a text, wherever it stands.
+func (c *Config) Hide(text []byte) []byte {
+	for _, s := range c.settings() {
+		if s.secret != nil {
+			text = hide(text, *s.secret)
+			for _, m := range queryPassword.FindAllString(*s.secret, -1) {
+				_, value, _ := strings.Cut(m, "=")
+				text = hide(text, value)
+			}
+		}
+	}
+	for _, s := range c.outside() {
+		if v, err := s.Value(); err == nil {
+			text = hide(text, v)
+		}
+	}
+	return text
+}
+
+func hide(text []byte, secret string) []byte {
+	if len(secret) < leastSecret {
+		return text
+	}
+	for _, form := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret)} {
+		text = bytes.ReplaceAll(text, []byte(form), []byte(hidden))
+	}
+	return text
+}
+
+// outside are all secrets that stand in files.
+func (c *Config) outside() (all []Secret) {
+	for _, b := range c.Uplink.Brokers {
+		all = append(all, b.Password)
+	}
+	for _, s := range c.Streams {
+		all = append(all, s.Password)
+	}
+	return slices.DeleteFunc(all, func(s Secret) bool { return !s.outside() })
 }
 
 // SecretFiles are the files whose content Digest counts.

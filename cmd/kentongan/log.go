@@ -9,19 +9,36 @@ import (
 	"os"
 	"reflect"
 	"time"
+
+	"kentongan/agent"
 )
 
 // logFormats are what --log-format takes.
-var logFormats = []string{"auto", "text", "json"}
+var logFormats = []string{"auto", "text", "json", "journal"}
 
-// newLog logs to w as text or JSON. auto is text on a terminal and JSON
-// elsewhere: people read the one, programs the other.
+// newLog logs to w as text or JSON, or to the journal with fields. auto is the
+// journal where w leads there, text on a terminal and JSON elsewhere: people read
+// the one, programs the other.
 func newLog(w io.Writer, format string, level slog.Leveler) *slog.Logger {
 	o := &slog.HandlerOptions{Level: level, ReplaceAttr: readable}
-	if format == "json" || format == "auto" && !terminal(w) {
-		return slog.New(slog.NewJSONHandler(w, o))
+	safe := redacted{w}
+	switch {
+	case format == "journal" || format == "auto" && underJournal(w, os.Getenv("JOURNAL_STREAM")):
+		return slog.New(newJournald(journalSocket, level, slog.NewTextHandler(safe, o)))
+	case format == "json" || format == "auto" && !terminal(w):
+		return slog.New(slog.NewJSONHandler(safe, o))
 	}
-	return slog.New(slog.NewTextHandler(w, o))
+	return slog.New(slog.NewTextHandler(safe, o))
+}
+
+// redacted takes what may be a secret out of each line.
+type redacted struct{ w io.Writer }
+
+func (r redacted) Write(line []byte) (int, error) {
+	if _, err := r.w.Write(agent.Redact(line)); err != nil {
+		return 0, err
+	}
+	return len(line), nil
 }
 
 // readable gives numbers that have a text that text: JSON would show a

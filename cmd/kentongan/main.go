@@ -34,12 +34,13 @@ type command struct {
 }
 
 var commands = []command{
-	{"run", "[--config FILE] [--log-format text|json]", "Run the agent until it is told to end.", runRun},
+	{"run", "[--config FILE] [--log-format text|json|journal]", "Run the agent until it is told to end.", runRun},
 	{"enrol", "LINK | --centre URL --token TOKEN", "Get this device's certificate with a one-time token.", runEnrol},
 	{"pair", "[--config FILE] [--json]", "Print a code for this device's page on a phone.", runPair},
 	{"config", "check FILE | show FILE | diff FILE [OTHER] | schema | example NAME", "Check, show and compare configurations.", runConfig},
 	{"doctor", "[--config FILE] [--lang id|en] [--json]", "Find out why the device does not work.", runDoctor},
 	{"discover", "[--address HOST|RANGE]... [--json|--config]", "Find cameras and where their streams are.", runDiscover},
+	{"logs", "[--lines N] [--follow] | --bundle [--output FILE]", "Print the log, or gather in one archive what support needs.", runLogs},
 	{"spool", "ls|dump|verify|export DIR", "Look at what waits on the disk.", runSpool},
 	{"install", "--keys FILE [--launcher FILE] [--no-start] [--dry-run]", "Make this program a service that starts with the board.", runInstall},
 	{"uninstall", "[--dry-run]", "End the service and remove it; data stays.", runUninstall},

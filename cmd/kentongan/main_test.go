@@ -32,7 +32,7 @@ func TestScripts(t *testing.T) {
 			e.Setenv("GORACE", "atexit_sleep_ms=0") // else every command ends a second late under -race
 			return nil
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status, "term": term, "reload": reload, "camera": startCamera},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"status": status, "term": term, "reload": reload, "nosecret": nosecret, "unpack": unpack, "camera": startCamera},
 	})
 }
 

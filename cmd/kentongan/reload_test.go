@@ -14,7 +14,7 @@ import (
 
 // reload LOG STEPS PROGRAM ARGS... runs a program and follows its standard error.
 // Each line of the file STEPS is TEXT => ACTION: when a line with TEXT stands there,
-// the action is done: cp FROM TO (a rename over TO), hup, or term. The standard error
+// the action is done: cp FROM TO (a rename over TO), process FILE (what ps shows), hup, or term. The standard error
 // goes to the file LOG.
 func reload(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 {
@@ -23,7 +23,12 @@ func reload(ts *testscript.TestScript, neg bool, args []string) {
 	steps := strings.Split(strings.TrimSpace(ts.ReadFile(args[1])), "\n")
 	c := exec.Command(onPath(ts, args[2]), args[3:]...)
 	c.Dir = ts.MkAbs(".")
-	c.Env = append(os.Environ(), "GORACE="+ts.Getenv("GORACE"))
+	c.Env = os.Environ()
+	for _, name := range []string{"GORACE", "CREDENTIALS_DIRECTORY", "RUNTIME_DIRECTORY"} {
+		if value := ts.Getenv(name); value != "" {
+			c.Env = append(c.Env, name+"="+value)
+		}
+	}
 	stderr, err := c.StderrPipe()
 	ts.Check(err)
 	ts.Check(c.Start())
@@ -45,6 +50,8 @@ func reload(ts *testscript.TestScript, neg bool, args []string) {
 			to := ts.MkAbs(words[2])
 			ts.Check(os.WriteFile(to+".new", []byte(ts.ReadFile(words[1])), 0o600))
 			ts.Check(os.Rename(to+".new", to))
+		case "process":
+			ts.Check(os.WriteFile(ts.MkAbs(words[1]), lists(c.Process.Pid), 0o600))
 		case "hup":
 			ts.Check(c.Process.Signal(syscall.SIGHUP))
 		case "term":

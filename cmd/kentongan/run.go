@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -19,7 +20,7 @@ import (
 // configFile is where the packages put the configuration.
 const configFile = "/etc/kentongan/kentongan.yaml"
 
-const runUsage = `kentongan run [--config FILE] [--log-format text|json]
+const runUsage = `kentongan run [--config FILE] [--log-format text|json|journal]
 
 Runs the agent until SIGINT or SIGTERM, and then ends in order; a second signal,
 a second or more later, ends it at once. It logs to standard error, at the level
@@ -31,7 +32,9 @@ until FILE is changed by hand.
 
 Options:
   --config FILE        the configuration (default ` + configFile + `)
-  --log-format FORMAT  text, json, or auto: text on a terminal, JSON elsewhere
+  --log-format FORMAT  text, json, journal (journald, with fields), or auto: the
+                       journal where systemd connects it, text on a terminal, JSON
+                       elsewhere
 
 Examples:
   kentongan run --config kiosk.yaml
@@ -54,7 +57,18 @@ func runRun(ctx context.Context, e env, args []string) int {
 	cfg, bad := agent.Ordered(cfg)
 	ring, level := &agent.LogRing{}, &slog.LevelVar{}
 	level.Set(cfg.Log.SlogLevel())
-	log := slog.New(ring.Handler(newLog(e.stderr, *format, level).Handler(), level))
+	runDir := os.Getenv("RUNTIME_DIRECTORY")
+	if runDir = filepath.Clean(runDir); filepath.IsAbs(runDir) {
+		ring.File = filepath.Join(runDir, ringFile)
+	} else {
+		runDir = ""
+	}
+	limit := newLimited(ring.Handler(newLog(e.stderr, *format, level).Handler(), level))
+	log := slog.New(limit)
+	limiting, stopLimiting := context.WithCancel(context.Background())
+	var flushed sync.WaitGroup
+	flushed.Go(func() { limit.run(limiting) })
+	defer func() { stopLimiting(); flushed.Wait() }()
 	if bad != nil {
 		log.Error("ordered configuration not used", "part", "config", "err", bad)
 	}
@@ -66,7 +80,7 @@ func runRun(ctx context.Context, e env, args []string) int {
 	}
 	look, stop := reloads(ctx)
 	defer stop()
-	opts := agent.Options{Version: thisBuild().Version, Log: log, Ring: ring, Level: level, Reload: look}
+	opts := agent.Options{Version: thisBuild().Version, Log: log, Ring: ring, Level: level, Reload: look, RunDir: runDir}
 	err := runAgent(ctx, cfg, opts)
 	for errors.Is(err, agent.ErrNewEpoch) && ctx.Err() == nil {
 		log.Warn("agent starts again", "part", "agent", "err", err)
