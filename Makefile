@@ -41,6 +41,14 @@ test: tools ## every test, with the race detector; installs what it needs with a
 tools: # what the tests run against: brokers, ffmpeg, a browser, an emulated machine
 	@.ci/tools
 
+.PHONY: chaos
+chaos: tools ## the fault matrix of docs/reliability.md, counted, ten minutes; KENTONGAN_SEED repeats a run
+	go run ./cmd/kentongan-demo/chaos -bound 10m
+
+.PHONY: chaos-controls
+chaos-controls: tools ## every negative control: the protection is taken out, and its test has to fail
+	go run ./cmd/kentongan-demo/chaos -controls -bound 0
+
 .PHONY: soak
 soak: ## the long forms of the durability tests; KENTONGAN_SEED repeats a run
 	GOGC=$${GOGC:-1000} KENTONGAN_CUTS=$${KENTONGAN_CUTS:-3000000} KENTONGAN_SOAK=$${KENTONGAN_SOAK:-10m} go test -count=1 -timeout 6h -v -run 'Cut|Damaged|Model|Soak|Kill|Million|Backlog|Overtakes|Surroundings' ./agent/spool ./agent/uplink ./cmd/kentongan-demo

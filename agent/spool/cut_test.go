@@ -36,6 +36,7 @@ func TestPowerCuts(t *testing.T) {
 		c.seed(t, seed)
 	}
 	took := time.Since(began)
+	t.Attr("injections", fmt.Sprint(c.images.Load()))
 	t.Logf("%d images from seed %d in %v, %.0f/s", c.images.Load(), base, took.Round(time.Millisecond), float64(c.images.Load())/took.Seconds())
 }
 

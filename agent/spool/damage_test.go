@@ -232,6 +232,7 @@ func TestDamagedSpools(t *testing.T) {
 		}
 		work.wait()
 	}
+	t.Attr("injections", fmt.Sprint(total))
 	t.Logf("%d damaged spools in %v, %d records lost and named", total, time.Since(began).Round(time.Millisecond), lost.Load())
 }
 

@@ -139,6 +139,7 @@ func TestKillNine(t *testing.T) {
 	if confirmed == 0 {
 		t.Error("nothing was confirmed, so nothing was tested")
 	}
+	t.Attr("injections", fmt.Sprint(kills))
 	t.Logf("%d kills, %d records confirmed", kills, confirmed)
 }
 

@@ -25,7 +25,8 @@ type rogueConn struct {
 	quit chan struct{}
 	host string
 
-	asked *atomic.Int64 // counts requests; nil counts none
+	asked    *atomic.Int64 // counts requests; nil counts none
+	channels string        // that the newest SETUP wants, "2-3"; "" is none yet
 }
 
 const describeH264 = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=x\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\na=control:track1\r\n"
@@ -110,6 +111,9 @@ func (c *rogueConn) request() (method, cseq string, auth string, err error) {
 		if v, ok := strings.CutPrefix(line, "Authorization: "); ok {
 			auth = v
 		}
+		if _, v, ok := strings.Cut(line, "interleaved="); ok {
+			c.channels, _, _ = strings.Cut(v, ";")
+		}
 		if line == "" {
 			return method, cseq, auth, nil
 		}
@@ -143,7 +147,7 @@ func (c *rogueConn) serve(sdp string, say func(method, cseq, auth string) bool) 
 		case "DESCRIBE":
 			c.answer(cseq, "200 OK", sdp)
 		case "SETUP":
-			c.answer(cseq, "200 OK", "", "Session: 12345678", "Transport: RTP/AVP/TCP;unicast;interleaved=0-1")
+			c.answer(cseq, "200 OK", "", "Session: 12345678", "Transport: RTP/AVP/TCP;unicast;interleaved="+c.channels)
 		default:
 			c.answer(cseq, "200 OK", "", "Session: 12345678")
 		}

@@ -173,6 +173,7 @@ func TestKillEverythingLoseNoPress(t *testing.T) {
 	if askErr != nil {
 		t.Fatal(askErr)
 	}
+	t.Attr("injections", strconv.Itoa(deviceKills+brokerKills))
 	t.Logf("%d presses, %d device kills, %d broker kills: %+v", presses, deviceKills, brokerKills, last)
 	if !arrived || last.Twice != 0 || last.Confirmed < confirmed || last.Confirmed > presses {
 		t.Errorf("of %d to %d confirmed presses the centre holds %d, %d of them twice; unexplained gaps %d",

@@ -1,0 +1,108 @@
+package main
+
+var buttonRows = []Row{
+	{
+		ID: "button-1", Fault: "chatter: contacts that bounce, a worn switch with 4,000 edges in 2 s",
+		Holds: "one press is one record; the first edge counts; the chatter is told of once, with its count",
+		How:   "edges of half a millisecond at a simulated board",
+		Event: "`line` chatter, and its end",
+		Tests: []Test{{"agent/kiosk", "TestChatter"}, {"agent/kiosk", "TestDebounce"}},
+		Quick: 5,
+		Controls: []Control{{
+			Out: "the debouncing", File: "agent/kiosk/debounce.go",
+			Old: "	return e.Active && !bounce, bounce\n", New: "	return e.Active, bounce\n",
+			Says: "want|counts",
+		}},
+	},
+	{
+		ID: "button-2", Fault: "flood: a button pressed once a second for a day",
+		Holds: "every press is counted in some record; some 170 records in the day; the other button works",
+		How:   "86,400 presses of virtual time",
+		Event: "`line` flood",
+		Tests: []Test{{"agent/kiosk", "TestFloodForADay"}, {"agent/kiosk", "TestFlood"}},
+		Quick: 2,
+		Controls: []Control{{
+			Out: "the growing cool-down", File: "agent/kiosk/count.go",
+			Old: "		b.grown++\n", New: "",
+			Says: "want|records",
+		}},
+	},
+	{
+		ID: "button-3", Fault: "a button that is stuck, or held while the agent starts",
+		Holds: "one fault after 30 s, the others are unaffected; holding at start is no press",
+		How:   "levels at a simulated board",
+		Event: "`line` stuck",
+		Tests: []Test{{"agent/kiosk", "TestStuck"}, {"agent/kiosk", "TestHeldAtStart"}, {"agent/kiosk", "TestStuckEndsWithItsLine"}},
+		Quick: 3,
+		Controls: []Control{{
+			Out: "looking whether a line is stuck", File: "agent/kiosk/button.go",
+			Old: "		b.raise(stateStuck, fmt.Sprintf(", New: "		_ = hal.Missing\n		b.clear(stateFlood, 0)\n		_ = fmt.Sprint(fmt.Sprintf(",
+			Says: "want|stuck",
+		}},
+	},
+	{
+		ID: "button-4", Fault: "a line that is missing, busy, or goes while it runs",
+		Holds: "said once, the rest runs, and it is taken when it is there",
+		How:   "lines that the board refuses, frees and takes away",
+		Event: "`line` missing, busy, ok",
+		Tests: []Test{{"agent/kiosk", "TestMissingAndBusyLines"}, {"agent/kiosk", "TestBusyLineComesBack"}, {"agent/kiosk", "TestLineGoneAndBack"}},
+		Quick: 3,
+		Controls: []Control{{
+			Out: "trying a line again", File: "agent/kiosk/button.go",
+			Old: "			again.Reset(reopenEvery)\n			err = b.serve(ctx, nil, again.C)\n", New: "			err = b.serve(ctx, nil, nil)\n",
+			Test: "TestBusyLineComesBack", Says: "want|states",
+		}},
+	},
+	{
+		ID: "button-5", Fault: "edges that the kernel lost because the agent was stopped",
+		Holds: "the loss is counted exactly",
+		How:   "gaps in the kernel's numbers; a real GPIO character device in the emulated board where it runs",
+		Event: "`line` lost, with the count",
+		Tests: []Test{{"agent/kiosk", "TestLostEdges"}, {"hal/gpio", "TestLost"}},
+		Quick: 2,
+		Controls: []Control{{
+			Out: "counting lost edges", File: "agent/kiosk/noise.go",
+			Old: "	b.spell(&w.losing, stateLost, lost, lost > 0, ", New: "	b.spell(&w.losing, stateLost, 0*lost, lost > 0, ",
+			Says: "tells of .* lost edges, want 20",
+		}},
+	},
+	{
+		ID: "button-6", Fault: "the store refuses, or the lamp's line does",
+		Holds: "the lamp never lights for a press that is not kept; a refused press stays counted and is tried again",
+		How:   "a store that fails; an output that does not obey",
+		Event: "`line` unkept; refused, of the lamp",
+		Tests: []Test{{"agent/kiosk", "TestLampStaysDarkWhenTheStoreFails"}, {"agent/kiosk", "TestLampWaitsForTheStore"}, {"agent/kiosk", "TestBrokenLamp"}},
+		Quick: 3,
+		Controls: []Control{{
+			Out: "the error of the store", File: "agent/kiosk/count.go",
+			Old: "	if r.err != nil {\n		b.k.panel.works(b.cfg.Name, false)\n", New: "	if r.err != nil && r.seq > 1<<60 {\n		b.k.panel.works(b.cfg.Name, false)\n",
+			Says: "lamps|want",
+		}},
+	},
+	{
+		ID: "button-7", Fault: "a shutdown while a press is on its way, also with a store that hangs",
+		Holds: "the press is kept, or it is not confirmed; the end is bounded",
+		How:   "the kiosk is ended during an append",
+		Event: "none; the log names what was not kept",
+		Tests: []Test{{"agent/kiosk", "TestShutdownDuringAppend"}, {"agent/kiosk", "TestShutdownWithHangingStore"}, {"agent/kiosk", "TestShutdown"}},
+		Quick: 3,
+		Controls: []Control{{
+			Out: "the record of what was only counted, at the end", File: "agent/kiosk/count.go",
+			Old: "			b.cooling, b.refused = false, false\n			b.next()\n", New: "			b.cooling, b.refused = false, false\n",
+			Says: "want|counts",
+		}},
+	},
+	{
+		ID: "button-8", Fault: "the agent is killed: nobody drives the lamps",
+		Holds: "red shows without software, by a circuit that the running agent holds off",
+		How:   "the changes of the line `alive` stop",
+		Event: "the centre sees the device offline by its last will",
+		Tests: []Test{{"agent/kiosk", "TestRedShowsWhenTheAgentIsKilled"}, {"agent/kiosk", "TestAliveChangesOnlyWhileAPressWouldBeKept"}},
+		Quick: 2,
+		Controls: []Control{{
+			Out: "stopping the changes while something is wrong", File: "agent/kiosk/panel.go",
+			Old: "	if beats := !fault; beats != (p.alive.loop != nil) {\n", New: "	if beats := true; beats != (p.alive.loop != nil) {\n",
+			Test: "TestAliveChangesOnlyWhileAPressWouldBeKept", Says: "alive|changes|want",
+		}},
+	},
+}
