@@ -13,7 +13,7 @@ DEVICE_TAGS := nethttpomithttp2
 # program 0.6 MiB smaller; what runs for each record, packet or picture is not here.
 DEVICE_SMALL := net/http net crypto/tls crypto/x509 encoding/asn1 encoding/xml regexp/syntax gopkg.in/yaml.v3 \
 	github.com/kardianos/service github.com/pion/... github.com/gorilla/websocket golang.org/x/net/... \
-	kentongan/agent kentongan/agent/config kentongan/agent/statuspage kentongan/agent/kiosk/screen kentongan/agent/onvif \
+	kentongan/agent kentongan/agent/config kentongan/agent/statuspage kentongan/agent/kiosk/screen kentongan/agent/onvif kentongan/agent/doctor \
 	kentongan/cmd/... kentongan/firmware/...
 DEVICE_BUILD := -trimpath -tags $(DEVICE_TAGS) $(foreach p,$(DEVICE_SMALL),-gcflags=$(p)=-l)
 DEVICE_TARGETS := linux-armv6 linux-armv7 linux-arm64 linux-amd64

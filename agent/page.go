@@ -44,7 +44,7 @@ func (a *Agent) makePage(c *config.Config) func() (*unit, error) {
 		}
 		p := statuspage.New(statuspage.Config{
 			Listen: c.Page.Listen, Device: a.cfg.Device, Names: names, Certificate: cert, Disk: smallFiles{}, Now: a.clock.stamp, Log: a.o.Log,
-			CodeFile: pageFile(a.cfg.Data, "code.json"), Sessions: pageFile(a.cfg.Data, "sessions.json"),
+			CodeFile: pageFile(a.cfg.Data, "code.json"), Sessions: pageFile(a.cfg.Data, "sessions.json"), Doctor: examiner{a},
 		}, onPage{a})
 		return &unit{beats: []beating{p}, parts: []part{{"page", p.Run}}}, nil
 	}

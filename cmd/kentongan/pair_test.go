@@ -99,6 +99,17 @@ log: {level: info}
 		t.Errorf("%d bytes resident, want %d at most", resident, mostResident)
 	}
 
+	// Nobody listens where the broker and the camera are said to be.
+	found := v.post("/doctor", "", "")
+	for _, want := range []string{`"state":"ok"`, `"state":"fail"`, "127.0.0.1:1 menolak", "Kamera gate"} {
+		if !strings.Contains(found, want) {
+			t.Errorf("the doctor on the page says nothing of %s:\n%s", want, found)
+		}
+	}
+	if strings.Contains(found, "hunter") {
+		t.Errorf("the doctor shows a secret:\n%s", found)
+	}
+
 	var shown struct{ Text, Base string }
 	v.decode("/config", &shown)
 	if !strings.Contains(shown.Text, "password: \"xxxxx\"") && !strings.Contains(shown.Text, "password: xxxxx") {
