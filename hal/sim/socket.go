@@ -67,7 +67,7 @@ func listen(path string) (net.Listener, error) {
 		}
 		if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
 			_ = c.Close()
-			return nil, fmt.Errorf("control socket %s: another board answers there; stop it or name another path", path)
+			return nil, fmt.Errorf("control socket %s: %w", path, ErrPlayed)
 		}
 		if err := os.Remove(path); err != nil {
 			return nil, fmt.Errorf("remove the stale control socket: %w", err)

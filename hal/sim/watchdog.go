@@ -15,6 +15,9 @@ type WatchdogState struct {
 	Resets    int   `json:"resets"` // how often it was not fed in time
 }
 
+// WatchdogName is what the board calls its watchdog.
+const WatchdogName = "simulated watchdog"
+
 // dog is an open watchdog; the board's mutex guards it.
 type dog struct {
 	board   *Board
@@ -87,7 +90,7 @@ func (d *dog) Feed() error {
 
 func (d *dog) Timeout() time.Duration { return d.timeout }
 func (d *dog) CausedBoot() bool       { return d.bitten }
-func (d *dog) Identity() string       { return "simulated watchdog" }
+func (d *dog) Identity() string       { return WatchdogName }
 
 func (d *dog) Close() error {
 	d.board.mu.Lock()

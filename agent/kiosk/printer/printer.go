@@ -16,6 +16,7 @@ package printer
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -125,6 +126,22 @@ func (p *Printer) Run(ctx context.Context) error {
 }
 
 // look asks the printer how it does.
+// Try prints one slip now, for a Printer that Run was not called of, and gives
+// the device back. The state is of after it; an error says why nothing came out.
+func (p *Printer) Try(s Slip) (report.PrinterState, error) {
+	defer p.close()
+	p.look()
+	st := p.Status()
+	if p.dev == nil || !Prints(st.State) {
+		return st, fmt.Errorf("printer %s: %s %s", p.cfg.Device, st.State, st.Detail)
+	}
+	if err := p.dev.write(p.layout.encode(s), writeLimit); err != nil {
+		return failure(err), fmt.Errorf("printer %s: %w", p.cfg.Device, err)
+	}
+	p.look()
+	return p.Status(), nil
+}
+
 func (p *Printer) look() {
 	if p.dev == nil {
 		var err error
