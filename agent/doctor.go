@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -27,6 +28,8 @@ type DoctorOptions struct {
 	Problem error  // why it can't be used; then there is none
 	// Service looks at the service; nil says that this very process is it.
 	Service func(ctx context.Context) doctor.Verdict
+	// Only are the checks to run; nil is all.
+	Only []string
 
 	// Tests put others in the place of the machine's own.
 	machine doctor.Machine
@@ -41,6 +44,9 @@ type DoctorOptions struct {
 	hasty   bool                                 // the centre\'s first word is enough
 	limit   time.Duration                        // of each check; 0 is doctor.Limit
 }
+
+// BrokerChecks are those from the network to the centre's answer.
+var BrokerChecks = []string{"network", "route", "dns", "broker.tcp", "mtu", "identity", "broker.tls", "broker.login", "broker.acl", "centre"}
 
 // lineLooker looks at lines without taking them.
 type lineLooker interface {
@@ -79,7 +85,11 @@ func NewDoctor(cfg *config.Config, o DoctorOptions) *doctor.Doctor {
 	}
 	return doctor.New(func() []doctor.Check {
 		v := &visit{o: o, cfg: cfg}
-		return v.checks()
+		all := v.checks()
+		if o.Only == nil {
+			return all
+		}
+		return slices.DeleteFunc(all, func(c doctor.Check) bool { return !slices.Contains(o.Only, c.ID) })
 	}).Within(o.limit)
 }
 

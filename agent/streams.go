@@ -86,16 +86,9 @@ func (a *Agent) unwatched(c stream.Config, class, cause string, why error) {
 // streamConfigs are one or two of a camera: of its main stream, its sub-stream,
 // or both. With an error, which is of its password, they can't be used.
 func (a *Agent) streamConfigs(whole *config.Config, c config.Stream) ([]stream.Config, error) {
-	password, err := c.Password.Value()
-	main := stream.Config{
-		Name: c.Name, URL: c.URL, Username: c.Username, Password: password,
-		Transport: c.Transport, CAFile: c.CA, Fingerprint: c.Fingerprint,
-		SilentAfter: c.SilentAfter, StatsEvery: whole.StatsEvery,
-		Group: c.Group, Shared: c.Shared, Expect: expected(c.Expect), ClockKnown: clockKnown,
-	}
-	sub := main
+	main, sub, err := baseStreams(c)
+	main.StatsEvery, sub.StatsEvery = whole.StatsEvery, whole.StatsEvery
 	main.Recovery = a.recovery(c) // of the camera, so one of its streams is enough
-	sub.URL, sub.Expect, sub.Sub = c.SubURL, expected(c.SubExpect), true
 	switch c.Watch {
 	case config.WatchSub:
 		sub.Recovery = main.Recovery
@@ -105,6 +98,21 @@ func (a *Agent) streamConfigs(whole *config.Config, c config.Stream) ([]stream.C
 		return []stream.Config{main, sub}, err
 	}
 	return []stream.Config{main}, err
+}
+
+// baseStreams are what the configuration says of a camera's two streams. With an
+// error, which is of its password, they can't be used.
+func baseStreams(c config.Stream) (main, sub stream.Config, err error) {
+	password, err := c.Password.Value()
+	main = stream.Config{
+		Name: c.Name, URL: c.URL, Username: c.Username, Password: password,
+		Transport: c.Transport, CAFile: c.CA, Fingerprint: c.Fingerprint,
+		SilentAfter: c.SilentAfter,
+		Group:       c.Group, Shared: c.Shared, Expect: expected(c.Expect), ClockKnown: clockKnown,
+	}
+	sub = main
+	sub.URL, sub.Expect, sub.Sub = c.SubURL, expected(c.SubExpect), true
+	return main, sub, err
 }
 
 func expected(e config.Expect) stream.Expect {
