@@ -142,7 +142,7 @@ func discover(ctx context.Context, e env, f discoverFlags, where places) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, f.timeout)
 	defer cancel()
-	show := startProgress(e.stderr)
+	show := startProgress(e.stderr, "kentongan discover")
 	defer show.stop()
 	show.say("asking who is there")
 	found, err := search(ctx, f, where, show)
@@ -307,6 +307,7 @@ func remarks(w io.Writer, cameras []onvif.Camera, f discoverFlags) error {
 
 // progress says on standard error what goes on, once it takes long.
 type progress struct {
+	name string     // of the command
 	mu   sync.Mutex // guards what follows
 	what string
 	end  chan struct{}
@@ -320,8 +321,8 @@ const (
 	nextWord  = 5 * time.Second
 )
 
-func startProgress(w io.Writer) *progress {
-	p := &progress{end: make(chan struct{})}
+func startProgress(w io.Writer, name string) *progress {
+	p := &progress{name: name, end: make(chan struct{})}
 	p.wg.Go(func() {
 		pause, began := firstWord, time.Now()
 		for {
@@ -331,7 +332,7 @@ func startProgress(w io.Writer) *progress {
 			case <-time.After(pause):
 			}
 			p.mu.Lock()
-			fmt.Fprintf(w, "kentongan discover: %s (%v)\n", p.what, time.Since(began).Round(time.Second))
+			fmt.Fprintf(w, "%s: %s (%v)\n", p.name, p.what, time.Since(began).Round(time.Second))
 			p.mu.Unlock()
 			pause = nextWord
 		}

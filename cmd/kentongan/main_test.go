@@ -113,6 +113,9 @@ func TestReferencePage(t *testing.T) {
 	for _, c := range configCommands {
 		b.WriteString("\n### config " + c.name + "\n\n```text\n" + helpOf(t, c) + "```\n")
 	}
+	for _, c := range testCommands {
+		b.WriteString("\n### test " + c.name + "\n\n```text\n" + helpOf(t, c) + "```\n")
+	}
 	const file = "../../docs/reference/commands.md"
 	if *update {
 		if err := os.WriteFile(file, []byte(b.String()), 0o644); err != nil {
