@@ -189,9 +189,8 @@ func (l *lane) write(buf []byte, end int64) error {
 		l.s.mirror.write(l.active, buf, off)
 	}
 	l.mu.Lock()
-	l.active.end = end
-	l.mu.Unlock()
-	l.fresh = false
+	defer l.mu.Unlock()
+	l.active.end, l.fresh = end, false
 	return nil
 }
 

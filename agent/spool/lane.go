@@ -48,6 +48,7 @@ type lane struct {
 	buffer  buffer
 	stats   LaneStatus
 	gone    bool       // the spool is closed
+	fresh   bool       // the header of the active segment is not on the disk yet
 	newest  newest     // durable record of a chained lane
 	refused error      // telemetry: why no numbers could be reserved
 	unpin   *sync.Cond // of mu
@@ -59,7 +60,6 @@ type lane struct {
 	// writer
 	active  *segment
 	file    File // of the active segment
-	fresh   bool // its header is not on the disk yet
 	topID   uint64
 	topSlot uint32
 	prev    report.Hash
@@ -295,7 +295,7 @@ func (l *lane) drop() (*segment, File, bool) {
 	for len(l.segs) > 0 && l.segs[0].pins > 0 && l.segs[0] != l.active {
 		l.unpin.Wait()
 	}
-	if len(l.segs) == 0 || l.segs[0] == l.active {
+	if len(l.segs) == 0 || l.segs[0] == l.active || l.endsChainLocked() {
 		l.mu.Unlock()
 		return nil, nil, false
 	}
@@ -359,10 +359,22 @@ func (l *lane) explainEvents(seg *segment, from, to, below uint64) {
 
 // releaseLocked frees the segments that the cursor has passed.
 func (l *lane) releaseLocked() {
-	for len(l.segs) > 0 && l.segs[0] != l.active && l.segs[0].last < l.first {
+	for len(l.segs) > 0 && l.segs[0] != l.active && l.segs[0].last < l.first && !l.endsChainLocked() {
 		l.free = append(l.free, l.segs[0])
 		l.segs = l.segs[1:]
 	}
+}
+
+// endsChainLocked tells whether the oldest segment is the only one on the disk
+// that says which hash the next record has to name: by its newest record or, where
+// none was confirmed, by its header. Acknowledged or not, it is kept until the
+// header of another one is durable, or a power cut would cost the chain, and the
+// centre would take the record before the cut for an altered one.
+func (l *lane) endsChainLocked() bool {
+	if !l.name.Chained() || l.epoch != l.s.epoch {
+		return false
+	}
+	return len(l.segs) == 1 || l.segs[1] == l.active && l.fresh
 }
 
 // keepSpare is how many free segments a lane that drops keeps for reuse.
