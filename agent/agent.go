@@ -17,6 +17,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"path/filepath"
 	"runtime"
 	"sync"
@@ -50,6 +51,17 @@ type Options struct {
 
 	Ring      *LogRing // the newest of Log; nil where nobody asks for it
 	NewEpochs int      // runs of this process that ended with ErrNewEpoch
+	Bench     Bench
+}
+
+// Bench is what a test lays below the agent in the place of the machine. What is
+// nil is the machine's own.
+type Bench struct {
+	Board func() (hal.Board, error)
+	Disk  spool.FS // of the spool; small files stay where they are
+	// Dial opens connections to brokers and to the streams of cameras.
+	Dial  func(ctx context.Context, network, address string) (net.Conn, error)
+	Stamp func() report.Stamp
 }
 
 // Agent is one device. Run may be called once.
@@ -104,6 +116,9 @@ func New(cfg *config.Config, o Options) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Bench.Stamp != nil {
+		c = &clock{o.Bench.Stamp().Boot, o.Bench.Stamp}
+	}
 	a := &Agent{
 		cfg: cfg, o: o, clock: c, watchers: map[string]*stream.Watcher{}, again: make(chan struct{}, 1), forks: make(chan uplink.AckRefused, 4),
 		crew: newCrew(), site: stream.NewSite(),
@@ -129,7 +144,7 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.spool.Close()) }()
-	if a.board, err = openBoard(a.cfg.Board); err != nil {
+	if a.board, err = a.openBoard(); err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.board.Close()) }()

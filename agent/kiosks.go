@@ -176,7 +176,8 @@ func (t tickets) SetTicket(s report.TicketStatus) error {
 
 // localTime is the time of day here, and whether the clock was ever set.
 func (a *Agent) localTime() (time.Time, bool) {
-	return time.Now(), a.clock.stamp().Clock != report.ClockUnset
+	s := a.clock.stamp()
+	return s.Time, s.Clock != report.ClockUnset
 }
 
 // reachesCentre tells whether records arrive, and how that is known.

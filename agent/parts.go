@@ -32,6 +32,7 @@ func (a *Agent) spoolOptions() spool.Options {
 		},
 		TelemetryDelay: c.TelemetryDelay,
 		Log:            a.o.Log,
+		FS:             a.o.Bench.Disk,
 	}
 }
 
@@ -55,6 +56,7 @@ func (a *Agent) uplinkConfig(whole *config.Config) (uplink.Config, error) {
 		OnAckRefused:   a.ackRefused,
 		OnLeave:        a.leaving,
 		Now:            a.known.now,
+		Dial:           a.o.Bench.Dial,
 	}
 	if first.CentreKey != "" {
 		up.OnCommand = func(name string, body []byte) { a.orders.Deliver(name, body) }
@@ -118,6 +120,13 @@ func (a *Agent) saveUsage(u uplink.Usage) {
 	if err != nil {
 		a.o.Log.Warn("usage not saved", "part", "agent", "err", err)
 	}
+}
+
+func (a *Agent) openBoard() (hal.Board, error) {
+	if a.o.Bench.Board != nil {
+		return a.o.Bench.Board()
+	}
+	return openBoard(a.cfg.Board)
 }
 
 func openBoard(c config.Board) (hal.Board, error) {

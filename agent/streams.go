@@ -87,7 +87,9 @@ func (a *Agent) unwatched(c stream.Config, class, cause string, why error) {
 // or both. With an error, which is of its password, they can't be used.
 func (a *Agent) streamConfigs(whole *config.Config, c config.Stream) ([]stream.Config, error) {
 	main, sub, err := baseStreams(c)
-	main.StatsEvery, sub.StatsEvery = whole.StatsEvery, whole.StatsEvery
+	for _, each := range []*stream.Config{&main, &sub} {
+		each.StatsEvery, each.ClockKnown, each.Dial = whole.StatsEvery, a.knowsClock, a.o.Bench.Dial
+	}
 	main.Recovery = a.recovery(c) // of the camera, so one of its streams is enough
 	switch c.Watch {
 	case config.WatchSub:
@@ -122,7 +124,10 @@ func expected(e config.Expect) stream.Expect {
 	}
 }
 
-// clockKnown tells whether this board's clock can judge a camera's.
+// knowsClock tells whether this board's clock can judge a camera's.
+func (a *Agent) knowsClock() bool { return a.clock.stamp().Clock != report.ClockUnset }
+
+// clockKnown is the same of a board whose agent does not run.
 func clockKnown() bool { return quality(time.Now()) != report.ClockUnset }
 
 // recovery is what may be done about a camera.

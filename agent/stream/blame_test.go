@@ -250,14 +250,14 @@ func TestProbe(t *testing.T) {
 		t.Fatal(err)
 	}
 	addr := l.Addr().(*net.TCPAddr).AddrPort()
-	if got, err := probe(t.Context(), addr); got != probeAnswered || err != nil {
+	if got, err := probe(t.Context(), new(net.Dialer).DialContext, addr); got != probeAnswered || err != nil {
 		t.Errorf("a listener: %v, %v", got, err)
 	}
 	_ = l.Close()
-	if got, err := probe(t.Context(), addr); got != probeAnswered || err != nil {
+	if got, err := probe(t.Context(), new(net.Dialer).DialContext, addr); got != probeAnswered || err != nil {
 		t.Errorf("a closed port, whose machine answers: %v, %v", got, err)
 	}
-	if got, err := probe(t.Context(), netip.MustParseAddrPort("255.255.255.255:554")); got != probeFailed || err == nil || errors.Is(err, syscall.ECONNREFUSED) {
+	if got, err := probe(t.Context(), new(net.Dialer).DialContext, netip.MustParseAddrPort("255.255.255.255:554")); got != probeFailed || err == nil || errors.Is(err, syscall.ECONNREFUSED) {
 		t.Errorf("an impossible address: %v, %v", got, err)
 	}
 }

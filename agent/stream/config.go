@@ -2,6 +2,7 @@ package stream
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
@@ -55,6 +56,10 @@ type Config struct {
 	Picture  PictureConfig
 	Group    string // of streams that share a switch or a power supply; "" is none
 
+	// Dial opens connections to the camera, of its stream and of a probe; nil is
+	// the kernel's. UDP and single pictures do not go through it.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+
 	// ClockKnown tells whether this board's clock is set; nil is always. An
 	// unset clock says nothing of a camera's.
 	ClockKnown func() bool
@@ -94,6 +99,9 @@ func (c *Config) check() (target, error) {
 	}
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Dial == nil {
+		c.Dial = new(net.Dialer).DialContext
 	}
 	if c.ClockKnown == nil {
 		c.ClockKnown = func() bool { return true }

@@ -151,7 +151,7 @@ func (w *Watcher) suspect(ctx context.Context, s *session) {
 	out := make(chan probeResult, 1) // room for the result, so that nobody has to wait for it
 	w.fault.probed = out
 	w.helpers.Go(func() {
-		state, err := probe(ctx, addr)
+		state, err := probe(ctx, w.cfg.Dial, addr)
 		out <- probeResult{state, err}
 	})
 }

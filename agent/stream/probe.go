@@ -21,12 +21,16 @@ const (
 // probeTimeout is short, so that the answer is there when the silence is told.
 const probeTimeout = 2 * time.Second
 
+// dialFunc is Config.Dial.
+type dialFunc func(ctx context.Context, network, address string) (net.Conn, error)
+
 // probe asks whether the camera's machine is still there: a silence on an open
 // TCP connection looks the same when the encoder has stopped and when the
 // cable was pulled.
-func probe(ctx context.Context, addr netip.AddrPort) (probeState, error) {
-	d := net.Dialer{Timeout: probeTimeout}
-	conn, err := d.DialContext(ctx, "tcp", addr.String())
+func probe(ctx context.Context, dial dialFunc, addr netip.AddrPort) (probeState, error) {
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	conn, err := dial(ctx, "tcp", addr.String())
 	if err == nil {
 		_ = conn.Close()
 		return probeAnswered, nil

@@ -442,7 +442,7 @@ func mustURL(t *testing.T, s string) *base.URL {
 // TestPanicInACallback: what goes wrong while packets of one camera are read
 // fails that camera, not the program.
 func TestPanicInACallback(t *testing.T) {
-	s := newSession(target{url: mustURL(t, "rtsp://127.0.0.1/")}, 0, time.Now)
+	s := newSession(target{url: mustURL(t, "rtsp://127.0.0.1/")}, 0, new(net.Dialer).DialContext, time.Now)
 	func() {
 		defer s.recover()
 		panic("out of range")

@@ -162,7 +162,7 @@ func TestSilentInTime(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				s := newSession(w.target, gortsplib.TransportTCP, time.Now)
+				s := newSession(w.target, gortsplib.TransportTCP, w.cfg.Dial, time.Now)
 				s.found = found{codec: H264}
 				s.meter = newMeter(H264, 90000, time.Now())
 				src := &source{m: s.meter, now: time.Now()}

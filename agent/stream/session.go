@@ -41,6 +41,7 @@ func (r *redirect) Error() string { return "the camera redirects to " + Redact(r
 type session struct {
 	target    target
 	transport gortsplib.Transport
+	connector dialFunc
 	now       func() time.Time // wall clock
 
 	client *gortsplib.Client
@@ -68,9 +69,9 @@ type session struct {
 	closed bool
 }
 
-func newSession(t target, transport gortsplib.Transport, now func() time.Time) *session {
+func newSession(t target, transport gortsplib.Transport, connector dialFunc, now func() time.Time) *session {
 	s := &session{
-		target: t, transport: transport, now: now,
+		target: t, transport: transport, connector: connector, now: now,
 		steps: make(chan string, 16), faults: make(chan error, 1), quirks: map[string]int{},
 	}
 	s.client = &gortsplib.Client{
@@ -201,8 +202,7 @@ func (s *session) connect(ctx context.Context, ip netip.Addr) (net.Conn, error) 
 	s.mu.Lock()
 	s.addr = to
 	s.mu.Unlock()
-	var d net.Dialer
-	return d.DialContext(ctx, "tcp", to.String())
+	return s.connector(ctx, "tcp", to.String())
 }
 
 // reached is how far the session is, and the address that it was dialled at.

@@ -195,7 +195,7 @@ func (w *Watcher) Run(ctx context.Context) error {
 func (w *Watcher) once(ctx context.Context) (*session, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	s := newSession(w.target, w.transports[w.transport], w.cfg.Now)
+	s := newSession(w.target, w.transports[w.transport], w.cfg.Dial, w.cfg.Now)
 	s.room = w.eye.room()
 	return s, w.run(ctx, s)
 }

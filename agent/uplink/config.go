@@ -1,6 +1,7 @@
 package uplink
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -61,6 +62,9 @@ type Config struct {
 	Now   func() time.Time // wall clock, default time.Now
 	Floor time.Time        // certificates are checked at no time before this; default: the build's
 
+	// Dial opens a connection to a broker; nil is the kernel's TCP, with Resolver
+	// and the broker's Interface.
+	Dial     func(ctx context.Context, network, address string) (net.Conn, error)
 	Resolver *net.Resolver                            // nil is the system's
 	WrapConn func(net.Conn) net.Conn                  // laid around the TCP connection; for faults in tests
 	Tuning   Tuning                                   // zero values mean the defaults

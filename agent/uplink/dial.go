@@ -60,7 +60,11 @@ func (d *dialer) tcp(ctx context.Context) (net.Conn, error) {
 	} else {
 		nd.KeepAliveConfig = net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 3 * time.Second, Count: 3}
 	}
-	conn, err := nd.DialContext(ctx, "tcp", d.addr.hostPort)
+	connect := d.cfg.Dial
+	if connect == nil {
+		connect = nd.DialContext
+	}
+	conn, err := connect(ctx, "tcp", d.addr.hostPort)
 	if err != nil {
 		return nil, fmt.Errorf("dial %s: %w", d.addr.hostPort, err)
 	}

@@ -31,8 +31,9 @@ const Path = "/live"
 // Options of a Server. The zero value is a relay without a password on a free
 // port of the loopback interface.
 type Options struct {
-	Listen   string // host:port; "" is 127.0.0.1 with a free port
-	Username string // of readers; "" lets everybody read
+	Listen   string       // host:port; "" is 127.0.0.1 with a free port
+	Listener net.Listener // in the place of Listen's; nil is the kernel's
+	Username string       // of readers; "" lets everybody read
 	Password string
 	Basic    bool        // asks for Basic instead of Digest
 	TLS      *tls.Config // serves rtsps
@@ -121,7 +122,10 @@ func (s *Server) start() error {
 		WriteQueueSize:           1024,
 		DisableRTCPSenderReports: s.o.NoSenderReports,
 		Listen: func(network, address string) (net.Listener, error) {
-			l, err := net.Listen(network, address)
+			l, err := s.o.Listener, error(nil)
+			if l == nil {
+				l, err = net.Listen(network, address)
+			}
 			if err == nil {
 				s.addr = l.Addr().String()
 			}

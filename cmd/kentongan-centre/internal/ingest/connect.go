@@ -3,6 +3,8 @@ package ingest
 import (
 	"context"
 	"fmt"
+	"net"
+	"net/url"
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
@@ -35,6 +37,9 @@ func (s *session) connect(ctx context.Context) error {
 	}
 	if s.broker.Scheme == "mqtts" {
 		o.SetTLSConfig(s.cfg.TLS)
+	}
+	if s.cfg.Dial != nil {
+		o.SetCustomOpenConnectionFn(func(u *url.URL, _ mqtt.ClientOptions) (net.Conn, error) { return s.cfg.Dial(u) })
 	}
 	s.client = mqtt.NewClient(o)
 	if err := s.wait(ctx, s.client.Connect(), connectWithin+writeWithin); err != nil {

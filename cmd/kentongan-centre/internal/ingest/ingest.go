@@ -22,6 +22,7 @@ import (
 	"errors"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"net/url"
 	"sync"
 	"time"
@@ -48,6 +49,8 @@ type Config struct {
 	// OrdersEvery is how often it is looked for orders to send or to send again;
 	// 0 is 1 s. Wake cuts it short.
 	OrdersEvery time.Duration
+	// Dial opens the connection to the broker in the place of paho; for tests.
+	Dial func(*url.URL) (net.Conn, error)
 }
 
 // Ingest is the way from a broker to the store.
