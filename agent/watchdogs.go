@@ -39,18 +39,23 @@ func (a *Agent) buildWatchdog() {
 // and the store writes.
 // Which they are is asked each time, as parts come and go with the configuration.
 func (a *Agent) checks() func() []watchdog.Check {
-	writes := writing{since: time.Now()}
-	fixed := []watchdog.Check{
-		{Name: "store", Run: func(context.Context) error {
-			most := 2*(a.current().StatsEvery+a.cfg.Spool.TelemetryDelay) + time.Minute
-			return writes.check(a.spool.Status().Syncs, time.Now(), most)
-		}},
-		{Name: "disk", Patience: diskPatience, Run: func(context.Context) error { return a.diskTakes() }},
-	}
+	fixed := a.storeChecks()
 	for _, p := range a.pulses() {
 		fixed = append(fixed, watchdog.Check{Name: p.Name, Of: p.Pulse, Run: p.Ask})
 	}
 	return func() []watchdog.Check { return append(slices.Clone(fixed), a.crew.checks()...) }
+}
+
+// storeChecks see that the store goes on writing, and that the disk takes it.
+func (a *Agent) storeChecks() []watchdog.Check {
+	writes := writing{since: time.Now()}
+	return []watchdog.Check{
+		{Name: "store", Run: func(context.Context) error {
+			most := 2*(a.current().StatsEvery+a.cfg.Spool.TelemetryDelay) + time.Minute
+			return writes.check(a.spool.Status().Syncs, a.diskTakes() != nil, time.Now(), most)
+		}},
+		{Name: "disk", Patience: diskPatience, Run: func(context.Context) error { return a.diskTakes() }},
+	}
 }
 
 // pulses ask the loops of the parts that stay, each through its own goroutine.
@@ -93,8 +98,10 @@ type writing struct {
 
 // check takes how long the quiet may last, at most. What was allowed when it began
 // counts as well, or a shorter time between two measurements would come too late.
-func (w *writing) check(syncs int64, now time.Time, most time.Duration) error {
-	if syncs != w.syncs || w.most == 0 {
+// A disk that refuses is no store that hangs: the check of the disk bears it for
+// longer.
+func (w *writing) check(syncs int64, refuses bool, now time.Time, most time.Duration) error {
+	if syncs != w.syncs || refuses || w.most == 0 {
 		w.syncs, w.since, w.most = syncs, now, most
 	}
 	if quiet := now.Sub(w.since); quiet > max(most, w.most) {
