@@ -62,6 +62,9 @@ type Bench struct {
 	// Dial opens connections to brokers and to the streams of cameras.
 	Dial  func(ctx context.Context, network, address string) (net.Conn, error)
 	Stamp func() report.Stamp
+	// Looks has the configuration's file looked at each minute: a goroutine that
+	// waits for the kernel's events stops a fake clock.
+	Looks bool
 }
 
 // Agent is one device. Run may be called once.

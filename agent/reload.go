@@ -97,7 +97,7 @@ func (r *reloading) run(ctx context.Context) error {
 	file := a.cfg.File
 	w := config.Watch{
 		File: file, From: a.baseVersion(), More: func() []string { return a.current().SecretFiles() },
-		Again: a.o.Reload, Log: a.o.Log.With("part", "config"),
+		Again: a.o.Reload, Looks: a.o.Bench.Looks, Log: a.o.Log.With("part", "config"),
 	}
 	a.saveRunning()
 	seen, stop := w.Watching(ctx)

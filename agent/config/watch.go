@@ -45,6 +45,7 @@ type Watch struct {
 	More  func() []string // further files, as passwords, whose change counts; may be nil
 	Poll  time.Duration   // a look without an event; default 60 s
 	Again <-chan struct{} // a look that somebody asks for; may be nil
+	Looks bool            // only looks, each Poll: the kernel is asked for no events
 	Log   *slog.Logger
 
 	Settle, InPlace, Patience time.Duration // default 300 ms, 2 s, 10 s
@@ -88,13 +89,16 @@ func (w *Watch) run(ctx context.Context, tell func(Seen)) {
 		}
 	}
 	w.dirs = map[string]bool{}
-	n, err := fsnotify.NewWatcher()
-	if err != nil {
-		// No inotify instance left: looking now and then does.
-		w.Log.Error("configuration is looked at, not watched", "err", err, "every", w.Poll)
-		n = nil
-	} else {
-		defer n.Close()
+	var n *fsnotify.Watcher
+	if !w.Looks {
+		var err error
+		if n, err = fsnotify.NewWatcher(); err != nil {
+			// No inotify instance left: looking now and then does.
+			w.Log.Error("configuration is looked at, not watched", "err", err, "every", w.Poll)
+			n = nil
+		} else {
+			defer n.Close()
+		}
 	}
 	w.follow(n)
 	w.loop(ctx, n, tell)
