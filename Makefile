@@ -34,8 +34,8 @@ demo: build ## camera, button, spool, broker, centre and its page, on this machi
 .PHONY: test
 test: tools ## every test, with the race detector; installs what it needs with apt
 	go test -race -timeout 20m $(TESTFLAGS) ./...
-	@echo "100,000 power cuts, 10,000 damaged spools and the labelled pictures, without the race detector, which makes them 3 to 20 times slower:"
-	go test -timeout 10m -run 'TestPowerCuts|TestDamagedSpools|TestSample|TestHealthyHours' $(TESTFLAGS) ./agent/spool ./agent/stream/picture/proof
+	@echo "100,000 power cuts, 10,000 damaged spools, the labelled pictures and a day of the whole device under a fake clock, without the race detector, which makes them 3 to 20 times slower:"
+	go test -timeout 10m -run 'TestPowerCuts|TestDamagedSpools|TestSample|TestHealthyHours|TestDays' $(TESTFLAGS) ./agent/spool ./agent/stream/picture/proof ./cmd/kentongan-centre/internal/longrun
 
 .PHONY: tools
 tools: # what the tests run against: brokers, ffmpeg, a browser, an emulated machine
@@ -50,9 +50,11 @@ chaos-controls: tools ## every negative control: the protection is taken out, an
 	go run ./cmd/kentongan-demo/chaos -controls -bound 0
 
 .PHONY: soak
-soak: ## the long forms of the durability tests; KENTONGAN_SEED repeats a run
+soak: ## the long forms of the durability tests, 30 days under a fake clock, an hour for real; KENTONGAN_SEED repeats a run
 	GOGC=$${GOGC:-1000} KENTONGAN_CUTS=$${KENTONGAN_CUTS:-3000000} KENTONGAN_SOAK=$${KENTONGAN_SOAK:-10m} go test -count=1 -timeout 6h -v -run 'Cut|Damaged|Model|Soak|Kill|Million|Backlog|Overtakes|Surroundings' ./agent/spool ./agent/uplink ./cmd/kentongan-demo
 	KENTONGAN_SOAK=$${KENTONGAN_SOAK:-10m} go test -count=1 -timeout 1h -v -run ClusterKilled ./cmd/kentongan-centre/internal/ingest
+	KENTONGAN_DAYS=$${KENTONGAN_DAYS:-30} go test -count=1 -timeout 3h -v -run TestDays ./cmd/kentongan-centre/internal/longrun
+	KENTONGAN_SOAK=$${KENTONGAN_SOAK:-1h} go test -count=1 -timeout 7h -v -run FlatWithinAnHour ./cmd/kentongan-demo
 
 .PHONY: rig
 rig: tools ## the whole agent on emulated ARM boards: arm64 and armhf, 50 power cuts on each and 30 in updates, a disk that lies
