@@ -56,6 +56,10 @@ soak: ## the long forms of the durability tests, 30 days under a fake clock, an 
 	KENTONGAN_DAYS=$${KENTONGAN_DAYS:-30} go test -count=1 -timeout 3h -v -run TestDays ./cmd/kentongan-centre/internal/longrun
 	KENTONGAN_SOAK=$${KENTONGAN_SOAK:-1h} go test -count=1 -timeout 7h -v -run FlatWithinAnHour ./cmd/kentongan-demo
 
+.PHONY: fuzz
+fuzz: ## every fuzz target for KENTONGAN_FUZZ (60s) each, about an hour, with a table of what they did
+	@.ci/fuzz
+
 .PHONY: rig
 rig: tools ## the whole agent on emulated ARM boards: arm64 and armhf, 50 power cuts on each and 30 in updates, a disk that lies
 	KENTONGAN_RIG_FULL=1 KENTONGAN_RIG_CUTS=$${KENTONGAN_RIG_CUTS:-50} KENTONGAN_RIG_UPDATE_CUTS=$${KENTONGAN_RIG_UPDATE_CUTS:-30} KENTONGAN_RIG_BOUND=$${KENTONGAN_RIG_BOUND:-150m} go test -count=1 -timeout 160m -v ./hal/rig
