@@ -86,3 +86,6 @@ func chownLike(file string, info fs.FileInfo) error {
 	}
 	return os.Chown(file, int(owner.Uid), int(owner.Gid))
 }
+
+// SaveFile is saveFile for the program's other commands.
+func SaveFile(file string, text []byte) error { return saveFile(file, text) }

@@ -113,7 +113,7 @@ func (o options) parse(e env, args []string, words ...string) (given []string, s
 			return nil, exitGood, false
 		}
 		if err != nil {
-			return nil, o.wrong(e, "%v", doubleDash(err)), false
+			return nil, o.wrong(e, "%v%s", doubleDash(err), o.meant(err)), false
 		}
 		if args = o.Args(); len(args) == 0 {
 			break
@@ -134,6 +134,20 @@ func (o options) wrong(e env, format string, args ...any) int {
 	line, _, _ := strings.Cut(strings.TrimSpace(o.usage), "\n")
 	fmt.Fprintf(e.stderr, "%s: %s\nUsage: %s\nSee '%s --help'.\n", o.Name(), fmt.Sprintf(format, args...), line, o.Name())
 	return exitUsage
+}
+
+// meant is which option was meant by one that there is not.
+func (o options) meant(err error) string {
+	_, word, ok := strings.Cut(err.Error(), "flag provided but not defined: -")
+	if !ok {
+		return ""
+	}
+	var known []string
+	o.VisitAll(func(f *flag.Flag) { known = append(known, f.Name) })
+	if s := config.Suggest(word, known); s != "" {
+		return "; did you mean --" + s + "?"
+	}
+	return ""
 }
 
 // doubleDash writes options in package flag's errors as we write them.

@@ -41,6 +41,7 @@ var commands = []command{
 	{"doctor", "[--config FILE] [--lang id|en] [--json]", "Find out why the device does not work.", runDoctor},
 	{"discover", "[--address HOST|RANGE]... [--json|--config]", "Find cameras and where their streams are.", runDiscover},
 	{"logs", "[--lines N] [--follow] | --bundle [--output FILE]", "Print the log, or gather in one archive what support needs.", runLogs},
+	{"setup", "[--config FILE] [--answers FILE]", "Make the first configuration by asking.", runSetup},
 	{"test", "button|lamp|camera|printer|broker|watchdog", "Try what is connected, live.", runTest},
 	{"spool", "ls|dump|verify|export DIR", "Look at what waits on the disk.", runSpool},
 	{"install", "--keys FILE [--launcher FILE] [--no-start] [--dry-run]", "Make this program a service that starts with the board.", runInstall},

@@ -25,10 +25,11 @@ const runUsage = `kentongan run [--config FILE] [--log-format text|json|journal]
 Runs the agent until SIGINT or SIGTERM, and then ends in order; a second signal,
 a second or more later, ends it at once. It logs to standard error, at the level
 that the configuration says. A changed FILE counts by itself once it is whole, and
-SIGHUP asks for a look at once; one that is not valid is not taken. When the centre orders a restart, or another configuration, it starts anew:
-under systemd by ending with status 75, elsewhere by itself. A configuration that
-the centre ordered stands in the data directory and is used in the place of FILE,
-until FILE is changed by hand.
+SIGHUP asks for a look at once; one that is not valid is not taken. When the centre
+orders a restart, or another configuration, it starts anew: under systemd by ending
+with status 75, elsewhere by itself. A configuration that the centre ordered stands
+in the data directory and is used in the place of FILE, until FILE is changed by
+hand.
 
 Options:
   --config FILE        the configuration (default ` + configFile + `)
