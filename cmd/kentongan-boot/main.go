@@ -7,6 +7,7 @@
 //	judge   beside a version on trial: commit it when it says that it is well, or go back in time
 //	apply   verify what the agent brought in, and put it on trial
 //	run     all of that and the service itself, where no systemd does it
+//	card    at each start of a device that was made from our image: take over what a technician wrote on the card
 package main
 
 import (
@@ -50,6 +51,7 @@ var commands = []command{
 	{"check", "--from BUNDLE|DIR", "Verify an update and change nothing.", runCheck},
 	{"back", "", "Go back to the version before, by hand.", runBack},
 	{"status", "", "What is here, as JSON.", runStatus},
+	{"card", "[-- COMMAND...]", "Take over the settings on the boot partition; COMMAND enrols, and what comes of it is told there.", runCard},
 	{"run", "[--user NAME] -- PROGRAM ARGUMENTS...", "Start and judge where there is no systemd; PROGRAM is below the update directory, as in current/kentongan.", runRun},
 }
 
@@ -87,7 +89,7 @@ func dispatch(ctx context.Context, e env, args []string) int {
 	case errors.As(err, new(usageError)):
 		fmt.Fprintf(e.stderr, "kentongan-boot %s: %v\n", args[0], err)
 		return exitUsage
-	case firmware.CodeOf(err) != "":
+	case firmware.CodeOf(err) != "" || errors.Is(err, errRefused):
 		fmt.Fprintf(e.stderr, "kentongan-boot %s: %v\n", args[0], err)
 		return exitRefused
 	}
