@@ -16,6 +16,9 @@ DEVICE_SMALL := net/http net crypto/tls crypto/x509 encoding/asn1 encoding/xml r
 	kentongan/agent kentongan/agent/config kentongan/agent/statuspage kentongan/agent/kiosk/screen kentongan/agent/onvif kentongan/agent/doctor \
 	kentongan/cmd/... kentongan/firmware/...
 DEVICE_BUILD := -trimpath -tags $(DEVICE_TAGS) $(foreach p,$(DEVICE_SMALL),-gcflags=$(p)=-l)
+# Two directories, with .git or without, give the same bytes; the version is in VERSION.
+RELEASEFLAGS := -buildvcs=false -ldflags '$(LDFLAGS)'
+CENTRE_TARGETS := amd64 arm64
 DEVICE_TARGETS := linux-armv6 linux-armv7 linux-arm64 linux-amd64
 
 .PHONY: help
@@ -34,6 +37,7 @@ demo: build ## camera, button, spool, broker, centre and its page, on this machi
 .PHONY: test
 test: tools ## every test, with the race detector; installs what it needs with apt
 	go test -race -timeout 20m $(TESTFLAGS) ./...
+	go test -C firmware/package ./...
 	@echo "100,000 power cuts, 10,000 damaged spools, the labelled pictures and a day of the whole device under a fake clock, without the race detector, which makes them 3 to 20 times slower:"
 	go test -timeout 10m -run 'TestPowerCuts|TestDamagedSpools|TestSample|TestHealthyHours|TestDays' $(TESTFLAGS) ./agent/spool ./agent/stream/picture/proof ./cmd/kentongan-centre/internal/longrun
 
@@ -88,6 +92,7 @@ lint: ## gofmt, go vet, staticcheck
 	go vet -tags rigguest ./hal/rig/...
 	go run $(STATICCHECK) ./...
 	cd agent/bench && go vet ./...
+	cd firmware/package && go vet ./...
 
 .PHONY: vuln
 vuln: ## govulncheck, with its list of known faults from the network or made from its module
@@ -103,11 +108,26 @@ cross: $(addprefix dist/kentongan-,$(DEVICE_TARGETS)) $(addprefix dist/kentongan
 FORCE:
 dist/kentongan-linux-%: FORCE
 	CGO_ENABLED=0 GOOS=linux GOARCH=$(patsubst armv%,arm,$*) GOARM=$(patsubst armv%,%,$(filter armv%,$*)) \
-		go build $(DEVICE_BUILD) -ldflags '$(LDFLAGS)' -o $@ ./cmd/kentongan
+		go build $(DEVICE_BUILD) $(RELEASEFLAGS) -o $@ ./cmd/kentongan
 
 dist/kentongan-boot-linux-%: FORCE
 	CGO_ENABLED=0 GOOS=linux GOARCH=$(patsubst armv%,arm,$*) GOARM=$(patsubst armv%,%,$(filter armv%,$*)) \
-		go build $(DEVICE_BUILD) -ldflags '$(LDFLAGS)' -o $@ ./cmd/kentongan-boot
+		go build $(DEVICE_BUILD) $(RELEASEFLAGS) -o $@ ./cmd/kentongan-boot
+
+dist/kentongan-centre-linux-%: FORCE
+	CGO_ENABLED=0 GOOS=linux GOARCH=$* go build -trimpath $(RELEASEFLAGS) -o $@ ./cmd/kentongan-centre
+
+.PHONY: deb
+deb: cross ## Debian packages for armel, armhf, arm64 and amd64, into dist/release; KEYS, RELEASE_KEY, NUMBER: docs/how-to/publish-a-version.md
+	@VERSION='$(VERSION)' firmware/package/release.sh deb
+
+.PHONY: release
+release: cross $(addprefix dist/kentongan-centre-linux-,$(CENTRE_TARGETS)) ## all that is handed out, into dist/release: packages, programs, update bundle, SBOMs, signed checksums
+	@VERSION='$(VERSION)' firmware/package/release.sh release
+
+.PHONY: release-test
+release-test: ## make release twice, in two directories: the same bytes; every file held against its checksum
+	KENTONGAN_RELEASE=1 go test -C firmware/package -count=1 -timeout 60m -v -run TestRelease .
 
 .PHONY: clean
 clean: ## remove what was built
