@@ -2,8 +2,6 @@ package agent
 
 import (
 	"bufio"
-	"context"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -16,46 +14,19 @@ import (
 
 	"kentongan/agent/config"
 	"kentongan/agent/report"
+	"kentongan/agent/web"
 )
 
 // makeMetrics makes the listener for Prometheus, on this machine alone.
 func (a *Agent) makeMetrics(c *config.Config) func() (*unit, error) {
 	return func() (*unit, error) {
-		return &unit{parts: []part{{"metrics", func(ctx context.Context) error { return a.serveMetrics(ctx, c.Metrics.Listen) }}}}, nil
+		s := web.Server{Listen: c.Metrics.Listen, Handler: http.HandlerFunc(a.metrics), Log: a.o.Log.With("part", "metrics"), Bounds: metricsBounds}
+		return &unit{parts: []part{{"metrics", s.Run}}}, nil
 	}
 }
 
-// metricsAgain is how long an address that is taken is left alone.
-const metricsAgain = 10 * time.Second
-
-// serveMetrics serves until ctx ends. An address that can't be had is told once and
-// tried again: it is no reason to take no presses.
-func (a *Agent) serveMetrics(ctx context.Context, listen string) error {
-	for told := false; ctx.Err() == nil; {
-		l, err := net.Listen("tcp", listen)
-		if err != nil {
-			if !told {
-				a.o.Log.Error("metrics not served", "part", "metrics", "err", err)
-			}
-			told = true
-			select {
-			case <-ctx.Done():
-			case <-time.After(metricsAgain):
-			}
-			continue
-		}
-		s := &http.Server{
-			Handler: http.HandlerFunc(a.metrics), ReadTimeout: 5 * time.Second, WriteTimeout: 10 * time.Second, MaxHeaderBytes: 8 << 10,
-		}
-		done := context.AfterFunc(ctx, func() { _ = s.Close() })
-		err = s.Serve(l)
-		done()
-		if !errors.Is(err, http.ErrServerClosed) {
-			a.o.Log.Error("metrics not served", "part", "metrics", "err", err)
-		}
-	}
-	return nil
-}
+// metricsBounds are of a collector's connections: one or two keep theirs open.
+var metricsBounds = web.Bounds{Conns: 8, Each: 8, Every: 100 * time.Millisecond, Burst: 10, WriteIdle: 10 * time.Second}
 
 // metrics answers a scrape. A page that some browser has open can't read it under
 // another name: the Host has to be this machine's.

@@ -3,6 +3,7 @@ package agent
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -65,6 +66,23 @@ func TestMetrics(t *testing.T) {
 		if got, _ := ask(tt.method, tt.path, tt.host); got != tt.want {
 			t.Errorf("%s %s as %q: %d, want %d", tt.method, tt.path, tt.host, got, tt.want)
 		}
+	}
+	// Who opens connections and keeps them gets some of them only.
+	answered := 0
+	const many = 40
+	for range many {
+		c, err := net.Dial("tcp", addr)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		fmt.Fprint(c, "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+		if n, _ := c.Read(make([]byte, 1)); n == 1 {
+			answered++
+		}
+	}
+	if answered == 0 || answered == many {
+		t.Errorf("%d of %d connections that stay open are served", answered, many)
 	}
 	// It is a unit as others are: off is off.
 	l.take(liveHead)

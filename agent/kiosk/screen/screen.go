@@ -83,8 +83,12 @@ func New(cfg Config, k Kiosk) *Screen {
 
 // Run serves the page until ctx ends. An address that is taken is tried again.
 func (s *Screen) Run(ctx context.Context) error {
-	return web.Server{Listen: s.cfg.Listen, Handler: s.Handler(), Log: s.log, Serving: s.watch}.Run(ctx)
+	return web.Server{Listen: s.cfg.Listen, Handler: s.Handler(), Log: s.log, Serving: s.watch, Bounds: bounds}.Run(ctx)
 }
+
+// bounds are of connections: each open page holds one for its events, and a
+// stranger who opens many and says nothing must not take the agent's descriptors.
+var bounds = web.Bounds{Conns: 64, Each: 32, Every: 20 * time.Millisecond, Burst: 100, WriteIdle: 20 * time.Second}
 
 // Handler serves the page and what it asks for.
 func (s *Screen) Handler() http.Handler {

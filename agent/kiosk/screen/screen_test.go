@@ -397,6 +397,47 @@ func TestRunWaitsForItsAddress(t *testing.T) {
 	}
 }
 
+// Who opens connections and keeps them gets some of them only.
+func TestConnectionsAreBounded(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg := settings(t)
+	cfg.Listen = l.Addr().String()
+	_ = l.Close()
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- New(cfg, newPlayed()).Run(ctx) }()
+	defer func() {
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("Run: %v", err)
+		}
+	}()
+	answered := 0
+	const many = 80
+	for range many {
+		var c net.Conn
+		for end := time.Now().Add(90 * time.Second); ; <-time.After(10 * time.Millisecond) {
+			if c, err = net.Dial("tcp", cfg.Listen); err == nil {
+				break
+			}
+			if time.Now().After(end) {
+				t.Fatal(err) // it never listens
+			}
+		}
+		defer c.Close()
+		_, _ = io.WriteString(c, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n") // closed unread is an answer, too
+		if n, _ := c.Read(make([]byte, 1)); n == 1 {
+			answered++
+		}
+	}
+	if answered == 0 || answered == many {
+		t.Errorf("%d of %d connections that stay open are served", answered, many)
+	}
+}
+
 // All that a browser loads, with the longest languages that are ours.
 func TestPageIsSmall(t *testing.T) {
 	h := New(settings(t), newPlayed()).Handler()
