@@ -1,11 +1,8 @@
 package main
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/url"
-	"os/exec"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -71,49 +68,4 @@ func watchContract(t *testing.T, broker string, branches ...string) {
 		}
 		t.Logf("messages held against the contract: %v", w.seen)
 	})
-}
-
-// proven is what an audit of the centre's database says.
-type proven struct {
-	OK      bool `json:"ok"`
-	Devices []struct {
-		Lanes []provenLane `json:"lanes"`
-	} `json:"devices"`
-}
-
-type provenLane struct {
-	Lane    string `json:"lane"`
-	Records uint64 `json:"records"`
-	Signed  uint64 `json:"signed_to"`
-}
-
-// unsigned are the lanes of the first device that should be signed and are not.
-func (p proven) unsigned() (bad []provenLane) {
-	for _, l := range p.Devices[0].Lanes {
-		if l.Lane != "telemetry" && l.Signed == 0 {
-			bad = append(bad, l)
-		}
-	}
-	return bad
-}
-
-// verifyCentre audits a centre's database while it runs: all is proven, and the
-// device has signed its complaints and its events. A signature counts once the
-// records up to it are there, and events let complaints go first, so it is asked
-// again until it does.
-func verifyCentre(t *testing.T, c *centre) {
-	t.Helper()
-	var r proven
-	ok := waitFor(t.Context(), 90*time.Second, func() bool {
-		out, err := exec.Command(c.path, "verify", "--json", "--data", c.args[slices.Index(c.args, "--data")+1]).CombinedOutput()
-		r = proven{}
-		if err != nil || json.Unmarshal(out, &r) != nil || !r.OK || len(r.Devices) == 0 {
-			t.Fatalf("verify: %v\n%s", err, out)
-		}
-		return len(r.unsigned()) == 0
-	})
-	t.Logf("proven: %+v", r.Devices[0].Lanes)
-	if !ok {
-		t.Errorf("not signed after 90 s: %+v", r.unsigned())
-	}
 }

@@ -44,8 +44,9 @@ func newLimited(next slog.Handler) *limited {
 	return &limited{next: next, state: &limits{all: map[string]*flood{}}}
 }
 
-// apart are the attributes that make one message two.
-var apart = map[string]bool{"part": true, "stream": true, "app": true, "line": true, "lane": true, "kind": true, "broker": true, "sensor": true, "id": true, "value": true}
+// apart are the attributes that make one message two. Each ticket is a citizen's: its
+// press is never only counted, and the kiosk's cool-down bounds how many there are.
+var apart = map[string]bool{"part": true, "ticket": true, "stream": true, "app": true, "line": true, "lane": true, "kind": true, "broker": true, "sensor": true, "id": true, "value": true}
 
 // Enabled implements slog.Handler.
 func (l *limited) Enabled(ctx context.Context, level slog.Level) bool {

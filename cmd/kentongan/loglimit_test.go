@@ -35,6 +35,13 @@ func TestFloodBecomesACount(t *testing.T) {
 			t.Errorf("%d lines, want %d:\n%s", got, limitBurst+2, b.String())
 		}
 		b.Reset()
+		for i := range 3 * limitBurst { // each is another citizen's
+			log.Info("press kept", "line", "road", "ticket", i)
+		}
+		if got := strings.Count(b.String(), "\n"); got != 3*limitBurst {
+			t.Errorf("%d presses in the log, want %d:\n%s", got, 3*limitBurst, b.String())
+		}
+		b.Reset()
 		time.Sleep(2 * limitWindow)
 		synctest.Wait()
 		if got, want := b.String(), "msg=\"session over\" stream=gate n=999 repeated=990\n"; got != want {
