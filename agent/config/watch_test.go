@@ -43,6 +43,14 @@ func (w *watched) write(name, text string) {
 	w.must(os.WriteFile(filepath.Join(w.dir, name), []byte(text), 0o600))
 }
 
+// rename puts a whole text in the place of a file at once: os.WriteFile empties it
+// first, and a busy machine can see that for longer than the watch waits.
+func (w *watched) rename(name, text string) {
+	w.t.Helper()
+	w.write(name+".new", text)
+	w.must(os.Rename(filepath.Join(w.dir, name+".new"), filepath.Join(w.dir, name)))
+}
+
 // want waits for the next content that is told.
 func (w *watched) want(text string) {
 	w.t.Helper()
@@ -136,8 +144,8 @@ func TestWatchSeesEverySave(t *testing.T) {
 			time.Sleep(300 * time.Millisecond)
 			w.write("k.yaml", now)
 		}},
-		"without a line end": {patience: time.Second, save: func(w *watched) { w.write("k.yaml", "device: new") }, want: "device: new"},
-		"a password's file":  {save: func(w *watched) { w.write("camera.secret", "another") }, want: old},
+		"without a line end": {patience: time.Second, save: func(w *watched) { w.rename("k.yaml", "device: new") }, want: "device: new"},
+		"a password's file":  {save: func(w *watched) { w.rename("camera.secret", "another") }, want: old},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -189,7 +197,7 @@ func TestWatchTellsThatItIsGone(t *testing.T) {
 	case <-time.After(longest):
 		t.Fatal("not told that it is gone")
 	}
-	w.write("k.yaml", "device: old\n")
+	w.rename("k.yaml", "device: old\n")
 	w.want("device: old\n")
 }
 
