@@ -85,6 +85,7 @@ type Console struct {
 	assets    string // version of the static files, for their URLs
 	startedAt time.Time
 	beat      time.Duration // see beat
+	soonEvery time.Duration // see soonEvery
 }
 
 // New parses the pages.
@@ -92,7 +93,7 @@ func New(cfg Config) (*Console, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	c := &Console{cfg: cfg, hub: newHub(), pages: map[string]*template.Template{}, startedAt: cfg.Now(), beat: beat}
+	c := &Console{cfg: cfg, hub: newHub(), pages: map[string]*template.Template{}, startedAt: cfg.Now(), beat: beat, soonEvery: soonEvery}
 	var err error
 	if c.assets, err = assetVersion(); err != nil {
 		return nil, err

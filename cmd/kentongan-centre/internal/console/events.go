@@ -148,7 +148,7 @@ func (c *Console) events(w http.ResponseWriter, r *http.Request) {
 	for {
 		select {
 		case _, open := <-l.wake:
-			if !open || !l.pause(r, time.Since(last)) {
+			if !open || !l.pause(r, time.Since(last), c.soonEvery) {
 				return
 			}
 			last = time.Now()
@@ -181,7 +181,7 @@ func changeText(u urgency) string {
 
 // pause waits until the next event may be sent; a complaint cuts it short. It
 // is false when the stream is over.
-func (l *listener) pause(r *http.Request, since time.Duration) bool {
+func (l *listener) pause(r *http.Request, since, soonEvery time.Duration) bool {
 	begun := time.Now()
 	for {
 		l.mu.Lock()

@@ -22,3 +22,6 @@ func (c *Console) ReadDirectory() { c.readDirectory(context.Background()) }
 
 // Beat makes event streams look after their sessions so often.
 func (c *Console) Beat(every time.Duration) { c.beat = every }
+
+// SoonEvery holds ordinary changes back for so long.
+func (c *Console) SoonEvery(every time.Duration) { c.soonEvery = every }
