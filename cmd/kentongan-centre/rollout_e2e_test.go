@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -229,26 +228,7 @@ func TestRolloutOverABroker(t *testing.T) {
 		t.Errorf("%d devices were ordered twice", n)
 	}
 
-	// The next is bad for those of the second stage.
-	status, text := d.ask("POST", "/api/v1/rollouts", `{"url":"http://127.0.0.1/42","number":42,"reason":"uji","hours":"","stages_percent":[20,60,100],"soak_hours":0}`)
-	var made standing
-	if err := json.Unmarshal(text, &made); status != http.StatusCreated || err != nil {
-		t.Fatalf("%d %s", status, text)
-	}
-	id := made.Rollout.ID
-	var second []string
-	for _, r := range d.rollout(id).Devices {
-		if r.Stage == 2 {
-			second = append(second, r.Device)
-		}
-	}
-	for _, p := range posts {
-		if slices.Contains(second, p.id) {
-			p.mu.Lock()
-			p.bad = 42
-			p.mu.Unlock()
-		}
-	}
+	id := startBad(t, d, posts, 42)
 	eventually(t, "it halts itself", func() bool { return d.rollout(id).Rollout.State == store.RolloutHalted })
 	s := d.rollout(id)
 	if s.Rollout.Why != "share" || s.Rollout.Stage != 2 || s.count(store.DeviceCommitted) != 2 || s.count(store.DeviceWentBack) < 1 {
@@ -274,4 +254,29 @@ func TestRolloutOverABroker(t *testing.T) {
 	if n := count(t, filepath.Join(data, "centre.db"), "SELECT count(*) FROM access_log WHERE action IN ('rollout', 'rollout-steer') AND outcome = 'done'"); n != 3 {
 		t.Errorf("%d lines in the access log, want 3", n)
 	}
+}
+
+// startBad starts a rollout of a release that is bad for the devices of the second
+// stage. Which those are is known once it has begun; until then no device answers,
+// for on a busy machine the first stage could be over.
+func startBad(t *testing.T, d *desk, posts []*post, release uint64) (id int64) {
+	t.Helper()
+	for _, p := range posts {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+	}
+	body := fmt.Sprintf(`{"url":"http://127.0.0.1/%d","number":%[1]d,"reason":"uji","hours":"","stages_percent":[20,60,100],"soak_hours":0}`, release)
+	status, text := d.ask("POST", "/api/v1/rollouts", body)
+	var made standing
+	if err := json.Unmarshal(text, &made); status != http.StatusCreated || err != nil {
+		t.Fatalf("%d %s", status, text)
+	}
+	for _, row := range d.rollout(made.Rollout.ID).Devices {
+		for _, p := range posts {
+			if p.id == row.Device && row.Stage == 2 {
+				p.bad = release
+			}
+		}
+	}
+	return made.Rollout.ID
 }
