@@ -213,8 +213,24 @@ func (b *button) serve(ctx context.Context, in hal.Input, stop <-chan time.Time)
 		case <-stop:
 			return nil
 		case <-ctx.Done():
+			b.drain()
 			b.ends()
 			return nil
+		}
+	}
+}
+
+// drain takes the edges that came before the end: a press among them counts.
+func (b *button) drain() {
+	for {
+		select {
+		case e, ok := <-b.edges:
+			if !ok {
+				return
+			}
+			b.edge(e)
+		default:
+			return
 		}
 	}
 }

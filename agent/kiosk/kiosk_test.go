@@ -416,6 +416,32 @@ func TestShutdown(t *testing.T) {
 	})
 }
 
+// A press that the line has told of counts, also when the kiosk is ended, as by a
+// changed configuration, while its loop is at something else. Which of two that are
+// ready comes first is drawn by lot, so that it happens in half of the rounds.
+func TestPressInTheInstantOfTheEnd(t *testing.T) {
+	in(t, config(), func(b *booth) {
+		const times = 30
+		for n := range times {
+			if n > 0 {
+				b.start(config())
+			}
+			end := b.end
+			b.kiosk.buttons[0].pulse <- func() { // its loop is at work
+				if err := b.board.Set("GPIO17", true); err != nil {
+					t.Error(err)
+				}
+				end()
+			}
+			b.stop()
+			b.set("GPIO17", false)
+		}
+		if got := len(b.store.counts()); got != times {
+			t.Errorf("%d of %d presses are kept", got, times)
+		}
+	})
+}
+
 // An append that is under way when the agent ends is waited for, not repeated.
 func TestShutdownDuringAppend(t *testing.T) {
 	in(t, config(), func(b *booth) {
