@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"kentongan/agent/config"
@@ -185,8 +186,12 @@ func freeAddress(t *testing.T) string {
 	return l.Addr().String()
 }
 
-func TestTryLamps(t *testing.T) {
-	board, err := sim.Open(sim.Options{})
+// The time is the bubble's: a wire that is slower than a blink is no lamp that is broken.
+func TestTryLamps(t *testing.T) { synctest.Test(t, tryLampsOfABoard) }
+
+func tryLampsOfABoard(t *testing.T) {
+	began := time.Now()
+	board, err := sim.Open(sim.Options{Now: func() time.Duration { return time.Since(began) }})
 	if err != nil {
 		t.Fatal(err)
 	}
