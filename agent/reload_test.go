@@ -186,7 +186,7 @@ lines: [{name: door, kind: door, line: %s}]
 apps: [{name: bansos, url: "http://127.0.0.1:9/", label: {id: a, en: b}}]
 log: {level: %s}
 streams:
-  - {name: gate, url: "%s"}
+  - {name: gate, url: "%s", silent_after: 10m} # a busy machine sends no picture for seconds
 `
 	text := func(lamp, door, level, more string) string {
 		return liveHead + fmt.Sprintf(kiosk, lamp, door, level, gate.URL()) + more
