@@ -84,7 +84,7 @@ log: {level: info}
 	v.order(`{"op":"set","line":"GPIO17","active":false}`)
 	for range 20 {
 		for _, path := range []string{"/", "/status.json", "/log", "/config", "/page.js"} {
-			last = v.get(path)
+			v.await(path, func() bool { last = v.get(path); return last != "" })
 			for _, secret := range []string{"hunter2", "hunter3", "geheim"} {
 				if strings.Contains(last, secret) {
 					t.Fatalf("%s shows %s", path, secret)
