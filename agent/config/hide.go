@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"gopkg.in/yaml.v3"
@@ -28,7 +29,7 @@ func Hide(text []byte) ([]byte, error) {
 	var edits []span
 	var known []string
 	for _, s := range scalars(&doc) {
-		v, secret := s.hidden()
+		v, secrets := s.hidden()
 		if v == s.node.Value {
 			continue
 		}
@@ -36,8 +37,8 @@ func Hide(text []byte) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		at.text = quote(v)
-		edits, known = append(edits, at), append(known, secret)
+		at.text = inFlow(v)
+		edits, known = append(edits, at), append(known, secrets...)
 	}
 	out := hideComments(apply(text, edits), known)
 	back, err := Show(out, text)
@@ -72,7 +73,7 @@ func Show(text, base []byte) ([]byte, error) {
 			bad = append(bad, Problem{Line: s.node.Line, Column: s.node.Column, Path: s.path, Text: "xxxxx stands for a secret that there is not; write it out, or name a file with password_file"})
 			continue
 		}
-		at.text = quote(v)
+		at.text = inFlow(v)
 		edits = append(edits, at)
 	}
 	if err := bad.err(); err != nil {
@@ -119,37 +120,79 @@ func scalarsOf(n *yaml.Node, path, key string) (all []scalarNode) {
 // userInURL is the part of a URL that may hold a password.
 var userInURL = regexp.MustCompile(`^([A-Za-z][A-Za-z0-9+.-]*://)([^/?#]*)@`)
 
-// hidden is the value as it is shown, and the secret in it.
-func (s scalarNode) hidden() (text, secret string) {
+// hidden is the value as it is shown, and the secrets in it.
+func (s scalarNode) hidden() (text string, secrets []string) {
+	text = s.node.Value
 	if slices.Contains(secretKeys, s.key) {
-		return hidden, s.node.Value
+		return hidden, []string{text}
 	}
-	if m := userInURL.FindStringSubmatch(s.node.Value); m != nil {
-		return m[1] + hidden + s.node.Value[len(m[0])-1:], m[2]
+	if m := userInURL.FindStringSubmatch(text); m != nil {
+		text, secrets = m[1]+hidden+text[len(m[0])-1:], append(secrets, m[2])
 	}
-	return s.node.Value, ""
+	if strings.Contains(text, "://") {
+		for _, m := range queryPassword.FindAllString(text, -1) {
+			_, value, _ := strings.Cut(m, "=")
+			secrets = append(secrets, value)
+		}
+		text = queryPassword.ReplaceAllStringFunc(text, func(m string) string {
+			name, _, _ := strings.Cut(m, "=")
+			return name + "=" + hidden
+		})
+	}
+	return text, secrets
 }
 
 // stands tells whether xxxxx stands for a secret here.
 func (s scalarNode) stands() bool {
+	if slices.Contains(secretKeys, s.key) {
+		return s.node.Value == hidden
+	}
 	m := userInURL.FindStringSubmatch(s.node.Value)
-	return slices.Contains(secretKeys, s.key) && s.node.Value == hidden || m != nil && m[2] == hidden
+	return m != nil && m[2] == hidden || strings.Contains(s.node.Value, "://") && slices.ContainsFunc(queryPassword.FindAllString(s.node.Value, -1), standsInQuery)
 }
 
-// shown is the value with the secret of was.
-func (s scalarNode) shown(was string) (string, bool) {
-	if s.node.Value == hidden {
+func standsInQuery(m string) bool { return strings.HasSuffix(m, "="+hidden) }
+
+// shown is the value with the secrets of was.
+func (s scalarNode) shown(was string) (text string, ok bool) {
+	if text = s.node.Value; text == hidden {
 		return was, was != ""
 	}
-	m := userInURL.FindStringSubmatch(was)
-	if m == nil {
-		return "", false
+	ok = true
+	if m := userInURL.FindStringSubmatch(text); m != nil && m[2] == hidden {
+		old := userInURL.FindStringSubmatch(was)
+		if old == nil {
+			return "", false
+		}
+		text = m[1] + old[2] + text[len(m[0])-1:]
 	}
-	return strings.Replace(s.node.Value, "://"+hidden+"@", "://"+m[2]+"@", 1), true
+	old := queryPassword.FindAllString(was, -1)
+	text = queryPassword.ReplaceAllStringFunc(text, func(m string) string {
+		if !standsInQuery(m) {
+			return m
+		}
+		name := strings.TrimSuffix(m, hidden)
+		for _, o := range old {
+			if strings.HasPrefix(o, name) {
+				return o
+			}
+		}
+		ok = false
+		return m
+	})
+	return text, ok
 }
 
 // secretKeys are the keys whose value is never shown, wherever they stand.
 var secretKeys = []string{"password"}
+
+// inFlow quotes a value so that it can stand between braces, too.
+func inFlow(s string) string {
+	if strings.ContainsAny(s, ",?[]{}") {
+		return strconv.Quote(s) // Go's escapes are YAML's
+	}
+	return quote(s)
+}
 
 // span is a part of a text, and what goes there.
 type span struct {

@@ -24,12 +24,14 @@ streams:
     username: ops
     password: "a \"b\" c"   # keep
   - {name: yard, url: rtsp://192.0.2.9/, username: ops, password: hunter2}
+  - {name: weir, url: rtsp://192.0.2.11/, username: ops, password: 'bendung, {or} [not]'}
+  - {name: pond, url: "rtsp://192.0.2.10/user=ops&password=kolam7&channel=1?pwd=kolam8"}   # kolam7
 `
 	shown, err := Hide([]byte(text))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, secret := range []string{"hunter2", "rahasia1", "geheim", "admin", `\"b\"`} {
+	for _, secret := range []string{"hunter2", "rahasia1", "geheim", "admin", "kolam", "bendung", `\"b\"`} {
 		if strings.Contains(string(shown), secret) {
 			t.Errorf("%q is shown:\n%s", secret, shown)
 		}
@@ -54,7 +56,7 @@ streams:
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got.Streams) != 4 {
+	if len(got.Streams) != 6 {
 		t.Fatalf("%d streams", len(got.Streams))
 	}
 	for i, s := range want.Streams {
@@ -65,6 +67,11 @@ streams:
 	}
 	if must(t)(got.Uplink.Brokers[0].Password.Value()) != "it's hunter2" {
 		t.Error("the broker has lost its password")
+	}
+
+	// Nor is one put in that is another's.
+	if _, err = Show([]byte(strings.Replace(string(shown), "?pwd=", "?secret=", 1)), []byte(text)); err == nil {
+		t.Error("a password that there is not was put in")
 	}
 
 	// A secret that there is not is told with its place.

@@ -26,7 +26,7 @@ var (
 	// bareCredentials is the same where the scheme was forgotten.
 	bareCredentials = regexp.MustCompile(`(?s)^[^/]*:.*@`)
 	// queryPassword is how some cameras take theirs: ?user=a&password=b.
-	queryPassword = regexp.MustCompile(`(?i)(pass(?:word|wd|wort)?|pwd|secret|token)=[^&\s]*`)
+	queryPassword = regexp.MustCompile(`(?i)(pass(?:word|wd|wort)?|pwd|psw|secret|token)=[^&\s]*`)
 )
 
 // redact takes passwords out of a URL, also of one that can't be parsed. It
