@@ -39,10 +39,10 @@ var secrets = []struct {
 	find *regexp.Regexp
 	put  string
 }{
-	{regexp.MustCompile(`(://)[^/@\s"\\]+@`), "${1}xxxxx@"},
+	{regexp.MustCompile(`(://)[^/\s"\\]+@`), "${1}xxxxx@"},
 	{regexp.MustCompile(`PRIVATE\+KEY\+[^\s"\\]+`), "xxxxx"},
 	{regexp.MustCompile(`(?i)("(?:password|secret|token|pin|authorization)":)"(?:[^"\\]|\\.)*"`), `${1}"xxxxx"`},
-	{regexp.MustCompile(`(?i)\b((?:password|passwd|passwort|pwd|pass|token|secret)[=:]\s*)[^\s"\\&,;]+`), "${1}xxxxx"},
+	{regexp.MustCompile(`(?i)((?:\b|_)(?:password|passwd|passwort|pwd|psw|pass|token|secret|psk)[=:]\s*)[^\s"\\&,;]+`), "${1}xxxxx"},
 }
 
 // Redact takes out what may be a secret, in any text.

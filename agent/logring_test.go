@@ -40,9 +40,10 @@ func TestLogIsRedacted(t *testing.T) {
 	log.Info("camera lost", "err", errors.New(`Get "http://admin:hunter2@192.168.1.64/x": refused`), "url", "rtsp://u:hunter2@h/1")
 	log.Warn("odd", "password", "hunter2", "detail", "password=hunter2&x=1, token: hunter2")
 	log.Error("key", "text", "PRIVATE+KEY+centre+1+hunter2/=")
+	log.Info("odd addresses", "at", "rtsp://admin:geheim@hunter2@h/1", "xm", "rtsp://h/user=admin_password=hunter2_channel=1_stream=0.sdp", "wifi", "psk=hunter2")
 	log.Debug("not kept", "x", "hunter2")
 	lines := bundled(t, r, 1<<20)
-	if len(lines) != 3 {
+	if len(lines) != 4 {
 		t.Fatalf("%d lines: %q", len(lines), lines)
 	}
 	for _, line := range lines {
