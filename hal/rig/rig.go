@@ -27,6 +27,7 @@ package rig
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -106,7 +107,10 @@ type Spec struct {
 	Kernel, Initrd string
 	Dir            string   // for its sockets; its name must be short
 	Args           []string // of init
+	Append         string   // the kernel's command line; "" is that of an init of ours
 	Disk           string   // socket of a Disk; "" is none
+	Image          string   // file of a disk that the machine may change; "" is none
+	Memory         string   // 256M without it
 	Network        bool     // the host is 10.0.2.2 from inside
 	Watchdog       bool     // an i6300ESB, whose bite ends the machine
 	Keyboard       bool     // whose lights are LEDs
@@ -117,14 +121,14 @@ type Spec struct {
 // command is the emulator's. The clock stands as on a board without one.
 func (s Spec) command(ctx context.Context, qmp, qtest, usb string) *exec.Cmd {
 	args := []string{
-		"-M", s.Machine, "-cpu", s.CPU, "-accel", "tcg", "-m", "256M",
+		"-M", s.Machine, "-cpu", s.CPU, "-accel", "tcg", "-m", cmp.Or(s.Memory, "256M"),
 		"-nodefaults", "-display", "none",
 		"-rtc", "base=1970-01-01T00:00:00",
 		"-serial", "stdio",
 		"-qmp", "unix:" + qmp + ",server=on,wait=off",
 		"-qtest", "unix:" + qtest + ",server=on,wait=off", "-qtest-log", "none",
 		"-kernel", s.Kernel, "-initrd", s.Initrd,
-		"-append", "console=ttyAMA0 quiet panic=-1 -- " + strings.Join(s.Args, " "),
+		"-append", cmp.Or(s.Append, "console=ttyAMA0 quiet panic=-1 -- "+strings.Join(s.Args, " ")),
 	}
 	if !s.Reboots {
 		args = append(args, "-no-reboot")
@@ -132,6 +136,9 @@ func (s Spec) command(ctx context.Context, qmp, qtest, usb string) *exec.Cmd {
 	if s.Disk != "" {
 		args = append(args, "-drive", "file=nbd+unix:///?socket="+s.Disk+",if=none,id=d0,format=raw,cache=writeback",
 			"-device", "virtio-blk-pci,drive=d0")
+	}
+	if s.Image != "" {
+		args = append(args, "-drive", "file="+s.Image+",if=none,id=i0,format=raw,cache=writeback", "-device", "virtio-blk-pci,drive=i0")
 	}
 	if s.Network {
 		args = append(args, "-netdev", "user,id=n0", "-device", "virtio-net-pci,netdev=n0,romfile=")
