@@ -108,6 +108,10 @@ lint: ## gofmt, go vet, staticcheck
 vuln: ## govulncheck, with its list of known faults from the network or made from its module
 	@.ci/vuln
 
+.PHONY: audit
+audit: ## go mod verify, and gosec with the exclusions of .golangci.yml; some minutes, before a release
+	@.ci/audit
+
 .PHONY: cross
 cross: $(addprefix dist/kentongan-,$(DEVICE_TARGETS)) $(addprefix dist/kentongan-boot-,$(DEVICE_TARGETS)) ## static device programs for each board, into dist/, with their sizes
 	@ls -l $^ | awk '{printf "%-32s %6.2f MiB\n", $$NF, $$5/1048576}'
