@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"net/url"
-	"strings"
 
 	"kentongan/cmd/kentongan-centre/internal/orders"
 	"kentongan/cmd/kentongan-centre/internal/store"
@@ -30,11 +28,7 @@ const maxForm = 16 << 10
 
 // done goes back to the page that the form stood on.
 func done(w http.ResponseWriter, r *http.Request) {
-	back := r.PostForm.Get("back")
-	if u, err := url.Parse(back); err != nil || u.Host != "" || u.Scheme != "" || !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(back, "//") || strings.Contains(back, `\`) {
-		back = "/alarms"
-	}
-	http.Redirect(w, r, back, http.StatusSeeOther)
+	http.Redirect(w, r, ownPage(r.PostForm.Get("back"), "/alarms"), http.StatusSeeOther)
 }
 
 // refused says why something was not done.

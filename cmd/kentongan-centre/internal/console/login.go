@@ -18,18 +18,18 @@ type loginPage struct {
 	Nobody          bool // there is no account yet
 }
 
-// next is where to go after the log-in: a page of ours, or the first one.
-func next(s string) string {
-	u, err := url.Parse(s)
-	if err != nil || u.Host != "" || u.Scheme != "" || !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(s, "//") || strings.Contains(s, `\`) {
-		return "/"
+// ownPage is where a request wants to be led to, if that is a page of ours.
+func ownPage(to, otherwise string) string {
+	u, err := url.Parse(to)
+	if err != nil || u.Host != "" || u.Scheme != "" || !strings.HasPrefix(u.Path, "/") || strings.HasPrefix(to, "//") || strings.Contains(to, `\`) {
+		return otherwise
 	}
-	return s
+	return to
 }
 
 func (c *Console) login(w http.ResponseWriter, r *http.Request) {
 	if session(r) != nil {
-		http.Redirect(w, r, next(r.URL.Query().Get("next")), http.StatusSeeOther)
+		http.Redirect(w, r, ownPage(r.URL.Query().Get("next"), "/"), http.StatusSeeOther)
 		return
 	}
 	c.showLogin(w, r, http.StatusOK, loginPage{Next: r.URL.Query().Get("next")})
@@ -95,7 +95,7 @@ func (c *Console) doLogin(w http.ResponseWriter, r *http.Request) {
 		c.showLogin(w, r, http.StatusUnauthorized, p)
 	default:
 		c.letIn(w, r, token, 0)
-		http.Redirect(w, r, next(p.Next), http.StatusSeeOther)
+		http.Redirect(w, r, ownPage(p.Next, "/"), http.StatusSeeOther)
 	}
 }
 
@@ -180,7 +180,7 @@ func (c *Console) doLoginPasskey(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		c.letIn(w, r, token, 0)
 	}
-	c.answerPasskey(w, map[string]string{"next": next(r.URL.Query().Get("next"))}, err)
+	c.answerPasskey(w, map[string]string{"next": ownPage(r.URL.Query().Get("next"), "/")}, err)
 }
 
 func (c *Console) doPasskeyBegin(w http.ResponseWriter, r *http.Request) {
