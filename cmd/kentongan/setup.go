@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/user"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"time"
 
@@ -15,9 +17,10 @@ import (
 	"kentongan/agent/config"
 	"kentongan/agent/doctor"
 	"kentongan/agent/report"
+	"kentongan/firmware/units"
 )
 
-const setupUsage = `kentongan setup [--config FILE] [--answers FILE] [--lang id|en] [--no-doctor]
+const setupUsage = `kentongan setup [--config FILE] [--answers FILE] [--data DIR] [--lang id|en] [--no-doctor]
 
 Makes the first configuration by asking: who the device is (or an enrolment link,
 which brings that), where it stands, its cameras (searched for in the network),
@@ -35,6 +38,7 @@ Options:
   --config FILE   the configuration to write (default ` + configFile + `)
   --answers FILE  take answers from FILE, one QUESTION=ANSWER a line, as FILE.answers
                   has them; only what is missing there is asked
+  --data DIR      what the device keeps (default ` + agent.DefaultData + `)
   --lang LANG     id or en (default: as the environment says, else id)
   --no-doctor     don't examine the device at the end
 
@@ -49,6 +53,7 @@ func runSetup(ctx context.Context, e env, args []string) int {
 	o := newOptions("kentongan setup", setupUsage)
 	file := o.String("config", configFile, "")
 	answers := o.String("answers", "", "")
+	data := o.String("data", "", "")
 	lang := o.String("lang", "", "")
 	noDoctor := o.Bool("no-doctor", false, "")
 	if _, status, ok := o.parse(e, args); !ok {
@@ -66,6 +71,9 @@ func runSetup(ctx context.Context, e env, args []string) int {
 		return exitFailed
 	}
 	s := &setup{asker: a, file: *file}
+	if *data != "" {
+		s.data = absolute(*data)
+	}
 	err = s.run()
 	if errors.Is(err, errLeft) {
 		fmt.Fprintf(e.stderr, "\n"+a.say("Ditinggalkan. Lanjutkan dengan perintah yang sama; jawaban ada di %s\n", "Left. Go on with the same command; the answers are in %s\n"), a.keep)
@@ -88,8 +96,11 @@ func runSetup(ctx context.Context, e env, args []string) int {
 type setup struct {
 	*asker
 	file  string
+	data  string // "" is the usual one
 	head  string // the sections so far, which are valid
 	board string
+
+	secrets []string // files of passwords
 }
 
 func (s *setup) run() error {
@@ -110,6 +121,9 @@ func (s *setup) run() error {
 		return fmt.Errorf("write %s: %w", s.file, err)
 	}
 	fmt.Fprintf(s.stdout, s.say("Ditulis: %s\n", "Written: %s\n"), s.file)
+	if err := forService(append(s.secrets, s.file)); err != nil {
+		return fmt.Errorf("let the service read what was written: %w", err)
+	}
 	for _, over := range []string{s.keep, s.draft()} {
 		if err := os.Remove(over); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err
@@ -179,7 +193,7 @@ func (s *setup) identity() error {
 			if err != nil {
 				return err
 			}
-			o := agent.EnrolOptions{Config: s.draft(), Centre: u, Token: token}
+			o := agent.EnrolOptions{Config: s.draft(), Data: s.data, Centre: u, Token: token}
 			ctx, cancel := context.WithTimeout(s.ctx, 3*time.Minute)
 			defer cancel()
 			if status := enrolAgain(ctx, s.env, o, enrolTexts(os.Getenv)); status != exitGood {
@@ -203,6 +217,9 @@ func (s *setup) identity() error {
 		return err
 	}
 	s.head = field("device", device)
+	if s.data != "" {
+		s.head += field("data", s.data)
+	}
 	broker, err := s.ask(question{key: "broker", id: "Alamat broker", en: "The broker's address", example: "mqtts://centre.example:8883", accept: func(v string) error {
 		return s.tries("\nuplink: {acknowledge: broker, brokers: [{url: " + quoted(v) + "}]}\n")
 	}})
@@ -259,6 +276,24 @@ func (s *setup) watchdog() error {
 		s.head += "watchdog: {device: " + device + "}\n"
 	}
 	return err
+}
+
+// forService lets the service's user read files, where there is one and we are root.
+func forService(files []string) error {
+	u, err := user.Lookup(units.User)
+	if err != nil || os.Getuid() != 0 {
+		return nil // the service is not installed, and install tells of these files
+	}
+	gid, err := strconv.Atoi(u.Gid)
+	if err != nil {
+		return err
+	}
+	for _, f := range files {
+		if err := errors.Join(os.Chown(f, -1, gid), os.Chmod(f, 0o640)); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // secretFile is where a password is kept: beside the configuration.

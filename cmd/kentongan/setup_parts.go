@@ -92,6 +92,9 @@ func (s *setup) login(key, name string) (user, file string, err error) {
 		}
 		return agent.SaveFile(file, []byte(v+"\n"))
 	}})
+	if err == nil {
+		s.secrets = append(s.secrets, file)
+	}
 	return user, file, err
 }
 
