@@ -78,7 +78,11 @@ func (a *asker) ask(q question) (string, error) {
 	for {
 		value, known := a.next(q.key)
 		if known {
-			fmt.Fprintf(a.stdout, "%s: %s\n", a.say(q.id, q.en), value)
+			shown := value
+			if q.secret && value != "" {
+				shown = "xxxxx"
+			}
+			fmt.Fprintf(a.stdout, "%s: %s\n", a.say(q.id, q.en), shown)
 		} else {
 			var err error
 			if value, err = a.typed(q); err != nil {
