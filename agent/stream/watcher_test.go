@@ -19,7 +19,7 @@ import (
 )
 
 // patience bounds the waits of these tests; none takes it unless it fails.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 // record is an Output that remembers.
 type record struct {

@@ -106,23 +106,19 @@ func runCheck(_ context.Context, e env, args []string) error {
 	return nil
 }
 
-// try starts a program that was verified and asks for its version. As root it
-// does so as nobody: it is signed, and has no need of more.
+// try starts a program that was verified and asks for its version.
 func try(ctx context.Context, program string, r firmware.Release) error {
 	ctx, cancel := context.WithTimeout(ctx, tryWithin)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, program, "version", "--json")
-	cmd.Env = []string{"PATH=/usr/bin:/bin"}
-	cmd.Dir = "/"
-	if os.Geteuid() == 0 {
-		const nobody = 65534
-		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	out, err := versionOf(ctx, program)
+	for tries := 0; errors.Is(err, syscall.ETXTBSY) && tries < 50; tries++ {
+		// Whoever forks while a program is written holds its file open until it
+		// execs (go.dev/issue/22315).
+		time.Sleep(100 * time.Millisecond)
+		out, err = versionOf(ctx, program)
 	}
-	var stderr strings.Builder
-	cmd.Stderr = &stderr
-	out, err := cmd.Output()
 	if err != nil {
-		return fmt.Errorf("%w %.200s", err, stderr.String())
+		return err
 	}
 	var said struct {
 		Version string `json:"version"`
@@ -134,4 +130,23 @@ func try(ctx context.Context, program string, r firmware.Release) error {
 		return fmt.Errorf("it says that it is %.64q, the release says %q", said.Version, r.Version)
 	}
 	return nil
+}
+
+// versionOf is what a program says of itself. As root it is asked as nobody: it is
+// signed, and has no need of more.
+func versionOf(ctx context.Context, program string) ([]byte, error) {
+	cmd := exec.CommandContext(ctx, program, "version", "--json")
+	cmd.Env = []string{"PATH=/usr/bin:/bin"}
+	cmd.Dir = "/"
+	if os.Geteuid() == 0 {
+		const nobody = 65534
+		cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
+	}
+	var stderr strings.Builder
+	cmd.Stderr = &stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("%w %.200s", err, stderr.String())
+	}
+	return out, nil
 }
