@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net/url"
 	"regexp"
 	"slices"
 	"strconv"
@@ -49,6 +50,8 @@ func Hide(text []byte) ([]byte, error) {
 }
 
 // Show puts the secrets of base where xxxxx stands in text. Its error is Problems.
+// A secret goes nowhere else than in base: whoever may not see it could have it sent
+// to a machine of his own by writing another host before it.
 func Show(text, base []byte) ([]byte, error) {
 	var doc, old yaml.Node
 	if err := errors.Join(yaml.Unmarshal(text, &doc), yaml.Unmarshal(base, &old)); err != nil {
@@ -60,8 +63,17 @@ func Show(text, base []byte) ([]byte, error) {
 	}
 	var edits []span
 	var bad Problems
-	for _, s := range scalars(&doc) {
+	all := scalars(&doc)
+	goes := map[string]string{}
+	for _, s := range all {
+		goes[s.path] = s.node.Value
+	}
+	for _, s := range all {
 		if !s.stands() {
+			continue
+		}
+		if whole := s.goesTo(); host(goes[whole]) != host(known[whole]) {
+			bad = append(bad, Problem{Line: s.node.Line, Column: s.node.Column, Path: s.path, Text: "xxxxx stands for a secret of another address; write it out, or name a file with password_file"})
 			continue
 		}
 		at, err := spanOf(text, s.node)
@@ -149,6 +161,24 @@ func (s scalarNode) stands() bool {
 	}
 	m := userInURL.FindStringSubmatch(s.node.Value)
 	return m != nil && m[2] == hidden || strings.Contains(s.node.Value, "://") && slices.ContainsFunc(queryPassword.FindAllString(s.node.Value, -1), standsInQuery)
+}
+
+// goesTo is the path of the URL that decides where the secret goes: the value's own,
+// or the one beside it.
+func (s scalarNode) goesTo() string {
+	if slices.Contains(secretKeys, s.key) {
+		return strings.TrimSuffix(s.path, s.key) + "url"
+	}
+	return s.path
+}
+
+// host is the scheme, name and port of a URL; what is none is its own.
+func host(v string) string {
+	u, err := url.Parse(userInURL.ReplaceAllString(v, "$1"))
+	if err != nil || u.Host == "" {
+		return v
+	}
+	return strings.ToLower(u.Scheme + "://" + u.Host)
 }
 
 func standsInQuery(m string) bool { return strings.HasSuffix(m, "="+hidden) }

@@ -124,3 +124,45 @@ func FuzzHide(f *testing.F) {
 		}
 	})
 }
+
+// What a technician may not see he can't have sent to a machine of his own either.
+func TestSecretGoesNowhereElse(t *testing.T) {
+	const text = `uplink: {brokers: [{url: "mqtts://broker.example:8883", username: ops, password: hunter2}]}
+streams:
+  - {name: gate, url: "rtsp://admin:hunter3@192.0.2.7/live"}
+  - {name: hall, url: "rtsp://192.0.2.8/?password=hunter4", username: ops, password: hunter5}
+`
+	shown, err := Hide([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := map[string]struct {
+		from, to, path string // "" is fine
+	}{
+		"another path":         {"192.0.2.7/live", "192.0.2.7/sub", ""},
+		"another broker":       {"broker.example", "evil.example", "uplink.brokers[0].password"},
+		"another port":         {":8883", ":1883", "uplink.brokers[0].password"},
+		"without TLS":          {"mqtts://", "mqtt://", "uplink.brokers[0].password"},
+		"another camera":       {"192.0.2.7", "203.0.113.1", "streams[gate].url"},
+		"beside and in it":     {"192.0.2.8", "203.0.113.1", "streams[hall].url"},
+		"under another's name": {"name: hall", "name: gat2", "streams[gat2].url"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			edited := strings.Replace(string(shown), tt.from, tt.to, 1)
+			if edited == string(shown) {
+				t.Fatal("the row changes nothing")
+			}
+			out, err := Show([]byte(edited), []byte(text))
+			var bad Problems
+			switch {
+			case tt.path == "":
+				if err != nil || !strings.Contains(string(out), "hunter3") {
+					t.Errorf("%v:\n%s", err, out)
+				}
+			case !errors.As(err, &bad) || bad[0].Path != tt.path:
+				t.Errorf("%v, want a problem at %s:\n%s", err, tt.path, out)
+			}
+		})
+	}
+}
