@@ -36,7 +36,7 @@ demo: build ## camera, button, spool, broker, centre and its page, on this machi
 
 .PHONY: test
 test: tools ## every test, with the race detector; installs what it needs with apt
-	go test -race -p 3 -timeout 20m $(TESTFLAGS) ./...
+	go test -race -p 3 -timeout 20m $(TESTFLAGS) ./hal/rig ./agent/stream ./cmd/kentongan-demo ./... # the longest first: they wait, and others fill the time
 	go test -C firmware/package ./...
 	@echo "100,000 power cuts, 10,000 damaged spools and the labelled pictures, without the race detector, which makes them 3 to 20 times slower:"
 	go test -timeout 10m -run 'TestPowerCuts|TestDamagedSpools|TestSample|TestHealthyHours' $(TESTFLAGS) ./agent/spool ./agent/stream/picture/proof

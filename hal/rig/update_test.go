@@ -49,10 +49,14 @@ var stages = []stage{
 	{"download", "", 0, false},
 }
 
-// short is how often the power is cut in make test: in the first stages.
+// short is how often the power is cut where nobody says how often: in the first
+// stages.
 const short = 2
 
 func cutsInUpdates(t *testing.T, b Board) {
+	if !full() {
+		t.Skip("make rig cuts the power in updates, 30 times on each board; two cuts take some two minutes beside all other tests")
+	}
 	cuts, seed := number("KENTONGAN_RIG_UPDATE_CUTS", short), number("KENTONGAN_RIG_SEED", 1)
 	chance := rand.New(rand.NewPCG(uint64(seed), 13))
 	s := newSite(t, b)
