@@ -1,7 +1,6 @@
 package agent
 
 import (
-	"bytes"
 	"cmp"
 	"fmt"
 	"os"
@@ -17,6 +16,7 @@ import (
 
 	"kentongan/agent/config"
 	"kentongan/agent/doctor"
+	"kentongan/agent/nstest"
 )
 
 // fault is one thing that is broken, really, at an otherwise healthy site.
@@ -216,40 +216,18 @@ func firstDifference(want, got string) string {
 // behind which nobody is. Many rows mostly wait, so many run at a time.
 func inDoctorsNamespace(t *testing.T) bool {
 	t.Helper()
-	const mark = "KENTONGAN_TEST_NAMESPACE"
-	if os.Getenv(mark) == t.Name() {
-		for _, args := range []string{
-			"link set lo up", "link add lan0 type veth peer name far0", "link set far0 up", "addr add 10.7.0.2/24 dev lan0", "link set lan0 up", "route add default via 10.7.0.1",
-		} {
-			ip(t, args)
-		}
-		if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
-			t.Fatalf("mounts of its own: %v", err)
-		}
-		return true
+	if !nstest.Own(t, nstest.Options{Timeout: 15 * time.Minute, Mounts: true, Parallel: 12}) {
+		return false
 	}
-	cmd := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v", "-test.count=1", "-test.timeout=15m", "-test.parallel=12")
-	cmd.Env = append(os.Environ(), mark+"="+t.Name())
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET | syscall.CLONE_NEWNS, Pdeathsig: syscall.SIGKILL}
-	if os.Getuid() != 0 {
-		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
-		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
+	for _, args := range []string{
+		"link set lo up", "link add lan0 type veth peer name far0", "link set far0 up", "addr add 10.7.0.2/24 dev lan0", "link set lan0 up", "route add default via 10.7.0.1",
+	} {
+		ip(t, args)
 	}
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		if os.Getuid() != 0 {
-			t.Skipf("no namespaces without root on this kernel (%v); run the test as root", err)
-		}
-		t.Fatalf("start in namespaces: %v", err)
+	if err := syscall.Mount("", "/", "", syscall.MS_REC|syscall.MS_PRIVATE, ""); err != nil {
+		t.Fatalf("mounts of its own: %v", err)
 	}
-	err := cmd.Wait()
-	t.Log(out.String())
-	if err != nil || !strings.Contains(out.String(), "--- PASS: "+t.Name()) {
-		t.Errorf("in its namespaces: %v", err)
-	}
-	return false
+	return true
 }
 
 // ip changes the network of this process.

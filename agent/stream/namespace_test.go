@@ -1,46 +1,24 @@
 package stream
 
 import (
-	"bytes"
 	"os"
 	"os/exec"
 	"strings"
-	"syscall"
 	"testing"
+	"time"
+
+	"kentongan/agent/nstest"
 )
 
-// inNamespace runs the test that calls it in a process with a network of its
-// own, and tells whether this is that process. The namespace goes with the
-// process. Without root it takes a user namespace, where the kernel lets it.
+// inNamespace runs the test that calls it in a process with a network of its own,
+// and tells whether this is that process.
 func inNamespace(t *testing.T) bool {
 	t.Helper()
-	const mark = "KENTONGAN_TEST_NAMESPACE"
-	if os.Getenv(mark) == t.Name() {
+	ours := nstest.Own(t, nstest.Options{Timeout: 5 * time.Minute})
+	if ours {
 		run(t, "ip", "link", "set", "lo", "up")
-		return true
 	}
-	cmd := exec.Command("/proc/self/exe", "-test.run=^"+t.Name()+"$", "-test.v", "-test.count=1", "-test.timeout=5m")
-	cmd.Env = append(os.Environ(), mark+"="+t.Name())
-	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
-	if os.Getuid() != 0 {
-		cmd.SysProcAttr.Cloneflags |= syscall.CLONE_NEWUSER
-		cmd.SysProcAttr.UidMappings = []syscall.SysProcIDMap{{HostID: os.Getuid(), Size: 1}}
-		cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{HostID: os.Getgid(), Size: 1}}
-	}
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		if os.Getuid() != 0 {
-			t.Skipf("no network namespace without root on this kernel (%v); run the test as root", err)
-		}
-		t.Fatalf("start in a network namespace: %v", err)
-	}
-	err := cmd.Wait()
-	t.Log(out.String())
-	if err != nil || !strings.Contains(out.String(), "--- PASS: "+t.Name()) {
-		t.Errorf("in its namespace: %v", err)
-	}
-	return false
+	return ours
 }
 
 // run runs a program of the machine and returns what it prints.
