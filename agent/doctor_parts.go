@@ -181,17 +181,14 @@ func (v *visit) cameras() (all []doctor.Check) {
 }
 
 func (v *visit) camera(ctx context.Context, c config.Stream) doctor.Verdict {
-	password, err := c.Password.Value()
+	cfg, sub, err := baseStreams(c)
 	if err != nil {
 		return doctor.Say("camera.secret", "detail", err.Error())
 	}
-	cfg := stream.Config{
-		Name: c.Name, URL: c.URL, Username: c.Username, Password: password,
-		Transport: c.Transport, CAFile: c.CA, Fingerprint: c.Fingerprint, ClockKnown: clockKnown,
-	}
 	if c.Watch == config.WatchSub {
-		cfg.URL = c.SubURL
+		cfg = sub
 	}
+	cfg.SilentAfter, cfg.Expect = 0, stream.Expect{} // whether there is a picture is asked, not of which kind
 	// Cameras send a keyframe when they begin, and each 1 to 4 s.
 	const end = 500 * time.Millisecond
 	ctx, cancel := v.before(ctx, end)
