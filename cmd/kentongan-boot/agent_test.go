@@ -23,20 +23,7 @@ func TestAgentIsUpdated(t *testing.T) {
 	one, two, three := f.build(t, "v1"), f.build(t, "v2"), f.build(t, "v3")
 	f.dir = filepath.Join(f.work, "fw-agent")
 	f.run(t, exitGood, "init", "--dir", f.dir, "--keys", filepath.Join(f.work, "keys"), "--program", one)
-	data := filepath.Join(f.work, "data")
-	conf := filepath.Join(f.work, "kentongan.yaml")
-	// Ports that nobody listens on: the broker is out of reach before and
-	// after, which is no reason to go back.
-	put(t, conf, fmt.Appendf(nil, `device: kiosk-7
-data: %s
-uplink: {acknowledge: broker, brokers: [{url: "mqtt://127.0.0.1:1"}]}
-board: {driver: sim, socket: %s}
-kiosk:
-  number: 7
-  cooldown: 200ms
-  buttons: [{name: road, line: GPIO17, service_code: jalan-rusak, category: jalan, label: {id: Jalan rusak, en: Damaged road}}]
-update: {dir: %s, healthy: %s, hold: 5s}
-`, data, filepath.Join(f.work, "board.sock"), f.dir, f.healthy), 0o644)
+	data, conf := f.agentConfig(t)
 	log := filepath.Join(f.work, "log")
 	stop := f.superviseAs(t, log, "--within", "60s", "--incoming", filepath.Join(data, "incoming"), "--", "current/kentongan", "run", "--config", conf)
 	f.press(t, 1, data, one)
@@ -130,4 +117,23 @@ func (f *fleet) pulse() {
 	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
 	fmt.Fprintln(c, `{"op":"pulse","line":"GPIO17","ms":100}`)
 	_, _ = bufio.NewReader(c).ReadString('\n')
+}
+
+// agentConfig writes a configuration for the real agent, and tells where its data
+// are. Nobody listens on the broker's port: it is out of reach before and after an
+// update, which is no reason to go back.
+func (f *fleet) agentConfig(t *testing.T) (data, conf string) {
+	t.Helper()
+	data, conf = filepath.Join(f.work, "data"), filepath.Join(f.work, "kentongan.yaml")
+	put(t, conf, fmt.Appendf(nil, `device: kiosk-7
+data: %s
+uplink: {acknowledge: broker, brokers: [{url: "mqtt://127.0.0.1:1"}]}
+board: {driver: sim, socket: %s}
+kiosk:
+  number: 7
+  cooldown: 200ms
+  buttons: [{name: road, line: GPIO17, service_code: jalan-rusak, category: jalan, label: {id: Jalan rusak, en: Damaged road}}]
+update: {dir: %s, healthy: %s, hold: 5s}
+`, data, filepath.Join(f.work, "board.sock"), f.dir, f.healthy), 0o644)
+	return data, conf
 }

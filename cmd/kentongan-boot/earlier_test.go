@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -27,17 +26,7 @@ func TestGoingBackToAnEarlierVersion(t *testing.T) {
 	today := f.build(t, "today")
 	f.dir = filepath.Join(f.work, "fw-agent")
 	f.run(t, exitGood, "init", "--dir", f.dir, "--keys", filepath.Join(f.work, "keys"), "--program", old)
-	data, conf := filepath.Join(f.work, "data"), filepath.Join(f.work, "kentongan.yaml")
-	put(t, conf, fmt.Appendf(nil, `device: kiosk-7
-data: %s
-uplink: {acknowledge: broker, brokers: [{url: "mqtt://127.0.0.1:1"}]}
-board: {driver: sim, socket: %s}
-kiosk:
-  number: 7
-  cooldown: 200ms
-  buttons: [{name: road, line: GPIO17, service_code: jalan-rusak, category: jalan, label: {id: Jalan rusak, en: Damaged road}}]
-update: {dir: %s, healthy: %s, hold: 5s}
-`, data, filepath.Join(f.work, "board.sock"), f.dir, f.healthy), 0o644)
+	data, conf := f.agentConfig(t)
 	log := filepath.Join(f.work, "log")
 	args := []string{"--within", "5m", "--incoming", filepath.Join(data, "incoming"), "--", "current/kentongan", "run", "--config", conf}
 	update := func(number uint64, with string) {

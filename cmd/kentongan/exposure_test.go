@@ -39,12 +39,7 @@ log: {level: debug}
 // are their owner's alone.
 func TestWhatADeviceLeavesOpen(t *testing.T) {
 	dir := t.TempDir()
-	program := filepath.Join(dir, "kentongan")
-	build := exec.Command("go", "build", "-tags", "nethttpomithttp2", "-o", program, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
+	program := buildDevice(t, dir)
 	page, screen, metrics := freePort(t), freePort(t), freePort(t)
 	for _, tt := range []struct {
 		name, more string

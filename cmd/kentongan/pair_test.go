@@ -37,12 +37,7 @@ const mostResident = 32 << 20
 // shown. The agent stays within its memory.
 func TestPageOnTheDevice(t *testing.T) {
 	dir := t.TempDir()
-	program := filepath.Join(dir, "kentongan")
-	build := exec.Command("go", "build", "-tags", "nethttpomithttp2", "-o", program, ".")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
+	program := buildDevice(t, dir)
 	v := &visit{t: t, dir: dir, program: program, config: filepath.Join(dir, "kentongan.yaml"), page: freePort(t)}
 	text := fmt.Sprintf(`device: kiosk-7
 data: data
@@ -149,6 +144,18 @@ type visit struct {
 	log                  bytes.Buffer
 	cmd                  *exec.Cmd
 	client               *http.Client
+}
+
+// buildDevice builds this program as it is handed out.
+func buildDevice(t *testing.T, dir string) string {
+	t.Helper()
+	program := filepath.Join(dir, "kentongan")
+	build := exec.Command("go", "build", "-tags", "nethttpomithttp2", "-o", program, ".")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := build.CombinedOutput(); err != nil {
+		t.Fatalf("build: %v\n%s", err, out)
+	}
+	return program
 }
 
 func freePort(t *testing.T) string {

@@ -15,9 +15,9 @@ import (
 	"time"
 
 	"github.com/klauspost/compress/zstd"
-	"golang.org/x/mod/sumdb/note"
 
 	"kentongan/firmware"
+	"kentongan/firmware/publish"
 )
 
 // publisher is a web server with one release at a time, and the keys that sign it.
@@ -155,7 +155,7 @@ func hashOf(b []byte) string {
 
 func newKey(t *testing.T, name string) (private, public string) {
 	t.Helper()
-	private, public, err := note.GenerateKey(nil, name)
+	private, public, err := publish.NewKey(name)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,11 +164,7 @@ func newKey(t *testing.T, name string) (private, public string) {
 
 func sign(t *testing.T, text, private string) []byte {
 	t.Helper()
-	s, err := note.NewSigner(private)
-	if err != nil {
-		t.Fatal(err)
-	}
-	signed, err := note.Sign(&note.Note{Text: text}, s)
+	signed, err := publish.Sign([]byte(text), private)
 	if err != nil {
 		t.Fatal(err)
 	}
