@@ -217,6 +217,7 @@ func (w *Watcher) run(ctx context.Context, s *session) error {
 		case step := <-s.steps:
 			w.board.trying(step)
 		case err := <-opened:
+			w.catchUp(s)
 			if err != nil {
 				return err
 			}
@@ -224,6 +225,19 @@ func (w *Watcher) run(ctx context.Context, s *session) error {
 			over := make(chan error, 1)
 			wg.Go(func() { over <- s.client.Wait() })
 			return w.watch(ctx, s, over)
+		}
+	}
+}
+
+// catchUp tells the steps that an ended try left. They were sent before its
+// end, but select takes either when both are there.
+func (w *Watcher) catchUp(s *session) {
+	for {
+		select {
+		case step := <-s.steps:
+			w.board.trying(step)
+		default:
+			return
 		}
 	}
 }
