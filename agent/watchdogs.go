@@ -77,12 +77,13 @@ func (a *Agent) pulses() []pulse.Named {
 // beating is a part with several loops.
 type beating interface{ Pulses() []pulse.Named }
 
-// diskTakes tells of a lane whose disk refuses.
+// diskTakes tells of a lane whose disk refuses. A lane that is full waits for the
+// centre: no reset helps it.
 func (a *Agent) diskTakes() error {
 	lanes := a.spool.Status().Lanes
 	for _, name := range report.Lanes() {
-		if text := lanes[name].Err; text != "" {
-			return fmt.Errorf("lane %s: %s", name, text)
+		if l := lanes[name]; l.Err != "" && !l.Full {
+			return fmt.Errorf("lane %s: %s", name, l.Err)
 		}
 	}
 	return nil

@@ -158,3 +158,47 @@ func TestRefusedDiskIsBorne(t *testing.T) {
 		synctest.Wait()
 	})
 }
+
+// TestRefusalThatIsOverResetsNothing: a disk that refused for some minutes, while
+// nobody pressed, is no reason for a reset once it takes again; nor is a lane that is
+// full because the centre is away.
+func TestRefusalThatIsOverResetsNothing(t *testing.T) {
+	for name, full := range map[string]bool{"refused for minutes": false, "lane is full": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a, disk := new(Agent), memdisk.New()
+				refuses := func(err error) {
+					disk.Mu.Lock()
+					defer disk.Mu.Unlock()
+					disk.Fault = func(op, _ string, _ int64) error {
+						if op == "sync" {
+							return err
+						}
+						return nil
+					}
+				}
+				if !full {
+					refuses(syscall.EIO)
+				}
+				o := spool.Options{Device: "kiosk-7", Stamp: (&clock{}).stamp, FS: disk, Log: slog.New(slog.DiscardHandler), Quota: map[report.Lane]int64{report.Complaint: 64 << 10}}
+				var err error
+				if a.spool, err = spool.Open("/s", o); err != nil {
+					t.Fatal(err)
+				}
+				defer a.spool.Close()
+				for full && err == nil {
+					_, err = a.spool.Append(t.Context(), report.Complaint, "test", "press")
+				}
+				if full && !errors.Is(err, spool.ErrFull) {
+					t.Fatal(err)
+				}
+				time.Sleep(5 * time.Minute)
+				refuses(nil)
+				time.Sleep(time.Minute) // in which nobody presses, and nothing is measured
+				if err := a.diskTakes(); err != nil {
+					t.Errorf("a minute after the disk takes again: %v", err)
+				}
+			})
+		})
+	}
+}

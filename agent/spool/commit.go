@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 
@@ -134,7 +135,7 @@ func (l *lane) put(items []item) (n int, err error) {
 		l.burn(items[:tried])
 	}
 	l.mu.Lock()
-	l.stats.Err = err.Error()
+	l.stats.Err, l.stats.Full = err.Error(), tried == 0 && errors.Is(err, errNoRoom)
 	l.mu.Unlock()
 	return tried, fmt.Errorf("append to lane %s: %w", l.name, err)
 }
@@ -206,7 +207,7 @@ func (l *lane) publish(items []item) {
 		l.durable = it.last() + 1
 		l.stats.Written += uint64(it.count)
 	}
-	l.stats.Err = ""
+	l.stats.Err, l.stats.Full = "", false
 	if l.name == report.Telemetry {
 		l.buffer.flushed(l.durable)
 		l.releaseLocked()

@@ -211,7 +211,7 @@ func (l *lane) take() (*segment, File, error) {
 	if last != nil {
 		return nil, nil, fmt.Errorf("lane %s: new segment: %w", l.name, errors.Join(ErrFull, last))
 	}
-	return nil, nil, fmt.Errorf("lane %s: %w: %d of %d bytes wait for the centre", l.name, ErrFull, l.used(), l.quota)
+	return nil, nil, fmt.Errorf("lane %s: %w: %d of %d bytes wait for the centre", l.name, errNoRoom, l.used(), l.quota)
 }
 
 // takeFree takes the oldest free segment that nobody reads any more.

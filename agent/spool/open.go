@@ -161,7 +161,9 @@ func (s *Spool) recover() error {
 		s.fault(s.lanes[2], err)
 	}
 	for _, l := range s.lanes {
-		l.provide()
+		if err := l.provide(); err != nil {
+			s.fault(l, err)
+		}
 	}
 	if s.mirror != nil {
 		s.mirror.compare(s.lanes[0])
@@ -191,7 +193,7 @@ func (s *Spool) cursorDamaged(err error, known bool) {
 // provide makes the files that the lane must never lack: the whole quota of
 // the complaint lane, two in the others, so that a disk filled by other
 // programs can't refuse a press, nor the record of a gap.
-func (l *lane) provide() {
+func (l *lane) provide() error {
 	for at := 0; l.used()+l.size <= l.quota; at++ {
 		l.mu.Lock()
 		n := len(l.free)
@@ -200,16 +202,16 @@ func (l *lane) provide() {
 		}
 		l.mu.Unlock()
 		if l.name != report.Complaint && n >= 2 {
-			return
+			return nil
 		}
 		seg, f, err := l.create()
 		if err != nil {
-			l.s.fault(l, err)
-			return
+			return err
 		}
 		_ = f.Close()
 		l.mu.Lock()
 		l.free = slices.Insert(l.free, at, seg) // before those with an earlier life
 		l.mu.Unlock()
 	}
+	return nil
 }

@@ -48,6 +48,9 @@ var (
 	ErrFull = errors.New("lane is full")
 	// ErrClosed is a spool after Close.
 	ErrClosed = errors.New("spool is closed")
+
+	// errNoRoom is ErrFull where nothing is wrong with the disk.
+	errNoRoom = fmt.Errorf("%w", ErrFull)
 )
 
 // DefaultQuota is the space of each lane in bytes. A complaint takes a page of
@@ -266,11 +269,11 @@ func (s *Spool) wrote(bytes int64, syncs int64) {
 }
 
 // fault tells of a refusal of the disk, which the lane survives. The lane's
-// status shows it until an append succeeds.
+// status shows it until an append or a retry succeeds.
 func (s *Spool) fault(l *lane, err error) {
 	l.mu.Lock()
 	same := l.stats.Err == err.Error()
-	l.stats.Err = err.Error()
+	l.stats.Err, l.stats.Full = err.Error(), false
 	l.mu.Unlock()
 	if !same {
 		s.log.Warn("disk refuses", "lane", l.name, "err", err)

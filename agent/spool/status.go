@@ -23,7 +23,8 @@ type LaneStatus struct {
 	Written     uint64 // records on the disk since Open
 	Dropped     uint64 // numbers given up for room since Open
 	Damaged     uint64 // numbers lost to damage since Open
-	Err         string // of the last refusal of the disk; "" when an append succeeded since
+	Err         string // why the lane took no record, or what the disk refused it; "" when it would take one
+	Full        bool   // Err is that the lane is full, which is no fault of the disk
 }
 
 // Status returns the state now.

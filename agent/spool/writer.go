@@ -119,8 +119,9 @@ func (s *Spool) round(now time.Time) {
 	s.telemetry(now, rides)
 	if tick {
 		s.move()
-		s.saveCursor(false)
+		saved := s.saveCursor(false) == nil
 		for _, l := range s.lanes {
+			l.retry(saved)
 			l.shrink()
 		}
 		if s.mirror != nil {
