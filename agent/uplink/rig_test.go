@@ -230,6 +230,18 @@ func (r *running) saw(state, words string) bool {
 	return false
 }
 
+// connections is how often it was connected.
+func (r *running) connections() (n int) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, c := range r.changes {
+		if c.State == stateConnected {
+			n++
+		}
+	}
+	return n
+}
+
 func testLog(t testing.TB) *slog.Logger {
 	if os.Getenv("KENTONGAN_TEST_LOG") == "" {
 		return slog.New(slog.DiscardHandler)
