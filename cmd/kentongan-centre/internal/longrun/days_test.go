@@ -39,7 +39,7 @@ type world struct {
 	unsynced   atomic.Bool
 	unsure     atomic.Bool // a press may have met a device that was not there
 	presses    atomic.Int64
-	fingers    map[string]*sync.Mutex           // one at a time on each button
+	fingers    map[string]chan struct{}         // one at a time on each button; no mutex, for who waits for one stops the bubble's clock
 	before     struct{ presses, arrived int64 } // at the look before
 	dialled    map[string]int                   // until then
 	every      string                           // stats_every
@@ -101,9 +101,9 @@ const (
 func live(t *testing.T, rng *rand.Rand, quarters int) {
 	time.Sleep(time.Until(time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC))) // the bubble begins in 2000
 	ctx, cancel := context.WithCancel(context.Background())
-	w := &world{t: t, rng: rng, net: newNetwork(), broker: newBroker(), cameras: map[string]*camera{}, every: "10m", longest: map[string]time.Duration{}, hurt: map[string]int{}, dialled: map[string]int{}, fingers: map[string]*sync.Mutex{}}
+	w := &world{t: t, rng: rng, net: newNetwork(), broker: newBroker(), cameras: map[string]*camera{}, every: "10m", longest: map[string]time.Duration{}, hurt: map[string]int{}, dialled: map[string]int{}, fingers: map[string]chan struct{}{}}
 	for _, line := range lines {
-		w.fingers[line] = new(sync.Mutex)
+		w.fingers[line] = make(chan struct{}, 1)
 	}
 	w.brokerHost = w.net.host(brokerAddr)
 	w.wg.Go(func() { w.broker.serve(w.brokerHost) })
@@ -171,9 +171,8 @@ func (w *world) press(line string, hold time.Duration) {
 	if b == nil {
 		return
 	}
-	finger := w.fingers[line]
-	finger.Lock()
-	defer finger.Unlock()
+	w.fingers[line] <- struct{}{}
+	defer func() { <-w.fingers[line] }()
 	w.presses.Add(1)
 	_ = b.Set(line, true)
 	time.Sleep(hold)
@@ -251,7 +250,7 @@ func (w *world) rest(d time.Duration, minute func()) {
 		case <-w.device.resets:
 			w.resets++
 			if time.Now().After(w.excused) {
-				w.t.Errorf("%s: the watchdog was not fed, and the disk (%s) is no reason", w.when(), w.diskBad)
+				w.t.Errorf("%s: the watchdog was not fed, and the disk (%s) is no reason; the agent said %q", w.when(), w.diskBad, w.device.reason())
 			}
 			w.powerCut(2 * time.Second)
 		default:

@@ -83,12 +83,13 @@ type device struct {
 	life *life
 	num  int
 
-	mu    sync.Mutex // guards what follows
-	board *sim.Board
-	kept  map[string]int // presses by ticket, as the agent's log says after the disk has them
-	count int            // presses in kept
-	dials map[string]int // by address
-	worse map[string]int // the log's messages above Info, for who looks at a failure
+	mu     sync.Mutex // guards what follows
+	board  *sim.Board
+	kept   map[string]int // presses by ticket, as the agent's log says after the disk has them
+	count  int            // presses in kept
+	dials  map[string]int // by address
+	worse  map[string]int // the log's messages above Info, for who looks at a failure
+	hungry string         // why the watchdog was not fed, when it was told last
 }
 
 // life is from one time that the power came until it went.
@@ -178,6 +179,9 @@ func (d *device) openBoard(l *life) (hal.Board, error) {
 	b, err := sim.Open(sim.Options{
 		Now: func() time.Duration { return time.Since(l.at) },
 		Reset: func() {
+			if l.over() {
+				return // the board of a life whose power went
+			}
 			select {
 			case d.resets <- struct{}{}:
 			default:
@@ -230,6 +234,13 @@ func (d *device) dialer(l *life) func(context.Context, string, string) (net.Conn
 		}
 		return c, nil
 	}
+}
+
+// reason is why the watchdog was not fed, as the agent told last.
+func (d *device) reason() string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.hungry
 }
 
 // powerOff takes the power away at this moment: the disk keeps what was flushed
@@ -293,12 +304,15 @@ func (h logs) Handle(_ context.Context, r slog.Record) error {
 	var ticket string
 	var presses int
 	var retry time.Duration
+	var why string
 	r.Attrs(func(a slog.Attr) bool {
 		switch a.Key {
 		case "ticket":
 			ticket = a.Value.String()
 		case "presses":
 			presses = int(a.Value.Int64())
+		case "why":
+			why = a.Value.String()
 		case "retry_in":
 			retry, _ = a.Value.Any().(time.Duration)
 		}
@@ -309,6 +323,9 @@ func (h logs) Handle(_ context.Context, r slog.Record) error {
 	}
 	h.d.mu.Lock()
 	defer h.d.mu.Unlock()
+	if r.Message == "watchdog not fed" {
+		h.d.hungry = time.Now().Format("2006-01-02 15:04:05 ") + why
+	}
 	if r.Message == "press kept" {
 		h.d.kept[ticket] += presses
 		h.d.count += presses

@@ -166,9 +166,8 @@ func (w *world) storm(n int, each time.Duration) {
 func (w *world) chatter() {
 	b, line := w.device.lines(), w.anyLine()
 	w.wg.Go(func() {
-		finger := w.fingers[line]
-		finger.Lock()
-		defer finger.Unlock()
+		w.fingers[line] <- struct{}{}
+		defer func() { <-w.fingers[line] }()
 		w.presses.Add(1)
 		for range 6 {
 			_ = b.Set(line, true)
