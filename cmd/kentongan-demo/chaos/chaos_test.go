@@ -58,6 +58,16 @@ func TestMatrixIsWhole(t *testing.T) {
 			}
 		}
 	}
+	for _, a := range asked {
+		for _, id := range strings.Fields(a.rows) {
+			if !seen[id] {
+				t.Errorf("%s: there is no row %s", a.fault, id)
+			}
+		}
+		if a.rows == "" {
+			t.Errorf("%s has no row", a.fault)
+		}
+	}
 	for _, room := range rooms {
 		if !seen[room.id+"-1"] {
 			t.Errorf("no row %s-1", room.id)
@@ -94,7 +104,7 @@ func TestReliabilityPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := put(string(text), table(matrix()))
+	want, err := put(string(text), askedTable()+table(matrix()))
 	if err != nil {
 		t.Fatal(err)
 	}

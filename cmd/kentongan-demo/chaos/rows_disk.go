@@ -230,4 +230,21 @@ var diskRows = []Row{
 			Says: "did .* want",
 		}},
 	},
+	{
+		ID: "disk-18", Fault: "a disk that refused for some minutes and takes again, while nobody presses and nothing is measured",
+		Holds: "the spool asks it again each half minute: the refusal is over, the space that it refused at the start is there, and the watchdog does not reset a board that is well; nor does it for a lane that is full",
+		How:   "the disk in memory refuses flushes, new files or everything, at the start or under presses; then nobody comes",
+		Event: "`disk`, when it is over",
+		Tests: []Test{{"agent/spool", "TestRefusalIsOverWithoutAPress"}, {"agent", "TestRefusalThatIsOverResetsNothing"}},
+		Quick: 6,
+		Controls: []Control{{
+			Out: "asking the disk again", File: "agent/spool/writer.go",
+			Old: "			l.retry(saved)\n", New: "			_ = saved\n",
+			Says: "the disk takes again, and lane",
+		}, {
+			Out: "telling a full lane from a disk that refuses", File: "agent/watchdogs.go",
+			Old: "l.Err != \"\" && !l.Full", New: "l.Err != \"\"",
+			Test: "TestRefusalThatIsOverResetsNothing", Says: "a minute after the disk takes again",
+		}},
+	},
 }

@@ -76,7 +76,7 @@ var networkRows = []Row{
 		Controls: []Control{{
 			Out: "remembering what is on its way", File: "agent/uplink/lane.go",
 			Old: "	l.claimed.add(from, to)\n	if l.byCentre && from < l.fresh {", New: "	if l.byCentre && from < l.fresh {",
-			Says: "records came, want|not within|the centre holds",
+			Says: "times or more, want",
 		}},
 	},
 	{
