@@ -8,6 +8,8 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/mail"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -21,6 +23,7 @@ type options struct {
 	ca, cert, key               string
 	username, passwordFile      string
 	name, logLevel, allowedHost string
+	security                    string
 	keepPictures, updateStale   time.Duration
 	enrol                       enrolOptions
 	tlsCert, tlsKey             string
@@ -39,6 +42,7 @@ func (o *options) flags(stderr io.Writer) *flag.FlagSet {
 	fs.StringVar(&o.data, "data", "", "`directory` of the database, the key and the embedded broker's store (required)")
 	fs.StringVar(&o.listen, "listen", "127.0.0.1:8080", "`address` of the page and the API; port 0 takes a free one")
 	fs.StringVar(&o.allowedHost, "host", "", "further host `name`s that the page answers to, separated by commas; IP addresses and localhost always are")
+	fs.StringVar(&o.security, "security-contact", "", "`uri` that faults of security are reported to, as mailto:NAME@HOST, https://HOST/PAGE or tel:+NUMBER; the page tells it at /.well-known/security.txt")
 	fs.StringVar(&o.tlsCert, "tls-cert", "", "PEM `file` of the page's certificate, with its chain; the page is then served by https, and a renewed file is read by itself")
 	fs.StringVar(&o.tlsKey, "tls-key", "", "PEM `file` of that certificate's key")
 	fs.BoolVar(&o.proxy, "behind-proxy", false, "believe X-Forwarded-For and X-Forwarded-Proto: a proxy of yours is in front of the page, and nobody gets past it")
@@ -81,6 +85,8 @@ func (o *options) parse(args []string, stderr io.Writer) error {
 		return errors.New("--broker and --mqtt exclude each other: the one uses another's broker, the other is the address of the embedded one")
 	case !given["broker"] && (o.ca != "" || o.cert != "" || o.username != "" || o.passwordFile != ""):
 		return errors.New("--ca, --cert, --username and --password-file are for --broker, which is missing")
+	case o.security != "" && !contact(o.security):
+		return fmt.Errorf("--security-contact %q: write mailto:NAME@HOST, https://HOST/PAGE or tel:+NUMBER", o.security)
 	case o.keepPictures < time.Minute || o.keepPictures > 10*365*24*time.Hour:
 		return errors.New("--keep-pictures: 1m to 87600h")
 	case o.updateStale != 0 && o.updateStale < time.Hour:
@@ -118,6 +124,24 @@ func (o *options) parse(args []string, stderr io.Writer) error {
 		}
 	}
 	return nil
+}
+
+// contact tells whether a URI may stand in security.txt (RFC 9116, 2.5.3).
+func contact(uri string) bool {
+	u, err := url.Parse(uri)
+	if err != nil || strings.ContainsFunc(uri, func(r rune) bool { return r <= ' ' || r > '~' }) {
+		return false
+	}
+	switch u.Scheme {
+	case "mailto":
+		a, err := mail.ParseAddress(u.Opaque)
+		return err == nil && a.Address == u.Opaque
+	case "https":
+		return u.Host != ""
+	case "tel":
+		return strings.Trim(u.Opaque, "+-0123456789") == "" && u.Opaque != ""
+	}
+	return false
 }
 
 // authorities reads the PEM file that a flag names; nil, the system's, without one.

@@ -151,7 +151,7 @@ func (o *options) run(ctx context.Context, e env, log *slog.Logger) (err error) 
 	lead = rollout.New(rollout.Config{Store: st, Desk: desk, Stale: o.updateStale, Changed: func() { con.Changed() }, Alarms: func(c store.Committed) { con.Changed(); hook.Notify(c) }, Log: log.With("part", "rollout")})
 	con, err = console.New(console.Config{
 		Store: st, Access: room, TLS: pageTLS, Proxy: o.proxy, Desk: desk, Rollouts: lead, Auditor: proof.auditor, KeepPictures: o.keepPictures, Enrolment: let.api(), Ingest: in.Status, Broker: announced(cfg.Broker), BrokerClients: clients,
-		Webhook: hook.Status, Verifier: verifier, Hosts: hosts(o.allowedHost, o.listen), Log: log.With("part", "console"),
+		Webhook: hook.Status, Verifier: verifier, Security: o.security, Hosts: hosts(o.allowedHost, o.listen), Log: log.With("part", "console"),
 	})
 	if err != nil {
 		return err

@@ -49,6 +49,11 @@ const (
 	// leaves its device when the broker has it.
 	syncEvery  = 5 * time.Second
 	readyAfter = 30 * time.Second
+
+	maxConns      = 20_000
+	maxPending    = 64 << 20         // bytes that a client may leave unread; the ingest takes bursts
+	writeWithin   = 10 * time.Second // a client that takes nothing is cut off
+	connectWithin = 10 * time.Second // after which who has not said CONNECT is
 )
 
 // Start begins to listen on addr (HOST:PORT, port 0 for a free one) and keeps
@@ -61,21 +66,37 @@ func Start(addr, dir string, log *slog.Logger) (*Broker, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("start broker: %w", err)
 	}
-	opts := &server.Options{
-		ServerName: "kentongan-centre", DontListen: true, NoSigs: true,
-		JetStream: true, StoreDir: dir, JetStreamMaxStore: maxStore, JetStreamMaxMemory: maxMemory,
-		SyncInterval: syncEvery, MaxPayload: maxPayload, MaxConn: 20000,
-		// Two consumers for each QoS 1 filter of a device; the default of a
-		// thousand refuses the 500th.
-		JetStreamLimits: server.JSLimitOpts{DefaultMaxConsumers: -1},
-		MQTT:            server.MQTTOpts{Host: host, Port: port, AckWait: time.Minute, MaxAckPending: 1024},
-	}
-	b := &Broker{opts: opts, addr: net.JoinHostPort(host, strconv.Itoa(port)), log: log, sick: make(chan struct{}, 1), free: freeBytes}
+	b := newBroker(settings(host, port, dir), log)
 	if err := b.serve(); err != nil {
 		return nil, err
 	}
 	return b, nil
 }
+
+func newBroker(opts *server.Options, log *slog.Logger) *Broker {
+	return &Broker{opts: opts, addr: net.JoinHostPort(opts.MQTT.Host, strconv.Itoa(opts.MQTT.Port)), log: log, sick: make(chan struct{}, 1), free: freeBytes}
+}
+
+// settings are NATS's. Each bound of connections has its test.
+func settings(host string, port int, dir string) *server.Options {
+	return &server.Options{
+		ServerName: "kentongan-centre", DontListen: true, NoSigs: true,
+		JetStream: true, StoreDir: dir, JetStreamMaxStore: maxStore, JetStreamMaxMemory: maxMemory,
+		SyncInterval: syncEvery, MaxPayload: maxPayload, MaxConn: maxConns, MaxPending: maxPending, WriteDeadline: writeWithin,
+		// Two consumers for each QoS 1 filter of a device; the default of a
+		// thousand refuses the 500th.
+		JetStreamLimits: server.JSLimitOpts{DefaultMaxConsumers: -1},
+		// Who asks for nobody's name waits for ever on who never says CONNECT.
+		CustomClientAuthentication: everybody{},
+		MQTT:                       server.MQTTOpts{Host: host, Port: port, AckWait: time.Minute, MaxAckPending: 1024, AuthTimeout: connectWithin.Seconds()},
+	}
+}
+
+// everybody is let in who says CONNECT.
+type everybody struct{}
+
+// Check implements server.Authentication.
+func (everybody) Check(server.ClientAuthentication) bool { return true }
 
 // serve runs a server with the broker's options.
 func (b *Broker) serve() error {

@@ -17,7 +17,7 @@ import (
 )
 
 // open is all that is served to whoever asks, logged in or not.
-var open = []string{"GET /healthz", "GET /static/{file}", "GET /favicon.ico", "GET /login", "POST /login", "POST /login/passkey/begin", "POST /login/passkey", "GET /link/{token}", "POST /link/{token}", "GET /open311/v2/{path...}"}
+var open = []string{"GET /healthz", "GET /static/{file}", "GET /favicon.ico", "GET /login", "POST /login", "POST /login/passkey/begin", "POST /login/passkey", "GET /link/{token}", "POST /link/{token}", "GET /open311/v2/{path...}", "GET /.well-known/security.txt"}
 
 // agencies gives all that is seeded to one agency, and people to two.
 func (s *seeder) agencies() {

@@ -26,6 +26,7 @@ import (
 	"time"
 
 	"kentongan/cmd/kentongan-centre/internal/access"
+	"kentongan/cmd/kentongan-centre/internal/crowd"
 	"kentongan/cmd/kentongan-centre/internal/ingest"
 	"kentongan/cmd/kentongan-centre/internal/open311"
 	"kentongan/cmd/kentongan-centre/internal/store"
@@ -68,6 +69,7 @@ type Config struct {
 	Broker        string                // its URL, without secrets
 	BrokerClients func() int            // negative when it isn't ours
 	Verifier      string                // the key of the receipts
+	Security      string                // URI to report faults to, "" is none
 	Hosts         []string              // names that a browser may call us; IP addresses and localhost always
 	TLS           *tls.Config           // nil = plain HTTP
 	Proxy         bool                  // a proxy of ours is in front: X-Forwarded-For and -Proto are its word
@@ -82,6 +84,7 @@ type Console struct {
 	hub       *hub
 	directory directory
 	open311   *open311.API
+	requests  *access.Limiter
 	assets    string // version of the static files, for their URLs
 	startedAt time.Time
 	beat      time.Duration // see beat
@@ -93,7 +96,7 @@ func New(cfg Config) (*Console, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	c := &Console{cfg: cfg, hub: newHub(), pages: map[string]*template.Template{}, startedAt: cfg.Now(), beat: beat, soonEvery: soonEvery}
+	c := &Console{cfg: cfg, hub: newHub(), pages: map[string]*template.Template{}, requests: access.NewLimiter(requestBurst, requestEvery), startedAt: cfg.Now(), beat: beat, soonEvery: soonEvery}
 	var err error
 	if c.assets, err = assetVersion(); err != nil {
 		return nil, err
@@ -135,6 +138,17 @@ func (c *Console) Notify(done store.Committed) {
 // Changed tells open pages that something has changed which is no commit.
 func (c *Console) Changed() { c.hub.tell(soon, nil) }
 
+// connections may be open at a time: whole offices may share an address, and a
+// proxy is one for all.
+var connections = crowd.Bounds{All: 2048, Each: 256}
+
+// Requests of one address: so many at once, and then one in so long on average. A
+// page takes some milliseconds of the database; a browser asks for a handful.
+const (
+	requestBurst = 600
+	requestEvery = 20 * time.Millisecond
+)
+
 // shutdownWithin is how long requests under way may take at the end.
 const shutdownWithin = 3 * time.Second
 
@@ -149,6 +163,11 @@ func (c *Console) Run(ctx context.Context, l net.Listener) error {
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(c.cfg.Log.Handler(), slog.LevelDebug),
 	}
+	bounds := connections
+	if c.cfg.Proxy {
+		bounds.Each = bounds.All
+	}
+	l = crowd.Around(l, bounds)
 	var upkeep sync.WaitGroup
 	defer upkeep.Wait()
 	upkeep.Go(func() { c.upkeep(ctx) })
@@ -276,6 +295,7 @@ func (c *Console) routes() []route {
 		{"GET /access-log", admin, "access-log", c.accessLog},
 
 		{"GET /open311/v2/{path...}", nobody, "", c.open311.ServeHTTP},
+		{"GET /.well-known/security.txt", nobody, "", c.securityText},
 		{"GET /static/{file}", nobody, "", c.static},
 		{"GET /favicon.ico", nobody, "", func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/static/icon.svg", http.StatusMovedPermanently)
@@ -300,6 +320,12 @@ func (c *Console) guard(next http.Handler) http.Handler {
 		}
 		if !c.ours(r.Host) {
 			http.Error(w, "this centre does not answer to the name "+r.Host+"; start it with --host "+r.Host, http.StatusMisdirectedRequest)
+			return
+		}
+		// By the clock of the machine: what is shown may have another.
+		if !c.requests.Take(access.Place(c.addr(r)), time.Now()) {
+			w.Header().Set("Retry-After", "5")
+			http.Error(w, "too many requests of this address", http.StatusTooManyRequests)
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -25,3 +25,8 @@ func (c *Console) Beat(every time.Duration) { c.beat = every }
 
 // SoonEvery holds ordinary changes back for so long.
 func (c *Console) SoonEvery(every time.Duration) { c.soonEvery = every }
+
+// Requests bounds what an address may ask.
+func (c *Console) Requests(burst int, every time.Duration) {
+	c.requests = access.NewLimiter(burst, every)
+}

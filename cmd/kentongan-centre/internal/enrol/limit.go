@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"golang.org/x/time/rate"
+
+	"kentongan/cmd/kentongan-centre/internal/crowd"
 )
 
 // How many wrong tokens may come. A token has 128 random bits and is not guessed
@@ -35,27 +37,13 @@ func newLimiter(now func() time.Time) *limiter {
 	return &limiter{now: now, all: rate.NewLimiter(rate.Every(wrongAllEvery), wrongAll), by: map[netip.Prefix]*rate.Limiter{}}
 }
 
-// network is what counts as one address: in IPv6 everybody has 2^64 of them.
-func network(a netip.Addr) netip.Prefix {
-	a = a.Unmap().WithZone("")
-	bits := 32
-	if a.Is6() {
-		bits = 64
-	}
-	p, err := a.Prefix(bits)
-	if err != nil {
-		return netip.Prefix{}
-	}
-	return p
-}
-
 // open tells whether an address may try now. The others' refusals don't count:
 // else a dozen addresses in somebody's hands would close the door for all.
 func (l *limiter) open(a netip.Addr) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
-	own := l.by[network(a)]
+	own := l.by[crowd.Network(a)]
 	return own == nil || own.TokensAt(now) >= 1
 }
 
@@ -66,14 +54,14 @@ func (l *limiter) wrong(a netip.Addr) (write bool) {
 	defer l.mu.Unlock()
 	now := l.now()
 	write = l.all.AllowN(now, 1)
-	own := l.by[network(a)]
+	own := l.by[crowd.Network(a)]
 	if own == nil {
 		if len(l.by) >= maxAddresses {
 			l.forget(now)
 		}
 		own = rate.NewLimiter(rate.Every(wrongEvery), wrongBurst)
 		if len(l.by) < maxAddresses {
-			l.by[network(a)] = own
+			l.by[crowd.Network(a)] = own
 		}
 	}
 	own.AllowN(now, 1)

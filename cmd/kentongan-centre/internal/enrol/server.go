@@ -32,6 +32,7 @@ import (
 
 	"kentongan/agent/report"
 	"kentongan/cmd/kentongan-centre/internal/ca"
+	"kentongan/cmd/kentongan-centre/internal/crowd"
 )
 
 // Config is what a Server needs.
@@ -74,6 +75,10 @@ func (s *Server) TLS() *tls.Config {
 	return &tls.Config{MinVersion: tls.VersionTLS12, ClientAuth: tls.RequestClientCert, GetCertificate: s.own.get}
 }
 
+// connections may be open at a time: a request takes a moment, and many devices may
+// share an address.
+var connections = crowd.Bounds{All: 512, Each: 64}
+
 // Run serves on l until ctx ends.
 func (s *Server) Run(ctx context.Context, l net.Listener) error {
 	srv := &http.Server{
@@ -82,7 +87,7 @@ func (s *Server) Run(ctx context.Context, l net.Listener) error {
 		MaxHeaderBytes: 16 << 10, ErrorLog: slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelDebug),
 	}
 	ended := make(chan error, 1)
-	go func() { ended <- srv.ServeTLS(newCrowd(l), "", "") }()
+	go func() { ended <- srv.ServeTLS(crowd.Around(l, connections), "", "") }()
 	select {
 	case err := <-ended:
 		return fmt.Errorf("serve enrolment: %w", err)
@@ -308,13 +313,4 @@ func (s *Server) refused(w http.ResponseWriter, r *http.Request, err error) {
 	}
 }
 
-func addressOf(r *http.Request) netip.Addr { return parseAddress(r.RemoteAddr) }
-
-// parseAddress reads ADDRESS:PORT; what is none is the zero Addr.
-func parseAddress(text string) netip.Addr {
-	a, err := netip.ParseAddrPort(text)
-	if err != nil {
-		return netip.Addr{}
-	}
-	return a.Addr().Unmap()
-}
+func addressOf(r *http.Request) netip.Addr { return crowd.Address(r.RemoteAddr) }
