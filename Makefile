@@ -109,7 +109,7 @@ vuln: ## govulncheck, with its list of known faults from the network or made fro
 	@.ci/vuln
 
 .PHONY: audit
-audit: ## go mod verify, and gosec with the exclusions of .golangci.yml; some minutes, before a release
+audit: ## go mod verify, licences, the same bytes twice, and gosec with the exclusions of .golangci.yml; before a release
 	@.ci/audit
 
 .PHONY: cross
