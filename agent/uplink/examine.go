@@ -44,9 +44,6 @@ func (e *Examiner) Address() (host, hostPort string, secure bool) {
 	return a.host, a.hostPort, a.tls
 }
 
-// ServerName is the name that its certificate must have.
-func (e *Examiner) ServerName() string { return e.dialer.addr.serverName }
-
 // TCP tells whether it takes connections.
 func (e *Examiner) TCP(ctx context.Context) error {
 	conn, err := e.dialer.tcp(ctx)

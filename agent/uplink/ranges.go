@@ -73,12 +73,6 @@ func (r ranges) free(seq, end uint64) (from, to uint64, ok bool) {
 	return seq, to, true
 }
 
-// covers tells whether all of from to to is in the set.
-func (r ranges) covers(from, to uint64) bool {
-	i := sort.Search(len(r), func(i int) bool { return r[i].To >= from })
-	return i < len(r) && r[i].From <= from && to <= r[i].To
-}
-
 // meets tells whether any of from to to is in the set.
 func (r ranges) meets(from, to uint64) bool {
 	i := sort.Search(len(r), func(i int) bool { return r[i].To >= from })

@@ -2,6 +2,7 @@ package uplink
 
 import (
 	"math/rand/v2"
+	"sort"
 	"testing"
 )
 
@@ -61,4 +62,10 @@ func compareRanges(t *testing.T, r ranges, want []bool, seed uint64, step int) {
 			t.Fatalf("seed %d step %d: %v: not disjoint or not joined", seed, step, r)
 		}
 	}
+}
+
+// covers tells whether all of from to to is in the set.
+func (r ranges) covers(from, to uint64) bool {
+	i := sort.Search(len(r), func(i int) bool { return r[i].To >= from })
+	return i < len(r) && r[i].From <= from && to <= r[i].To
 }

@@ -116,25 +116,6 @@ type (
 			EN string `json:"en"`
 		} `json:"text"`
 	}
-	pictureState struct {
-		State  string `json:"state"`
-		Record struct {
-			ID     string `json:"id"`
-			Who    string `json:"who"`
-			Reason string `json:"reason"`
-			Format string `json:"format"`
-			Width  int    `json:"width"`
-			Height int    `json:"height"`
-			Size   int    `json:"size"`
-			Pieces int    `json:"pieces"`
-		} `json:"record"`
-	}
-	orderState struct {
-		ID      string `json:"id"`
-		Name    string `json:"name"`
-		Subject string `json:"subject"`
-		State   string `json:"state"`
-	}
 	aroundState struct {
 		Source  string `json:"source"`
 		Reading *struct {
@@ -194,22 +175,6 @@ func (c *centre) alarms(ctx context.Context, ended bool) ([]alarmState, error) {
 	}
 	err := c.get(ctx, path, &got)
 	return got.Alarms, err
-}
-
-func (c *centre) pictures(ctx context.Context, stream string) ([]pictureState, error) {
-	var got struct {
-		Pictures []pictureState `json:"pictures"`
-	}
-	err := c.get(ctx, "/api/v1/pictures?stream="+stream, &got)
-	return got.Pictures, err
-}
-
-func (c *centre) orders(ctx context.Context) ([]orderState, error) {
-	var got struct {
-		Orders []orderState `json:"orders"`
-	}
-	err := c.get(ctx, "/api/v1/orders", &got)
-	return got.Orders, err
 }
 
 func (c *centre) streams(ctx context.Context) ([]streamState, error) {

@@ -211,18 +211,3 @@ func (d *device) readLamps() map[string]bool {
 	}
 	return lamps
 }
-
-// pressAndWait presses a button and waits until the device says that the press is
-// kept, or until patience is over.
-func (d *device) pressAndWait(line string, patience time.Duration) bool {
-	before := len(d.tickets())
-	if err := d.board.press(line); err != nil {
-		return false
-	}
-	for end := time.Now().Add(patience); time.Now().Before(end); <-time.After(5 * time.Millisecond) {
-		if len(d.tickets()) > before {
-			return true
-		}
-	}
-	return false
-}

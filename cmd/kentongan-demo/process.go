@@ -188,10 +188,3 @@ func (t *tail) text() string {
 	}
 	return s
 }
-
-// pid is the number of the process that was started last.
-func (p *process) pid() int {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return p.cmd.Process.Pid
-}

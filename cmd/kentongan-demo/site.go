@@ -244,21 +244,3 @@ func (s *site) tally(ctx context.Context) (tally, error) {
 	}
 	return t, nil
 }
-
-// waitFor asks again until ok says yes or patience is over.
-func waitFor(ctx context.Context, patience time.Duration, ok func() bool) bool {
-	ctx, cancel := context.WithTimeout(ctx, patience)
-	defer cancel()
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for {
-		if ok() {
-			return true
-		}
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return false
-		}
-	}
-}

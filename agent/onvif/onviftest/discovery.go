@@ -113,9 +113,6 @@ func (c *Camera) match(data []byte) string {
 	if !c.meant(p) {
 		return ""
 	}
-	c.mu.Lock()
-	c.probes++
-	c.mu.Unlock()
 	return c.matches(h.MessageID)
 }
 

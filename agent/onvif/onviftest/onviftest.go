@@ -65,7 +65,6 @@ type Camera struct {
 	nonce      string          // of HTTP digest, valid
 	count      int
 	sockets    []net.PacketConn
-	probes     int
 }
 
 // Start starts a responder. Close ends it.
@@ -115,13 +114,6 @@ func (c *Camera) Requests(op string) int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.requests[op]
-}
-
-// Probes is how many probes were answered.
-func (c *Camera) Probes() int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.probes
 }
 
 // Violations is what requests did that the specifications forbid.

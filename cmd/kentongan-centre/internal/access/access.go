@@ -106,27 +106,6 @@ var (
 	ErrNoSession = errors.New("no such session")
 )
 
-// collect runs a query and reads its rows.
-func collect[T any](ctx context.Context, db Tables, what string, scan func(*sql.Rows) (T, error), query string, args ...any) ([]T, error) {
-	rows, err := db.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", what, err)
-	}
-	defer rows.Close() //nolint:errcheck // rows.Err tells
-	out := []T{}
-	for rows.Next() {
-		v, err := scan(rows)
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", what, err)
-		}
-		out = append(out, v)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("read %s: %w", what, err)
-	}
-	return out, nil
-}
-
 // change runs one statement and tells how many rows it changed.
 func (r *Room) change(ctx context.Context, what, statement string, args ...any) (int64, error) {
 	res, err := r.cfg.Edit.ExecContext(ctx, statement, args...)

@@ -12,6 +12,8 @@ import (
 	"strings"
 	"time"
 	"unicode/utf8"
+
+	"kentongan/cmd/kentongan-centre/internal/sqlrows"
 )
 
 // Account is a person, or a program.
@@ -176,7 +178,7 @@ func (r *Room) Named(ctx context.Context, name string) (Account, error) {
 
 // Accounts lists all, by name.
 func (r *Room) Accounts(ctx context.Context) ([]Account, error) {
-	return collect(ctx, r.cfg.Read, "accounts", func(rows *sql.Rows) (Account, error) {
+	return sqlrows.Collect(ctx, r.cfg.Read, "accounts", func(rows *sql.Rows) (Account, error) {
 		var keys, sessions int
 		a, err := scanAccount(rows.Scan, &keys, &sessions)
 		a.Passkeys, a.Sessions = keys, sessions

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"kentongan/agent/report"
+	"kentongan/cmd/kentongan-centre/internal/sqlrows"
 )
 
 // Entry is one row of the access log: who saw or did what.
@@ -103,7 +104,7 @@ func (r *Room) Look(ctx context.Context, e Entry) error {
 // Journal lists the access log, the newest first, before a number where that is
 // not 0; name and action restrict it when they are not "".
 func (r *Room) Journal(ctx context.Context, name, action string, before int64, limit int) ([]Entry, error) {
-	return collect(ctx, r.cfg.Read, "access log", scanEntry, `SELECT seq, at_ms, name, agency, action, object, detail, addr, outcome, hash FROM access_log
+	return sqlrows.Collect(ctx, r.cfg.Read, "access log", scanEntry, `SELECT seq, at_ms, name, agency, action, object, detail, addr, outcome, hash FROM access_log
 		WHERE (? = '' OR name = ?) AND (? = '' OR action = ?) AND (? = 0 OR seq < ?) ORDER BY seq DESC LIMIT ?`, name, name, action, action, before, before, limit)
 }
 
@@ -120,7 +121,7 @@ func scanEntry(rows *sql.Rows) (e Entry, err error) {
 func (r *Room) Check(ctx context.Context) (whole, broken int64, newest string, err error) {
 	const page = 5000
 	for {
-		list, err := collect(ctx, r.cfg.Read, "access log", scanEntry, `SELECT seq, at_ms, name, agency, action, object, detail, addr, outcome, hash FROM access_log
+		list, err := sqlrows.Collect(ctx, r.cfg.Read, "access log", scanEntry, `SELECT seq, at_ms, name, agency, action, object, detail, addr, outcome, hash FROM access_log
 			WHERE seq > ? ORDER BY seq LIMIT ?`, whole, page)
 		if err != nil {
 			return whole, 0, newest, err

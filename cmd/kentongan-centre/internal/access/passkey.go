@@ -17,6 +17,7 @@ import (
 	"github.com/go-webauthn/webauthn/webauthn"
 
 	"kentongan/agent/report"
+	"kentongan/cmd/kentongan-centre/internal/sqlrows"
 )
 
 // Passkey is a key of an account that its browser, phone or token keeps
@@ -68,7 +69,7 @@ func (r *Room) holder(ctx context.Context, account string) (h holder, err error)
 	if h.Account, err = r.account(ctx, "id", account); err != nil {
 		return h, err
 	}
-	h.keys, err = collect(ctx, r.cfg.Read, "passkeys", func(rows *sql.Rows) (c webauthn.Credential, err error) {
+	h.keys, err = sqlrows.Collect(ctx, r.cfg.Read, "passkeys", func(rows *sql.Rows) (c webauthn.Credential, err error) {
 		var doc []byte
 		if err := rows.Scan(&doc); err != nil {
 			return c, err
@@ -239,7 +240,7 @@ func (r *Room) FinishLogin(ctx context.Context, site Site, id string, answer *ht
 
 // Passkeys lists the keys of an account.
 func (r *Room) Passkeys(ctx context.Context, account string) ([]Passkey, error) {
-	return collect(ctx, r.cfg.Read, "passkeys", func(rows *sql.Rows) (k Passkey, err error) {
+	return sqlrows.Collect(ctx, r.cfg.Read, "passkeys", func(rows *sql.Rows) (k Passkey, err error) {
 		var created, used int64
 		err = rows.Scan(&k.ID, &k.Label, &created, &used)
 		k.Created = when(created)

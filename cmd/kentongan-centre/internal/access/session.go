@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"kentongan/agent/report"
+	"kentongan/cmd/kentongan-centre/internal/sqlrows"
 )
 
 // Kinds of sessions.
@@ -258,7 +259,7 @@ func (r *Room) session(ctx context.Context, token string) (Session, error) {
 // Sessions lists the sessions of an account that have not ended.
 func (r *Room) Sessions(ctx context.Context, account string) ([]Session, error) {
 	now := r.cfg.Now()
-	return collect(ctx, r.cfg.Read, "sessions", func(rows *sql.Rows) (s Session, err error) {
+	return sqlrows.Collect(ctx, r.cfg.Read, "sessions", func(rows *sql.Rows) (s Session, err error) {
 		var created, seen, ends int64
 		err = rows.Scan(&s.Hash, &s.Kind, &s.Label, &s.Addr, &created, &seen, &ends)
 		s.Created, s.Seen, s.Ends = when(created), when(seen), when(ends)

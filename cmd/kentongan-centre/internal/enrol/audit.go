@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kentongan/agent/report"
+	"kentongan/cmd/kentongan-centre/internal/sqlrows"
 )
 
 // What an Entry tells of.
@@ -64,7 +65,7 @@ func (b *Book) Note(ctx context.Context, e Entry) error {
 
 // Entries lists what happened, the newest first; what "" is all.
 func (b *Book) Entries(ctx context.Context, what string, limit int) ([]Entry, error) {
-	return list(ctx, b.db, "what happened", func(r *sql.Rows) (e Entry, err error) {
+	return sqlrows.Collect(ctx, b.db, "what happened", func(r *sql.Rows) (e Entry, err error) {
 		var at int64
 		err = r.Scan(&e.ID, &at, &e.What, &e.Reason, &e.Device, &e.Address, &e.Serial, &e.Detail, &e.More)
 		e.At = when(at)

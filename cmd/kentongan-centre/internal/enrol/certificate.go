@@ -14,6 +14,7 @@ import (
 
 	"kentongan/agent/report"
 	"kentongan/cmd/kentongan-centre/internal/ca"
+	"kentongan/cmd/kentongan-centre/internal/sqlrows"
 )
 
 // Kinds of certificates.
@@ -187,7 +188,7 @@ func (b *Book) Chain(c *x509.Certificate) []byte { return b.authority.Chain(c) }
 // Certificates lists those of a kind, or all, by name and the newest first. With
 // good it leaves out what is revoked or over.
 func (b *Book) Certificates(ctx context.Context, kind string, good bool) ([]Certificate, error) {
-	return list(ctx, b.db, "certificates", func(r *sql.Rows) (c Certificate, err error) {
+	return sqlrows.Collect(ctx, b.db, "certificates", func(r *sql.Rows) (c Certificate, err error) {
 		var from, to, revoked int64
 		err = r.Scan(&c.Serial, &c.Kind, &c.Subject, &from, &to, &c.RenewedBy, &revoked, &c.Reason)
 		c.NotBefore, c.NotAfter, c.Revoked = when(from), when(to), whenSet(revoked)

@@ -222,19 +222,3 @@ func (b *Book) Renew(ctx context.Context, old *x509.Certificate, r *Request, add
 	}
 	return c, nil
 }
-
-// RecordKey is a key that a device signs its records with.
-type RecordKey struct {
-	Device string
-	Key    ed25519.PublicKey
-}
-
-// RecordKeys lists the record keys of the devices whose certificates are good.
-func (b *Book) RecordKeys(ctx context.Context) ([]RecordKey, error) {
-	return list(ctx, b.db, "record keys", func(r *sql.Rows) (k RecordKey, err error) {
-		var key []byte
-		err = r.Scan(&k.Device, &key)
-		k.Key = key
-		return k, err
-	}, `SELECT DISTINCT subject, record_key FROM certificate WHERE kind = 'device' AND revoked_at = 0 AND not_after > ? AND length(record_key) > 0 ORDER BY subject`, b.now().UnixMilli())
-}

@@ -12,6 +12,7 @@ import (
 
 	"kentongan/agent/report"
 	"kentongan/cmd/kentongan-centre/internal/ca"
+	"kentongan/cmd/kentongan-centre/internal/sqlrows"
 )
 
 // Token is what is known of a token; its secret is not.
@@ -117,7 +118,7 @@ func (b *Book) RevokeToken(ctx context.Context, id, who string) error {
 // Tokens lists tokens, the newest first.
 func (b *Book) Tokens(ctx context.Context, limit int) ([]Token, error) {
 	now := b.now().UnixMilli()
-	return list(ctx, b.db, "tokens", func(r *sql.Rows) (t Token, err error) {
+	return sqlrows.Collect(ctx, b.db, "tokens", func(r *sql.Rows) (t Token, err error) {
 		var made, expires, used, revoked int64
 		if err = r.Scan(&t.ID, &t.Device, &t.Who, &made, &expires, &t.Replaces, &used, &t.Serial, &revoked); err != nil {
 			return t, err
@@ -135,25 +136,4 @@ func (b *Book) Tokens(ctx context.Context, limit int) ([]Token, error) {
 		}
 		return t, nil
 	}, `SELECT id, device, who, made_at, expires_at, replaces, used_at, serial, revoked_at FROM token ORDER BY made_at DESC, id LIMIT ?`, limit)
-}
-
-// list reads rows.
-func list[T any](ctx context.Context, db *sql.DB, what string, scan func(*sql.Rows) (T, error), query string, args ...any) ([]T, error) {
-	all := []T{}
-	rows, err := db.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", what, err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		one, err := scan(rows)
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", what, err)
-		}
-		all = append(all, one)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("read %s: %w", what, err)
-	}
-	return all, nil
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"kentongan/agent/report"
+	"kentongan/cmd/kentongan-centre/internal/sqlrows"
 )
 
 // Agency is an office of the province that has devices or takes complaints.
@@ -36,7 +37,7 @@ var (
 
 // Agencies lists all agencies: their names are no secret.
 func (s *View) Agencies(ctx context.Context) ([]Agency, error) {
-	return collect(ctx, s.read, "agencies", func(r *sql.Rows) (a Agency, err error) {
+	return sqlrows.Collect(ctx, s.read, "agencies", func(r *sql.Rows) (a Agency, err error) {
 		return a, r.Scan(&a.ID, &a.Name.ID, &a.Name.EN, &a.Devices, &a.Services)
 	}, `SELECT a.id, a.name_id, a.name_en,
 			(SELECT count(*) FROM device_agency g WHERE g.agency = a.id),
@@ -89,7 +90,7 @@ func (s *Store) SetDeviceAgency(ctx context.Context, device, agency string) erro
 // Services lists the routing table, with the codes that kiosks send and nobody
 // has entered yet: those have no name.
 func (s *View) Services(ctx context.Context) ([]Service, error) {
-	return collect(ctx, s.read, "services", func(r *sql.Rows) (v Service, err error) {
+	return sqlrows.Collect(ctx, s.read, "services", func(r *sql.Rows) (v Service, err error) {
 		return v, r.Scan(&v.Code, &v.Agency, &v.Name.ID, &v.Name.EN, &v.Public, &v.Seen)
 	}, `SELECT v.code, v.agency, v.name_id, v.name_en, v.public, (SELECT count(*) FROM complaint c WHERE c.service = v.code AND `+s.ownComplaint()+`) FROM service v
 		UNION ALL SELECT c.service, '', min(c.label_id), min(c.label_en), 0, count(*) FROM complaint c
@@ -166,7 +167,7 @@ func (s *Store) Directory(ctx context.Context) (Directory, error) {
 		&d.Devices:  `SELECT device, agency FROM device_agency`,
 		&d.Services: `SELECT code, agency FROM service WHERE agency <> ''`,
 	} {
-		_, err := collect(ctx, s.read, "directory of agencies", func(r *sql.Rows) (x struct{}, err error) {
+		_, err := sqlrows.Collect(ctx, s.read, "directory of agencies", func(r *sql.Rows) (x struct{}, err error) {
 			var k, v string
 			err = r.Scan(&k, &v)
 			(*into)[k] = v
@@ -227,7 +228,7 @@ type Owned struct {
 // them to ids and agencies that contain it.
 func (s *View) Owned(ctx context.Context, query string, limit int) ([]Owned, error) {
 	like := "%" + likeEscape(query) + "%"
-	return collect(ctx, s.read, "owners", func(r *sql.Rows) (o Owned, err error) {
+	return sqlrows.Collect(ctx, s.read, "owners", func(r *sql.Rows) (o Owned, err error) {
 		var birth string
 		if err := r.Scan(&o.Device, &o.Agency, &birth, &o.Heard); err != nil {
 			return o, err

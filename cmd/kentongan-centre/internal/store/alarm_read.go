@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"kentongan/agent/report"
+	"kentongan/cmd/kentongan-centre/internal/sqlrows"
 )
 
 // Alarm is an alarm of a device.
@@ -41,7 +42,7 @@ func (s *View) Alarms(ctx context.Context, f AlarmFilter) ([]Alarm, error) {
 	} else if !f.Hidden {
 		which += ` AND a.state <> 'hidden'`
 	}
-	return collect(ctx, s.read, "alarms", func(r *sql.Rows) (Alarm, error) {
+	return sqlrows.Collect(ctx, s.read, "alarms", func(r *sql.Rows) (Alarm, error) {
 		var a Alarm
 		var n, raised, ended int64
 		var state, doc string
@@ -105,7 +106,7 @@ func (s *View) AlarmSums(ctx context.Context, now time.Time) (AlarmSums, error) 
 		severity, state string
 		n               int64
 	}
-	rows, err := collect(ctx, s.read, "alarm counts", func(r *sql.Rows) (v row, err error) {
+	rows, err := sqlrows.Collect(ctx, s.read, "alarm counts", func(r *sql.Rows) (v row, err error) {
 		return v, r.Scan(&v.severity, &v.state, &v.n)
 	}, `SELECT severity, state, count(*) FROM alarm a WHERE ended_at = 0 AND (CAST(?1 AS BIGINT) = 0 OR NOT `+shelved+`?1)) AND `+s.own("a.device")+` GROUP BY severity, state`, atOrZero(now))
 	if err != nil {

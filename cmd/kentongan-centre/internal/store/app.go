@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"kentongan/agent/report"
+	"kentongan/cmd/kentongan-centre/internal/sqlrows"
 )
 
 // appSchema is a version of its own: applications as devices see them.
@@ -115,7 +116,7 @@ type App struct {
 // Apps lists the applications as a device sees them, or as all do when it is "":
 // by application, where it is worst first, of devices that are offline last.
 func (s *View) Apps(ctx context.Context, device string) ([]App, error) {
-	return collect(ctx, s.read, "applications", func(r *sql.Rows) (App, error) {
+	return sqlrows.Collect(ctx, s.read, "applications", func(r *sql.Rows) (App, error) {
 		var a App
 		var since, statsAt int64
 		var doc, stats string
@@ -148,7 +149,7 @@ func (s *View) AppSums(ctx context.Context) (map[string]int64, error) {
 		state string
 		n     int64
 	}
-	rows, err := collect(ctx, s.read, "application counts", func(r *sql.Rows) (v row, err error) {
+	rows, err := sqlrows.Collect(ctx, s.read, "application counts", func(r *sql.Rows) (v row, err error) {
 		return v, r.Scan(&v.state, &v.n)
 	}, `SELECT a.state, count(*) FROM app a JOIN device d ON d.id = a.device WHERE d.state = 'online' AND `+s.own("d.id")+` GROUP BY a.state`)
 	for _, r := range rows {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kentongan/agent/report"
+	"kentongan/cmd/kentongan-centre/internal/sqlrows"
 )
 
 // appDaySchema counts looks at applications, by device and day. A look is
@@ -74,7 +75,7 @@ func (d AppDay) Ratio() float64 {
 
 // AppDays lists the days since a moment, by application and day.
 func (s *View) AppDays(ctx context.Context, since time.Time) ([]AppDay, error) {
-	return collect(ctx, s.read, "days of applications", func(r *sql.Rows) (d AppDay, err error) {
+	return sqlrows.Collect(ctx, s.read, "days of applications", func(r *sql.Rows) (d AppDay, err error) {
 		var day int64
 		err = r.Scan(&d.Name, &day, &d.Looks, &d.Good, &d.Places)
 		d.Day = time.Unix(day*86400, 0).UTC().Format(time.DateOnly)

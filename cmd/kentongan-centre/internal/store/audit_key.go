@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"kentongan/agent/report"
+	"kentongan/cmd/kentongan-centre/internal/sqlrows"
 )
 
 // How a device's record key became known.
@@ -96,7 +97,7 @@ func setKey(ctx context.Context, tx *poolTx, device, key, how string, replace bo
 // DeviceKeys lists the record keys of a device, those in use first; of all
 // devices when it is "".
 func (s *View) DeviceKeys(ctx context.Context, device string) ([]DeviceKey, error) {
-	return collect(ctx, s.read, "device keys", func(r *sql.Rows) (k DeviceKey, err error) {
+	return sqlrows.Collect(ctx, s.read, "device keys", func(r *sql.Rows) (k DeviceKey, err error) {
 		var first, until int64
 		err = r.Scan(&k.Device, &k.Key, &k.How, &first, &until)
 		k.First, k.Until = when(first), whenSet(until)
@@ -118,7 +119,7 @@ type Fault struct {
 // Faults lists what was found at ingest, the oldest first: of each lane and kind
 // the first one. device "" is all of them.
 func (s *View) Faults(ctx context.Context, device string) ([]Fault, error) {
-	return collect(ctx, s.read, "faults", func(r *sql.Rows) (f Fault, err error) {
+	return sqlrows.Collect(ctx, s.read, "faults", func(r *sql.Rows) (f Fault, err error) {
 		var found int64
 		err = r.Scan(&f.Device, &f.Epoch, &f.Lane, &f.Fault, &f.Seq, &f.Detail, &found)
 		f.Found = when(found)

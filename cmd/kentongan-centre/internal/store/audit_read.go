@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"kentongan/agent/report"
+	"kentongan/cmd/kentongan-centre/internal/sqlrows"
 )
 
 // What the room audit reads. It reads the tables as they are and believes none
@@ -31,7 +32,7 @@ func (s *View) AuditLanes(ctx context.Context, device string, since time.Time) (
 	if since.IsZero() {
 		at = 0
 	}
-	return collect(ctx, s.read, "lanes", func(r *sql.Rows) (l AuditLane, err error) {
+	return sqlrows.Collect(ctx, s.read, "lanes", func(r *sql.Rows) (l AuditLane, err error) {
 		var seen int64
 		err = r.Scan(&l.ID, &l.Device, &l.Epoch, &l.Lane, &l.First, &l.Next, &l.Top, &l.Received, &l.PrunedTo, &l.Pruned, &seen)
 		l.Seen = when(seen)
@@ -51,7 +52,7 @@ type AuditRecord struct {
 
 // AuditRecords returns at most n records of a lane behind a number, in order.
 func (s *View) AuditRecords(ctx context.Context, lane int64, after uint64, n int) ([]AuditRecord, error) {
-	return collect(ctx, s.read, "records", func(r *sql.Rows) (a AuditRecord, err error) {
+	return sqlrows.Collect(ctx, s.read, "records", func(r *sql.Rows) (a AuditRecord, err error) {
 		var received int64
 		err = r.Scan(&a.Seq, &received, &a.Kind, &a.Line)
 		a.Received = when(received)
@@ -84,7 +85,7 @@ type AuditGap struct {
 
 // AuditGaps lists the gaps of a lane, by their first number.
 func (s *View) AuditGaps(ctx context.Context, lane int64) ([]AuditGap, error) {
-	return collect(ctx, s.read, "gaps", func(r *sql.Rows) (g AuditGap, err error) {
+	return sqlrows.Collect(ctx, s.read, "gaps", func(r *sql.Rows) (g AuditGap, err error) {
 		var told int64
 		err = r.Scan(&g.From, &g.To, &g.Count, &g.Reason, &told)
 		g.Told = when(told)
@@ -112,7 +113,7 @@ func (s *View) AuditReceipts(ctx context.Context, lane int64, after uint64) ([]A
 }
 
 func (s *View) auditNotes(ctx context.Context, what, query string, lane int64, after uint64) ([]AuditNote, error) {
-	return collect(ctx, s.read, what, func(r *sql.Rows) (n AuditNote, err error) {
+	return sqlrows.Collect(ctx, s.read, what, func(r *sql.Rows) (n AuditNote, err error) {
 		var received int64
 		err = r.Scan(&n.Seq, &received, &n.Note)
 		n.Received = when(received)
@@ -122,7 +123,7 @@ func (s *View) auditNotes(ctx context.Context, what, query string, lane int64, a
 
 // AuditConflicts lists the numbers of a lane that came with two contents.
 func (s *View) AuditConflicts(ctx context.Context, lane int64) ([]uint64, error) {
-	return collect(ctx, s.read, "conflicts", func(r *sql.Rows) (seq uint64, err error) {
+	return sqlrows.Collect(ctx, s.read, "conflicts", func(r *sql.Rows) (seq uint64, err error) {
 		return seq, r.Scan(&seq)
 	}, `SELECT DISTINCT seq FROM conflict WHERE lane_id = ? ORDER BY seq LIMIT 1000`, lane)
 }
@@ -164,7 +165,7 @@ type AuditComplaint struct {
 
 // AuditComplaints returns the complaints of a lane behind a number, in order.
 func (s *View) AuditComplaints(ctx context.Context, lane int64, after, to uint64) ([]AuditComplaint, error) {
-	return collect(ctx, s.read, "complaints", func(r *sql.Rows) (c AuditComplaint, err error) {
+	return sqlrows.Collect(ctx, s.read, "complaints", func(r *sql.Rows) (c AuditComplaint, err error) {
 		err = r.Scan(&c.Seq, &c.Ticket, &c.Category, &c.Service, &c.Line, &c.LabelID, &c.Presses, &c.TimeMS)
 		return c, err
 	}, `SELECT seq, ticket, category, service, line, label_id, presses, time_ms FROM complaint WHERE lane_id = ? AND seq > ? AND seq <= ? ORDER BY seq`, lane, int64(after), int64(to))
@@ -223,7 +224,7 @@ func (s *View) KeepRoot(ctx context.Context, r RootRow, now time.Time) error {
 
 // DeviceIDs lists the devices by name.
 func (s *View) DeviceIDs(ctx context.Context) ([]string, error) {
-	return collect(ctx, s.read, "devices", func(r *sql.Rows) (id string, err error) {
+	return sqlrows.Collect(ctx, s.read, "devices", func(r *sql.Rows) (id string, err error) {
 		return id, r.Scan(&id)
 	}, `SELECT d.id FROM device d WHERE `+s.own("d.id")+` ORDER BY d.id`)
 }

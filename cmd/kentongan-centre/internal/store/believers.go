@@ -4,6 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"time"
+
+	"kentongan/cmd/kentongan-centre/internal/sqlrows"
 )
 
 // Believer is a device that is online, and which of the centre's keys it believes.
@@ -15,7 +17,7 @@ type Believer struct {
 
 // Believes lists the devices that are online.
 func (s *Store) Believes(ctx context.Context) ([]Believer, error) {
-	return collect(ctx, s.read, "keys that devices believe", func(r *sql.Rows) (b Believer, err error) {
+	return sqlrows.Collect(ctx, s.read, "keys that devices believe", func(r *sql.Rows) (b Believer, err error) {
 		var since int64
 		var birth string
 		if err := r.Scan(&b.Device, &since, &birth); err != nil {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kentongan/agent/report"
+	"kentongan/cmd/kentongan-centre/internal/sqlrows"
 )
 
 // clockSchema is looks at applications of a boot whose clock was not set: they
@@ -124,7 +125,7 @@ func (w *writer) lookDay(device string, r report.Received) (day int64, unset boo
 // boots is when the boots of a device began, in Unix ms.
 func (s *View) boots(ctx context.Context, device string) (map[string]int64, error) {
 	began := map[string]int64{}
-	_, err := collect(ctx, s.read, "boots", func(r *sql.Rows) (x struct{}, err error) {
+	_, err := sqlrows.Collect(ctx, s.read, "boots", func(r *sql.Rows) (x struct{}, err error) {
 		var boot string
 		var ms int64
 		err = r.Scan(&boot, &ms)

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"kentongan/agent/report"
+	"kentongan/cmd/kentongan-centre/internal/sqlrows"
 )
 
 // PublicRequest is what everybody may know of a complaint, as Open311 calls a
@@ -41,7 +42,7 @@ const pressedMS = `CASE WHEN c.clock <> 'synced' AND b.booted_ms IS NOT NULL THE
 // PublicRequests lists what is public, the newest first. It needs no scope.
 func (s *Store) PublicRequests(ctx context.Context, f PublicFilter) ([]PublicRequest, error) {
 	where, args := f.sql()
-	return collect(ctx, s.read, "public requests", func(r *sql.Rows) (p PublicRequest, err error) {
+	return sqlrows.Collect(ctx, s.read, "public requests", func(r *sql.Rows) (p PublicRequest, err error) {
 		var pressed, said int64
 		var birth string
 		if err := r.Scan(&p.ID, &p.Code, &p.Name.ID, &p.Name.EN, &p.Agency.ID, &p.Agency.EN, &p.State, &pressed, &said, &p.Site, &birth); err != nil {
@@ -108,7 +109,7 @@ func (s *Store) RequestOfTicket(ctx context.Context, t report.Ticket) (id int64,
 
 // PublicServices lists what Open311 lists.
 func (s *Store) PublicServices(ctx context.Context) ([]Service, error) {
-	return collect(ctx, s.read, "public services", func(r *sql.Rows) (v Service, err error) {
+	return sqlrows.Collect(ctx, s.read, "public services", func(r *sql.Rows) (v Service, err error) {
 		return v, r.Scan(&v.Code, &v.Agency, &v.Name.ID, &v.Name.EN)
 	}, `SELECT v.code, coalesce(y.name_id, ''), v.name_id, v.name_en FROM service v LEFT JOIN agency y ON y.id = v.agency WHERE v.public = 1 ORDER BY v.code`)
 }

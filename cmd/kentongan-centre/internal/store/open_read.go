@@ -27,7 +27,7 @@ func OpenRead(file string) (*View, func() error, error) {
 	if err != nil {
 		return nil, nil, err
 	}
-	return readOnly(&pool{db, sqlite}, "PRAGMA user_version", file)
+	return readOnly(newPool(db, sqlite), "PRAGMA user_version", file)
 }
 
 // OpenReadPostgres is OpenRead of a PostgreSQL database, with the URL and the
@@ -38,7 +38,7 @@ func OpenReadPostgres(url, password string) (*View, func() error, error) {
 		return nil, nil, err
 	}
 	cfg.RuntimeParams["default_transaction_read_only"] = "on"
-	return readOnly(&pool{stdlib.OpenDB(*cfg), postgres}, "SELECT version FROM schema_version", postgresName(cfg))
+	return readOnly(newPool(stdlib.OpenDB(*cfg), postgres), "SELECT version FROM schema_version", postgresName(cfg))
 }
 
 // readOnly is a view of a database that this program understands.

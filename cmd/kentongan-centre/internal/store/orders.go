@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"kentongan/agent/report"
+	"kentongan/cmd/kentongan-centre/internal/sqlrows"
 )
 
 // States of an Order beyond those of report.CommandResult.
@@ -99,7 +100,7 @@ func (s *View) Orders(ctx context.Context, f OrderFilter) ([]Order, error) {
 	if f.Open {
 		open = OrderOpen
 	}
-	return collect(ctx, s.read, "orders", scanOrder, `SELECT `+orderColumns+` FROM orders o
+	return sqlrows.Collect(ctx, s.read, "orders", scanOrder, `SELECT `+orderColumns+` FROM orders o
 		WHERE `+only(f.Device, "o.device", "?1")+` AND (?2 = '' OR name = ?2) AND (?3 = '' OR subject = ?3) AND (o.state = 'open' OR ?4 = '') AND `+s.own("o.device")+`
 		ORDER BY asked_at DESC, o.id LIMIT ?5`, f.Device, f.Name, f.Subject, open, f.Limit)
 }
@@ -132,7 +133,7 @@ const maxDue = 200
 // are online, at first at once, then after 3, 6, 12 … 60 s, and again when the
 // device came online since.
 func (s *Store) DueOrders(ctx context.Context, now time.Time) ([]Order, error) {
-	return collect(ctx, s.read, "due orders", scanOrder, `SELECT `+orderColumns+` FROM orders o JOIN device d ON d.id = o.device
+	return sqlrows.Collect(ctx, s.read, "due orders", scanOrder, `SELECT `+orderColumns+` FROM orders o JOIN device d ON d.id = o.device
 		WHERE o.state = 'open' AND d.state = 'online' AND o.expires_at > ?1
 			AND (o.sends = 0 OR d.since_at > o.sent_at OR o.sent_at + CASE WHEN o.sends > 5 THEN 60000 ELSE 3000 * (1 << CAST(o.sends - 1 AS INTEGER)) END <= ?1)
 		ORDER BY o.counter LIMIT ?2`, now.UnixMilli(), maxDue)

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"kentongan/agent/report"
+	"kentongan/cmd/kentongan-centre/internal/sqlrows"
 )
 
 // recentInLane is how far back from its newest record RecentRecords looks in a
@@ -15,7 +16,7 @@ const recentInLane = 20000
 // RecentRecords gives what came in of a device since a time, of the complaint and
 // event lanes, by lane and number: for who passes records on and was away.
 func (s *View) RecentRecords(ctx context.Context, device string, since time.Time) ([]report.Received, error) {
-	return collect(ctx, s.read, "recent records", func(r *sql.Rows) (report.Received, error) {
+	return sqlrows.Collect(ctx, s.read, "recent records", func(r *sql.Rows) (report.Received, error) {
 		var got report.Received
 		if err := r.Scan(&got.Line); err != nil {
 			return got, err

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"kentongan/agent/report"
+	"kentongan/cmd/kentongan-centre/internal/sqlrows"
 )
 
 // States of a Picture.
@@ -37,7 +38,7 @@ type Picture struct {
 
 // Pictures lists the pictures of a stream, or of all, the newest first.
 func (s *View) Pictures(ctx context.Context, device, stream string, limit int) ([]Picture, error) {
-	return collect(ctx, s.read, "pictures", func(r *sql.Rows) (Picture, error) {
+	return sqlrows.Collect(ctx, s.read, "pictures", func(r *sql.Rows) (Picture, error) {
 		var p Picture
 		var told, changed int64
 		var doc string

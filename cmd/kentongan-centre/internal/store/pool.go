@@ -5,31 +5,46 @@ import (
 	"database/sql"
 )
 
+// runner is what a database and a transaction of one have in common.
+type runner interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+}
+
+// spoken is a runner that is asked as its dialect wants it.
+type spoken struct {
+	r runner
+	d dialect
+}
+
+func (s spoken) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
+	return s.r.QueryContext(ctx, s.d.query(query), s.d.args(args)...)
+}
+
+func (s spoken) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
+	return s.r.QueryRowContext(ctx, s.d.query(query), s.d.args(args)...)
+}
+
+func (s spoken) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
+	return s.r.ExecContext(ctx, s.d.query(query), s.d.args(args)...)
+}
+
 // pool is connections to the database, for everything but Commit. Its methods
 // are those of sql.DB; queries are written as dialect says.
 type pool struct {
+	spoken
 	db *sql.DB
-	d  dialect
 }
 
-func (p *pool) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	return p.db.QueryContext(ctx, p.d.query(query), p.d.args(args)...)
-}
-
-func (p *pool) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	return p.db.QueryRowContext(ctx, p.d.query(query), p.d.args(args)...)
-}
-
-func (p *pool) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	return p.db.ExecContext(ctx, p.d.query(query), p.d.args(args)...)
-}
+func newPool(db *sql.DB, d dialect) *pool { return &pool{spoken{db, d}, db} }
 
 func (p *pool) BeginTx(ctx context.Context, opts *sql.TxOptions) (*poolTx, error) {
 	tx, err := p.db.BeginTx(ctx, opts)
 	if err != nil {
 		return nil, err
 	}
-	return &poolTx{tx, p.d}, nil
+	return &poolTx{spoken{tx, p.d}, tx}, nil
 }
 
 func (p *pool) Close() error {
@@ -41,20 +56,8 @@ func (p *pool) Close() error {
 
 // poolTx is a transaction of a pool. Its methods are those of sql.Tx.
 type poolTx struct {
+	spoken
 	tx *sql.Tx
-	d  dialect
-}
-
-func (t *poolTx) QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error) {
-	return t.tx.QueryContext(ctx, t.d.query(query), t.d.args(args)...)
-}
-
-func (t *poolTx) QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row {
-	return t.tx.QueryRowContext(ctx, t.d.query(query), t.d.args(args)...)
-}
-
-func (t *poolTx) ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error) {
-	return t.tx.ExecContext(ctx, t.d.query(query), t.d.args(args)...)
 }
 
 func (t *poolTx) Commit() error   { return t.tx.Commit() }

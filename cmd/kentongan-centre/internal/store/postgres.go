@@ -48,10 +48,10 @@ func openPostgres(url, password string, log *slog.Logger, beside bool) (*Store, 
 	r.SetMaxOpenConns(8)
 	r.SetMaxIdleConns(4)
 	r.SetConnMaxIdleTime(5 * time.Minute)
-	s.read = &pool{r, postgres}
+	s.read = newPool(r, postgres)
 	e := stdlib.OpenDB(*cfg)
 	e.SetMaxOpenConns(1)
-	s.edit = &pool{e, postgres}
+	s.edit = newPool(e, postgres)
 	return s, nil
 }
 

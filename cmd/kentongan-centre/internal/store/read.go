@@ -4,12 +4,12 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
-	"fmt"
 	"math"
 	"strings"
 	"time"
 
 	"kentongan/agent/report"
+	"kentongan/cmd/kentongan-centre/internal/sqlrows"
 )
 
 // Device is one device as the page shows it.
@@ -102,27 +102,6 @@ func whenSet(ms int64) *time.Time {
 	return &t
 }
 
-// collect runs a query and reads its rows.
-func collect[T any](ctx context.Context, db *pool, what string, scan func(*sql.Rows) (T, error), query string, args ...any) ([]T, error) {
-	rows, err := db.QueryContext(ctx, query, args...)
-	if err != nil {
-		return nil, fmt.Errorf("read %s: %w", what, err)
-	}
-	defer rows.Close() //nolint:errcheck // rows.Err tells
-	out := []T{}
-	for rows.Next() {
-		v, err := scan(rows)
-		if err != nil {
-			return nil, fmt.Errorf("read %s: %w", what, err)
-		}
-		out = append(out, v)
-	}
-	if err := rows.Err(); err != nil {
-		return nil, fmt.Errorf("read %s: %w", what, err)
-	}
-	return out, nil
-}
-
 // Devices lists the devices, the offline first, then by name; id "" means all.
 func (s *View) Devices(ctx context.Context, id string) ([]Device, error) {
 	return s.FirstDevices(ctx, id, math.MaxInt64)
@@ -140,7 +119,7 @@ const unusable = `(s.state = 'playing' AND EXISTS (SELECT 1 FROM alarm a
 
 // Streams lists the streams of a device, or of all when it is "".
 func (s *View) Streams(ctx context.Context, device string) ([]Stream, error) {
-	return collect(ctx, s.read, "streams", func(r *sql.Rows) (Stream, error) {
+	return sqlrows.Collect(ctx, s.read, "streams", func(r *sql.Rows) (Stream, error) {
 		var st Stream
 		var since, statsAt int64
 		var doc, stats, alarm string
@@ -176,7 +155,7 @@ const maxRanges = 50
 
 // Lanes lists the accounts, with their newest ranges, of a device or of all.
 func (s *View) Lanes(ctx context.Context, device string) ([]Lane, error) {
-	lanes, err := collect(ctx, s.read, "lanes", scanLane, laneQuery(only(device, "l.device", "?")+" AND "+s.own("l.device")), device)
+	lanes, err := sqlrows.Collect(ctx, s.read, "lanes", scanLane, laneQuery(only(device, "l.device", "?")+" AND "+s.own("l.device")), device)
 	if err != nil {
 		return nil, err
 	}
@@ -222,7 +201,7 @@ func scanLane(r *sql.Rows) (Lane, error) {
 
 // holesOf puts the newest holes into their lanes.
 func (s *View) holesOf(ctx context.Context, device string, lanes map[int64]*Lane) error {
-	_, err := collect(ctx, s.read, "holes", func(r *sql.Rows) (Hole, error) {
+	_, err := sqlrows.Collect(ctx, s.read, "holes", func(r *sql.Rows) (Hole, error) {
 		var h Hole
 		var id, since int64
 		if err := r.Scan(&id, &h.From, &h.To, &since); err != nil {
@@ -242,7 +221,7 @@ func (s *View) holesOf(ctx context.Context, device string, lanes map[int64]*Lane
 
 // gapsOf puts the newest explanations into their lanes.
 func (s *View) gapsOf(ctx context.Context, device string, lanes map[int64]*Lane) error {
-	_, err := collect(ctx, s.read, "gaps", func(r *sql.Rows) (Gap, error) {
+	_, err := sqlrows.Collect(ctx, s.read, "gaps", func(r *sql.Rows) (Gap, error) {
 		var g Gap
 		var id, told int64
 		if err := r.Scan(&id, &g.From, &g.To, &g.Count, &g.Reason, &told); err != nil {
@@ -265,7 +244,7 @@ func (s *View) missingByDevice(ctx context.Context, id string) (map[string]uint6
 		id string
 		n  uint64
 	}
-	rows, err := collect(ctx, s.read, "missing numbers", func(r *sql.Rows) (v row, err error) {
+	rows, err := sqlrows.Collect(ctx, s.read, "missing numbers", func(r *sql.Rows) (v row, err error) {
 		return v, r.Scan(&v.id, &v.n)
 	}, `SELECT l.device, sum(`+lostTo+` - h.from_seq + 1)
 		FROM hole h JOIN lane l ON l.id = h.lane_id WHERE h.from_seq < l.first AND `+only(id, "l.device", "?")+` AND `+s.own("l.device")+` GROUP BY l.device`, id)

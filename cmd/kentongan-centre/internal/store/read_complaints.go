@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"kentongan/agent/report"
+	"kentongan/cmd/kentongan-centre/internal/sqlrows"
 )
 
 // Complaint is one confirmed press.
@@ -54,7 +55,7 @@ func (s *View) Complaints(ctx context.Context, f ComplaintFilter) ([]Complaint, 
 	if before == 0 {
 		before = math.MaxInt64
 	}
-	return collect(ctx, s.read, "complaints", func(r *sql.Rows) (Complaint, error) {
+	return sqlrows.Collect(ctx, s.read, "complaints", func(r *sql.Rows) (Complaint, error) {
 		var c Complaint
 		var timeMS, uptime, received int64
 		var booted, at sql.NullInt64
@@ -100,7 +101,7 @@ func (s *View) Happenings(ctx context.Context, device string, limit int) ([]Happ
 	if err != nil {
 		return nil, err
 	}
-	return collect(ctx, s.read, "events", func(r *sql.Rows) (Happening, error) {
+	return sqlrows.Collect(ctx, s.read, "events", func(r *sql.Rows) (Happening, error) {
 		var h Happening
 		var received int64
 		var line []byte

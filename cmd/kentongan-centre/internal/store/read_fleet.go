@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"kentongan/agent/report"
+	"kentongan/cmd/kentongan-centre/internal/sqlrows"
 )
 
 // Filters of a fleet by how its devices are.
@@ -65,7 +66,7 @@ func (s *View) Fleet(ctx context.Context, f FleetFilter) ([]Device, error) {
 		return nil, err
 	}
 	where, args := s.fleet(f)
-	return collect(ctx, s.read, "devices", func(r *sql.Rows) (Device, error) {
+	return sqlrows.Collect(ctx, s.read, "devices", func(r *sql.Rows) (Device, error) {
 		var d Device
 		var since, first, seen int64
 		var birth string
@@ -110,7 +111,7 @@ type Place struct {
 
 // Places lists where devices are and how.
 func (s *View) Places(ctx context.Context, now time.Time) ([]Place, error) {
-	return collect(ctx, s.read, "places", func(r *sql.Rows) (p Place, err error) {
+	return sqlrows.Collect(ctx, s.read, "places", func(r *sql.Rows) (p Place, err error) {
 		var birth string
 		if err := r.Scan(&p.Device, &p.State, &birth, &p.Alarms); err != nil {
 			return p, err
@@ -142,7 +143,7 @@ func (s *View) StreamHistory(ctx context.Context, device string, since time.Time
 	if err != nil {
 		return nil, err
 	}
-	lines, err := collect(ctx, s.read, "history of streams", func(r *sql.Rows) (line []byte, err error) {
+	lines, err := sqlrows.Collect(ctx, s.read, "history of streams", func(r *sql.Rows) (line []byte, err error) {
 		return line, r.Scan(&line)
 	}, `SELECT r.line FROM record r
 		WHERE r.lane_id = (SELECT id FROM lane WHERE device = ? AND lane = 'telemetry' AND `+s.own("device")+` ORDER BY seen_at DESC, id DESC LIMIT 1) AND r.kind = ?

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"kentongan/agent/report"
+	"kentongan/cmd/kentongan-centre/internal/sqlrows"
 )
 
 // Overview is the figures of the first page.
@@ -84,7 +85,7 @@ type Problem struct {
 // knows how they are. Of a device that says alarms, those stand for its streams:
 // a dead switch is one problem, not a dozen.
 func (s *View) Problems(ctx context.Context, now time.Time, limit int) ([]Problem, error) {
-	return collect(ctx, s.read, "problems", func(r *sql.Rows) (Problem, error) {
+	return sqlrows.Collect(ctx, s.read, "problems", func(r *sql.Rows) (Problem, error) {
 		var p Problem
 		var since, rank int64
 		err := r.Scan(&rank, &p.What, &p.Device, &p.Name, &p.State, &p.Class, &p.Detail, &p.Count, &since, &p.Site)

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 
 	"kentongan/agent/report"
+	"kentongan/cmd/kentongan-centre/internal/sqlrows"
 )
 
 // Receipts lists what can be acknowledged of each device's complaint and event
@@ -14,7 +15,7 @@ import (
 //
 // It belongs to the goroutine that calls Commit.
 func (s *Store) Receipts(ctx context.Context) ([]Receipt, error) {
-	keys, err := collect(ctx, s.read, "lanes", func(r *sql.Rows) (Key, error) {
+	keys, err := sqlrows.Collect(ctx, s.read, "lanes", func(r *sql.Rows) (Key, error) {
 		var k Key
 		var epoch string
 		if err := r.Scan(&k.Device, &epoch, &k.Lane); err != nil {

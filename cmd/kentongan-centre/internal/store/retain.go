@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"fmt"
 	"time"
+
+	"kentongan/cmd/kentongan-centre/internal/sqlrows"
 )
 
 // retainSchema: a telemetry lane says what age has taken from it. pruned_to is the
@@ -45,7 +47,7 @@ func (s *Store) Prune(ctx context.Context, keep Retention, now time.Time) (recor
 }
 
 func (s *Store) pruneTelemetry(ctx context.Context, before int64) (n int64, err error) {
-	lanes, err := collect(ctx, s.read, "old lanes", func(r *sql.Rows) (id int64, err error) {
+	lanes, err := sqlrows.Collect(ctx, s.read, "old lanes", func(r *sql.Rows) (id int64, err error) {
 		return id, r.Scan(&id)
 	}, `SELECT l.id FROM lane l WHERE l.lane = 'telemetry'
 		AND (SELECT r.received_at FROM record r WHERE r.lane_id = l.id ORDER BY r.seq LIMIT 1) < ? ORDER BY l.id`, before)
@@ -65,7 +67,7 @@ func (s *Store) pruneTelemetry(ctx context.Context, before int64) (n int64, err 
 // pruneLane takes at most pruneAtOnce records from the beginning of a lane.
 func (s *Store) pruneLane(ctx context.Context, lane, before int64) (n int64, err error) {
 	type old struct{ seq, at int64 }
-	rows, err := collect(ctx, s.read, "old records", func(r *sql.Rows) (o old, err error) {
+	rows, err := sqlrows.Collect(ctx, s.read, "old records", func(r *sql.Rows) (o old, err error) {
 		return o, r.Scan(&o.seq, &o.at)
 	}, `SELECT seq, received_at FROM record WHERE lane_id = ? ORDER BY seq LIMIT ?`, lane, pruneAtOnce)
 	var to int64

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"kentongan/cmd/kentongan-centre/internal/sqlrows"
 )
 
 func joinStages(p []int) string {
@@ -49,7 +51,7 @@ func scanRollout(rows *sql.Rows) (r Rollout, err error) {
 // Rollouts lists those that concern the view, the newest first: those that its
 // people started, and those with a device of its own.
 func (s *View) Rollouts(ctx context.Context, limit int) ([]Rollout, error) {
-	return collect(ctx, s.read, "rollouts", scanRollout, `SELECT `+rolloutColumns+` FROM rollout r WHERE `+s.ownRollout()+` ORDER BY r.id DESC LIMIT ?`, limit)
+	return sqlrows.Collect(ctx, s.read, "rollouts", scanRollout, `SELECT `+rolloutColumns+` FROM rollout r WHERE `+s.ownRollout()+` ORDER BY r.id DESC LIMIT ?`, limit)
 }
 
 // ownRollout is true, in SQL, of a rollout r that concerns the view.
@@ -65,7 +67,7 @@ func (s *View) ownRollout() string {
 
 // Rollout finds one of them.
 func (s *View) Rollout(ctx context.Context, id int64) (Rollout, error) {
-	list, err := collect(ctx, s.read, "rollout", scanRollout, `SELECT `+rolloutColumns+` FROM rollout r WHERE r.id = ? AND `+s.ownRollout(), id)
+	list, err := sqlrows.Collect(ctx, s.read, "rollout", scanRollout, `SELECT `+rolloutColumns+` FROM rollout r WHERE r.id = ? AND `+s.ownRollout(), id)
 	if err != nil {
 		return Rollout{}, err
 	}
@@ -77,7 +79,7 @@ func (s *View) Rollout(ctx context.Context, id int64) (Rollout, error) {
 
 // LiveRollouts lists those in which something can still happen.
 func (s *Store) LiveRollouts(ctx context.Context) ([]Rollout, error) {
-	return collect(ctx, s.read, "rollouts", scanRollout, `SELECT `+rolloutColumns+` FROM rollout r
+	return sqlrows.Collect(ctx, s.read, "rollouts", scanRollout, `SELECT `+rolloutColumns+` FROM rollout r
 		WHERE r.state = 'running' OR r.id IN (SELECT x.rollout FROM rollout_device x WHERE x.live = 1) ORDER BY r.id`)
 }
 
@@ -91,7 +93,7 @@ type RolloutSum struct {
 
 // RolloutSums counts the devices of a rollout that the view sees.
 func (s *View) RolloutSums(ctx context.Context, id int64) ([]RolloutSum, error) {
-	return collect(ctx, s.read, "devices of a rollout", func(r *sql.Rows) (v RolloutSum, err error) {
+	return sqlrows.Collect(ctx, s.read, "devices of a rollout", func(r *sql.Rows) (v RolloutSum, err error) {
 		return v, r.Scan(&v.Stage, &v.State, &v.N, &v.Counts)
 	}, `SELECT x.stage, x.state, count(*), coalesce(sum(x.counted), 0) FROM rollout_device x WHERE x.rollout = ? AND `+s.own("x.device")+` GROUP BY x.stage, x.state ORDER BY x.stage, x.state`, id)
 }
@@ -109,18 +111,18 @@ func (s *View) RolloutDevices(ctx context.Context, id int64, states []string, li
 	if len(states) == 0 {
 		list = ""
 	}
-	return collect(ctx, s.read, "devices of a rollout", scanRolloutDevice, rolloutDevices+` WHERE x.rollout = ?1`+which+` AND `+s.own("x.device")+` ORDER BY x.stage, x.place LIMIT ?3`, id, list, limit)
+	return sqlrows.Collect(ctx, s.read, "devices of a rollout", scanRolloutDevice, rolloutDevices+` WHERE x.rollout = ?1`+which+` AND `+s.own("x.device")+` ORDER BY x.stage, x.place LIMIT ?3`, id, list, limit)
 }
 
 // RolloutActive lists the devices of a rollout that have had their turn, or have
 // it now.
 func (s *Store) RolloutActive(ctx context.Context, r Rollout) ([]RolloutDevice, error) {
-	return collect(ctx, s.read, "devices of a rollout", scanRolloutDevice, rolloutDevices+` WHERE x.rollout = ? AND x.stage BETWEEN 1 AND ? ORDER BY x.stage, x.place`, r.ID, r.Stage)
+	return sqlrows.Collect(ctx, s.read, "devices of a rollout", scanRolloutDevice, rolloutDevices+` WHERE x.rollout = ? AND x.stage BETWEEN 1 AND ? ORDER BY x.stage, x.place`, r.ID, r.Stage)
 }
 
 // RolloutLater lists devices of later stages that are online, in their order.
 func (s *Store) RolloutLater(ctx context.Context, r Rollout, limit int) ([]RolloutDevice, error) {
-	return collect(ctx, s.read, "devices of a rollout", scanRolloutDevice, rolloutDevices+` WHERE x.rollout = ? AND x.stage > ? AND x.state = 'waiting' AND d.state = 'online' ORDER BY x.stage, x.place LIMIT ?`, r.ID, r.Stage, limit)
+	return sqlrows.Collect(ctx, s.read, "devices of a rollout", scanRolloutDevice, rolloutDevices+` WHERE x.rollout = ? AND x.stage > ? AND x.state = 'waiting' AND d.state = 'online' ORDER BY x.stage, x.place LIMIT ?`, r.ID, r.Stage, limit)
 }
 
 const rolloutDevices = `SELECT x.device, x.stage, x.place, x.state, x.code, x.detail, x.order_id, x.ordered_at, x.expires_at, x.tries, x.changed_at, x.counted,
@@ -159,7 +161,7 @@ func scanRolloutDevice(rows *sql.Rows) (d RolloutDevice, err error) {
 // agency, or those that contain a text.
 func (s *View) Candidates(ctx context.Context, agency, query string) ([]Candidate, error) {
 	where, args := s.fleet(FleetFilter{Agency: agency, Query: query})
-	return collect(ctx, s.read, "devices for a rollout", func(r *sql.Rows) (c Candidate, err error) {
+	return sqlrows.Collect(ctx, s.read, "devices for a rollout", func(r *sql.Rows) (c Candidate, err error) {
 		var runs int64
 		err = r.Scan(&c.Device, &c.Site, &c.Agency, &c.Managed, &runs, &c.Trial)
 		c.Runs = uint64(runs)
@@ -178,14 +180,14 @@ func (s *View) RolloutFigures(ctx context.Context) (rollouts, devices map[string
 		n    int64
 	}
 	scan := func(r *sql.Rows) (v row, err error) { return v, r.Scan(&v.name, &v.n) }
-	list, err := collect(ctx, s.read, "rollouts", scan, `SELECT r.state, count(*) FROM rollout r WHERE `+s.ownRollout()+` GROUP BY r.state`)
+	list, err := sqlrows.Collect(ctx, s.read, "rollouts", scan, `SELECT r.state, count(*) FROM rollout r WHERE `+s.ownRollout()+` GROUP BY r.state`)
 	if err != nil {
 		return nil, nil, err
 	}
 	for _, v := range list {
 		rollouts[v.name] = v.n
 	}
-	list, err = collect(ctx, s.read, "devices of rollouts", scan, `SELECT x.state, count(*) FROM rollout_device x JOIN rollout r ON r.id = x.rollout
+	list, err = sqlrows.Collect(ctx, s.read, "devices of rollouts", scan, `SELECT x.state, count(*) FROM rollout_device x JOIN rollout r ON r.id = x.rollout
 		WHERE r.state IN ('running', 'paused', 'halted') AND `+s.own("x.device")+` GROUP BY x.state`)
 	for _, v := range list {
 		devices[RolloutGroup(v.name)] += v.n

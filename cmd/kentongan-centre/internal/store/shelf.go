@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"fmt"
 	"time"
+
+	"kentongan/cmd/kentongan-centre/internal/sqlrows"
 )
 
 // Shelf is an alarm that somebody put aside (ISA-18.2): it is known, and what
@@ -46,7 +48,7 @@ func (s *View) Unshelve(ctx context.Context, device, source, condition string) e
 
 // Shelved lists what is put aside at a time, what comes back first before.
 func (s *View) Shelved(ctx context.Context, now time.Time) ([]Shelf, error) {
-	return collect(ctx, s.read, "shelf", func(r *sql.Rows) (f Shelf, err error) {
+	return sqlrows.Collect(ctx, s.read, "shelf", func(r *sql.Rows) (f Shelf, err error) {
 		var until, at int64
 		err = r.Scan(&f.Device, &f.Source, &f.Condition, &until, &at, &f.Who, &f.Reason, &f.Stands)
 		f.Until, f.At = when(until), when(at)

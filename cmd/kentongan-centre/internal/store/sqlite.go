@@ -41,13 +41,13 @@ func Open(dir string, log *slog.Logger) (*Store, error) {
 	}
 	read.SetMaxOpenConns(max(2, runtime.NumCPU()))
 	read.SetConnMaxIdleTime(5 * time.Minute)
-	s.read = &pool{read, sqlite}
+	s.read = newPool(read, sqlite)
 	edit, err := openSQLite(file, "synchronous(FULL)", "cache_size(-1000)", "secure_delete(1)")
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	edit.SetMaxOpenConns(1)
-	s.edit = &pool{edit, sqlite}
+	s.edit = newPool(edit, sqlite)
 	s.wipe.erased() // by a process before this one, which may have ended in between
 	return s, nil
 }

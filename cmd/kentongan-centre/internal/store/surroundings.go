@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"kentongan/agent/report"
+	"kentongan/cmd/kentongan-centre/internal/sqlrows"
 )
 
 // surroundingsSchema is what the sensors and contacts of a device say now.
@@ -85,7 +86,7 @@ const keepAround = 7 * 24 * time.Hour
 // Surroundings lists what the sensors and contacts of a device say, or of all
 // when it is "".
 func (s *View) Surroundings(ctx context.Context, device string, now time.Time) ([]Around, error) {
-	return collect(ctx, s.read, "surroundings", func(r *sql.Rows) (Around, error) {
+	return sqlrows.Collect(ctx, s.read, "surroundings", func(r *sql.Rows) (Around, error) {
 		var a Around
 		var heard int64
 		var doc string

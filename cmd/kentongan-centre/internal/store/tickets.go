@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"kentongan/agent/report"
+	"kentongan/cmd/kentongan-centre/internal/sqlrows"
 )
 
 // ticketSchema is version 4: how complaints stand.
@@ -63,7 +64,7 @@ type UntoldTicket struct {
 // kiosks that are online, for which no order is open or was answered; the oldest
 // first.
 func (s *Store) UntoldTickets(ctx context.Context, since time.Time, limit int) ([]UntoldTicket, error) {
-	return collect(ctx, s.read, "untold states of complaints", func(r *sql.Rows) (UntoldTicket, error) {
+	return sqlrows.Collect(ctx, s.read, "untold states of complaints", func(r *sql.Rows) (UntoldTicket, error) {
 		var t UntoldTicket
 		var at int64
 		err := r.Scan(&t.Device, &t.Ticket, &t.State, &at, &t.Who, &t.Note.ID, &t.Note.EN)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"kentongan/agent/report"
+	"kentongan/cmd/kentongan-centre/internal/sqlrows"
 )
 
 // The centre's own alarms: what no device can say of itself. Their source begins
@@ -61,7 +62,7 @@ func (a updateAlarm) alarm(now time.Time) report.Alarm {
 func (s *Store) UpdateAlarms(ctx context.Context, now time.Time, stale time.Duration) ([]AlarmChange, error) {
 	want := map[string]updateAlarm{} // by id
 	if stale > 0 {
-		list, err := collect(ctx, s.read, "old releases", func(r *sql.Rows) (a updateAlarm, err error) {
+		list, err := sqlrows.Collect(ctx, s.read, "old releases", func(r *sql.Rows) (a updateAlarm, err error) {
 			var runs, issued int64
 			err = r.Scan(&a.device, &runs, &issued)
 			a.condition, a.runs, a.issued = ConditionStale, uint64(runs), when(issued)
@@ -74,7 +75,7 @@ func (s *Store) UpdateAlarms(ctx context.Context, now time.Time, stale time.Dura
 			want[a.id()] = a
 		}
 	}
-	list, err := collect(ctx, s.read, "devices that lag", func(r *sql.Rows) (a updateAlarm, err error) {
+	list, err := sqlrows.Collect(ctx, s.read, "devices that lag", func(r *sql.Rows) (a updateAlarm, err error) {
 		var runs, newer int64
 		err = r.Scan(&a.device, &runs, &newer)
 		a.condition, a.runs, a.newer = ConditionLag, uint64(runs), uint64(newer)
@@ -99,7 +100,7 @@ func (s *Store) setUpdateAlarms(ctx context.Context, now time.Time, want map[str
 		device, id, doc string
 		n               int64
 	}
-	have, err := collect(ctx, s.read, "alarms of the centre", func(r *sql.Rows) (v standing, err error) {
+	have, err := sqlrows.Collect(ctx, s.read, "alarms of the centre", func(r *sql.Rows) (v standing, err error) {
 		return v, r.Scan(&v.device, &v.id, &v.n, &v.doc)
 	}, `SELECT device, id, n, doc FROM alarm WHERE source = ? AND ended_at = 0`, updateSource)
 	if err != nil {
