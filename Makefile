@@ -11,7 +11,7 @@ STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 DEVICE_TAGS := nethttpomithttp2
 # What is called now and then is built without inlining, which makes the armv6
 # program 0.6 MiB smaller; what runs for each record, packet or picture is not here.
-DEVICE_SMALL := net/http net crypto/tls crypto/x509 encoding/asn1 encoding/xml regexp/syntax gopkg.in/yaml.v3 \
+DEVICE_SMALL := net/http net crypto/tls crypto/x509 encoding/asn1 encoding/xml regexp/syntax runtime/pprof gopkg.in/yaml.v3 \
 	github.com/kardianos/service github.com/pion/... github.com/gorilla/websocket golang.org/x/net/... \
 	kentongan/agent kentongan/agent/config kentongan/agent/statuspage kentongan/agent/kiosk/screen kentongan/agent/onvif kentongan/agent/doctor \
 	kentongan/cmd/... kentongan/firmware/...

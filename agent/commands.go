@@ -64,6 +64,7 @@ func (a *Agent) commandConfig(file string, saved []byte) command.Config {
 			command.Identify(blinker{a}),
 			command.Keys(a.keys),
 			command.Configure(a.ordered),
+			command.Profile(profiler{a}, a.spool),
 		},
 	}
 	if a.o.Ring != nil {

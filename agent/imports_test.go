@@ -77,8 +77,9 @@ func mayImport(from, to string) bool {
 }
 
 // text/template calls methods by name; a program that has it in keeps every
-// exported method of everything, 2.2 MB more on an armv6 board.
-func TestDeviceProgramHasNoTemplates(t *testing.T) {
+// exported method of everything, 2.2 MB more on an armv6 board. net/http/pprof and
+// expvar answer whoever reaches a port: a profile is for a signed order alone.
+func TestDeviceProgramLinksNo(t *testing.T) {
 	out, err := exec.Command("go", "list", "-deps", "kentongan/cmd/kentongan").Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
@@ -86,6 +87,9 @@ func TestDeviceProgramHasNoTemplates(t *testing.T) {
 	for _, p := range strings.Fields(string(out)) {
 		if p == "text/template" || p == "html/template" {
 			t.Errorf("the device program links %s; make the text without it, as agent/kiosk/screen does", p)
+		}
+		if p == "net/http/pprof" || p == "expvar" {
+			t.Errorf("the device program links %s; the order profile has what it tells (agent/profile.go)", p)
 		}
 	}
 }

@@ -108,22 +108,28 @@ func (r *LogRing) Bundle(most int) ([]byte, error) {
 	text := bytes.Join(r.lines, nil)
 	r.mu.Unlock()
 	for {
-		var out bytes.Buffer
-		z, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
-		if err != nil {
-			return nil, err
-		}
-		if _, err := z.Write(text); err != nil {
-			return nil, fmt.Errorf("compress: %w", err)
-		}
-		if err := z.Close(); err != nil {
-			return nil, fmt.Errorf("compress: %w", err)
-		}
-		if out.Len() <= most || len(text) == 0 {
-			return out.Bytes(), nil
+		out, err := squeeze(text)
+		if err != nil || len(out) <= most || len(text) == 0 {
+			return out, err
 		}
 		// The oldest half goes, at the end of a line.
 		half := text[len(text)/2:]
 		text = half[bytes.IndexByte(half, '\n')+1:]
 	}
+}
+
+// squeeze is gzip.
+func squeeze(text []byte) ([]byte, error) {
+	var out bytes.Buffer
+	z, err := gzip.NewWriterLevel(&out, gzip.BestCompression)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := z.Write(text); err != nil {
+		return nil, fmt.Errorf("compress: %w", err)
+	}
+	if err := z.Close(); err != nil {
+		return nil, fmt.Errorf("compress: %w", err)
+	}
+	return out.Bytes(), nil
 }

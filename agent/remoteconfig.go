@@ -242,6 +242,14 @@ func (p *orderedConfig) tryLocked(o *ordered, id string, v version) error {
 	return o.save(p.agent.cfg.Data)
 }
 
+// onTrial tells whether a configuration is. One whose file can't be read is not.
+func (p *orderedConfig) onTrial() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	o, err := loadOrdered(p.agent.cfg.Data)
+	return err == nil && o.Trial != nil
+}
+
 // overrule ends what was ordered: the device's own file was changed by hand, and
 // the agent runs with that.
 func (p *orderedConfig) overrule() error {

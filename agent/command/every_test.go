@@ -49,6 +49,11 @@ func (p *parts) Bundle(int) ([]byte, error) {
 	return []byte("x"), nil
 }
 
+func (p *parts) Profile(context.Context, string, time.Duration) ([]byte, error) {
+	p.did = append(p.did, report.OrderProfile)
+	return []byte("x"), nil
+}
+
 func (p *parts) Try(string, uint64, []byte) error {
 	p.did = append(p.did, report.OrderConfig)
 	return nil
@@ -66,7 +71,7 @@ func (p *parts) Change(string, []string, []string) error {
 
 func (p *parts) handlers() []Handler {
 	return []Handler{
-		AckAlarm(p), Snapshot(p, p), Ticket(p), Identify(p), Logs(p, p), Configure(p), Keys(p),
+		AckAlarm(p), Snapshot(p, p), Ticket(p), Identify(p), Logs(p, p), Profile(p, p), Configure(p), Keys(p),
 		Restart(func() { p.did = append(p.did, report.OrderRestart) }),
 	}
 }
@@ -78,6 +83,7 @@ var good = map[string]any{
 	report.OrderTicket:   report.TicketStatus{Ticket: report.NewTicket(7, 1).String(), State: report.TicketStates()[0], At: time.Unix(1795000000, 0)},
 	report.OrderIdentify: report.IdentifyArgs{Seconds: 30, Who: "Sari"},
 	report.OrderLogs:     report.LogsArgs{Who: "Sari", Reason: "r"},
+	report.OrderProfile:  report.ProfileArgs{What: report.ProfileCPU, Seconds: 5, Who: "Sari", Reason: "r"},
 	report.OrderConfig:   report.ConfigArgs{Version: 2, Text: "device: kiosk-7\n", Who: "Sari", Reason: "r"},
 	report.OrderKeys:     report.KeysArgs{Trust: []string{"k"}},
 	report.OrderRestart:  report.RestartArgs{Who: "Sari", Reason: "r"},

@@ -1,6 +1,11 @@
 package report
 
-import "time"
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+)
 
 // Kinds of records that answer orders.
 const (
@@ -17,6 +22,7 @@ const (
 	OrderRestart  = "restart"       // RestartArgs
 	OrderIdentify = "identify"      // IdentifyArgs
 	OrderLogs     = "logs"          // LogsArgs
+	OrderProfile  = "profile"       // ProfileArgs
 	OrderConfig   = "config"        // ConfigArgs
 	OrderKeys     = "keys"          // KeysArgs
 )
@@ -93,6 +99,60 @@ const (
 	LogStream = "log:agent"
 	LogFormat = "jsonl.gz" // JSON Lines, gzip
 )
+
+// ProfileArgs order a profile of the agent, for who looks for what costs its time
+// or memory. It leaves as a log does: a Snapshot of the stream ProfileStream and
+// What, in the format that Format says.
+type ProfileArgs struct {
+	What    string `json:"what"`              // one of ProfileKinds
+	Seconds int    `json:"seconds,omitempty"` // of cpu alone: 1 to MaxProfileSeconds
+	Who     string `json:"who"`
+	Reason  string `json:"reason"`
+}
+
+// What can be profiled.
+const (
+	ProfileCPU       = "cpu"       // where the time goes, for so many seconds
+	ProfileHeap      = "heap"      // what is kept in memory, and what was asked for since the start
+	ProfileGoroutine = "goroutine" // where each goroutine stands
+)
+
+// ProfileKinds are they.
+func ProfileKinds() []string {
+	return []string{ProfileCPU, ProfileHeap, ProfileGoroutine}
+}
+
+// MaxProfileSeconds is how long a device watches its processor at most: the next
+// order waits as long.
+const MaxProfileSeconds = 30
+
+// How a profile leaves: cpu and heap as go tool pprof reads them, goroutine as text.
+const (
+	ProfileStream = "profile:" // before What
+	ProfileFormat = "pprof.gz"
+	StacksFormat  = "txt.gz"
+)
+
+// Format is how it leaves.
+func (a ProfileArgs) Format() string {
+	if a.What == ProfileGoroutine {
+		return StacksFormat
+	}
+	return ProfileFormat
+}
+
+// Check tells what is wrong with What or Seconds.
+func (a ProfileArgs) Check() error {
+	switch {
+	case !slices.Contains(ProfileKinds(), a.What):
+		return fmt.Errorf("what: one of %s", strings.Join(ProfileKinds(), ", "))
+	case a.What == ProfileCPU && (a.Seconds < 1 || a.Seconds > MaxProfileSeconds):
+		return fmt.Errorf("seconds: 1 to %d", MaxProfileSeconds)
+	case a.What != ProfileCPU && a.Seconds != 0:
+		return fmt.Errorf("seconds: of %s alone", ProfileCPU)
+	}
+	return nil
+}
 
 // ConfigArgs order another configuration: the whole document, in the place of the
 // one that is there. It may change neither device nor data.

@@ -71,7 +71,7 @@ func (d *desk) orders(name string) []store.Order {
 	return list.Orders
 }
 
-// What the centre can order, with both programs: identify, restart, logs, config,
+// What the centre can order, with both programs: identify, restart, logs, profile, config,
 // and its own next keys to a device that was off while they changed twice.
 func TestOrdersOfARunningDevice(t *testing.T) {
 	t.Parallel()
@@ -123,7 +123,16 @@ func TestOrdersOfARunningDevice(t *testing.T) {
 	if r := d.order("logs", `{"reason":"uji"}`); r.State != report.CommandSucceeded && r.Reason != report.RejectClock {
 		t.Errorf("logs: %+v", r)
 	} else if r.State == report.CommandSucceeded {
-		d.wantLog(r.ID)
+		d.wantArrived(r.ID, "agent started")
+	}
+
+	for what, names := range map[string]string{"heap": "alloc_space", "cpu": "nanoseconds", "goroutine": "kentongan/agent.(*Agent).Run"} {
+		r := d.order("profile", `{"reason":"uji","what":"`+what+`","seconds":`+map[string]string{"cpu": "1", "heap": "0", "goroutine": "0"}[what]+`}`)
+		if r.State == report.CommandSucceeded {
+			d.wantArrived(r.ID, names)
+		} else if r.Reason != report.RejectClock {
+			t.Errorf("profile of %s: %+v", what, r)
+		}
 	}
 
 	bad, err := json.Marshal(map[string]any{"reason": "uji", "text": strings.Replace(good, "GPIO17", "", 1)})
@@ -173,11 +182,11 @@ func TestOrdersOfARunningDevice(t *testing.T) {
 	}
 }
 
-// wantLog fetches a log that has arrived and looks what is in it.
-func (d *desk) wantLog(id string) {
+// wantArrived fetches a log or a profile that has arrived and looks what is in it.
+func (d *desk) wantArrived(id, want string) {
 	d.t.Helper()
 	var text []byte
-	eventually(d.t, "the log arrives", func() bool {
+	eventually(d.t, "what was ordered arrives", func() bool {
 		status, body := d.ask("GET", "/pictures/kiosk-7/"+id, "")
 		text = body
 		return status == http.StatusOK
@@ -186,8 +195,8 @@ func (d *desk) wantLog(id string) {
 	if err != nil {
 		d.t.Fatal(err)
 	}
-	lines, err := io.ReadAll(z)
-	if err != nil || !bytes.Contains(lines, []byte("agent started")) {
-		d.t.Errorf("the log is %s (%v)", lines, err)
+	inside, err := io.ReadAll(z)
+	if err != nil || !bytes.Contains(inside, []byte(want)) {
+		d.t.Errorf("no %q in %.2000q (%v)", want, inside, err)
 	}
 }

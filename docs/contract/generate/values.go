@@ -78,6 +78,7 @@ var arguments = map[string]any{
 	report.OrderRestart:  report.RestartArgs{Who: "Sari", Reason: "laporan warga"},
 	report.OrderIdentify: report.IdentifyArgs{Seconds: 60, Who: "Sari"},
 	report.OrderLogs:     report.LogsArgs{Who: "Sari", Reason: "kamera sering putus"},
+	report.OrderProfile:  report.ProfileArgs{What: report.ProfileCPU, Seconds: 10, Who: "Sari", Reason: "prosesor sibuk"},
 	report.OrderConfig:   report.ConfigArgs{Version: 1_795_000_000_000, Text: "device: kiosk-7\n", Who: "Sari", Reason: "kamera baru"},
 	report.OrderKeys:     report.KeysArgs{Trust: []string{exampleCentre.public}, Retire: []string{"kentongan-centre+1a2b3c4d"}},
 	report.OrderSnapshot: report.SnapshotArgs{Stream: "gate", Who: "Sari", Reason: "laporan warga"},

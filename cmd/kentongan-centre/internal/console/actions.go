@@ -20,6 +20,7 @@ type Desk interface {
 	Restart(ctx context.Context, device, who, reason string) (store.Order, error)
 	Identify(ctx context.Context, device string, seconds int, who string) (store.Order, error)
 	Logs(ctx context.Context, device, who, reason string) (store.Order, error)
+	Profile(ctx context.Context, device, what string, seconds int, who, reason string) (store.Order, error)
 	Configure(ctx context.Context, device string, version uint64, text, who, reason string) (store.Order, error)
 	Update(ctx context.Context, device, address string, number uint64, now bool, who, reason string) (store.Order, error)
 }
@@ -41,6 +42,7 @@ func (c *Console) refused(w http.ResponseWriter, r *http.Request, err error) {
 		{orders.ErrWho, http.StatusBadRequest, "err.who"},
 		{orders.ErrReason, http.StatusBadRequest, "err.reason"},
 		{orders.ErrBlink, http.StatusBadRequest, "err.seconds"},
+		{orders.ErrProfile, http.StatusBadRequest, "err.profile"},
 		{orders.ErrConfig, http.StatusBadRequest, "err.config"},
 		{orders.ErrAddress, http.StatusBadRequest, "err.address"},
 		{orders.ErrState, http.StatusBadRequest, "err.state"},

@@ -2,6 +2,7 @@ package console
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -258,8 +259,8 @@ func (c *Console) picture(w http.ResponseWriter, r *http.Request) {
 			h.Set("Content-Type", "video/mp4")
 		}
 		name := device + "-" + id + ".mp4"
-		if format == report.LogFormat {
-			name = device + "-" + id + "." + report.LogFormat
+		if slices.Contains([]string{report.LogFormat, report.ProfileFormat, report.StacksFormat}, format) {
+			name = device + "-" + id + "." + format
 		}
 		h.Set("Content-Disposition", `attachment; filename="`+name+`"`)
 	}

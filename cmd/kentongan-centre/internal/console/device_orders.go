@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -26,7 +27,8 @@ const (
 // wish is what an order to a device takes; each takes its own.
 type wish struct {
 	Reason  string
-	Seconds int    // identify
+	Seconds int    // identify, and profile of cpu
+	What    string // profile
 	Version uint64 // config
 	Text    string
 	URL     string // update
@@ -43,6 +45,8 @@ func (c *Console) order(ctx context.Context, name, device, who string, q wish) (
 		return c.cfg.Desk.Restart(ctx, device, who, q.Reason)
 	case report.OrderLogs:
 		return c.cfg.Desk.Logs(ctx, device, who, q.Reason)
+	case report.OrderProfile:
+		return c.cfg.Desk.Profile(ctx, device, q.What, q.Seconds, who, q.Reason)
 	case report.OrderUpdate:
 		return c.cfg.Desk.Update(ctx, device, q.URL, q.Number, q.Now, who, q.Reason)
 	}
@@ -64,7 +68,7 @@ func (c *Console) apiOrder(name string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		var q wish
 		if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxOrderBody)).Decode(&q); err != nil {
-			refuse(w, http.StatusBadRequest, `write JSON, as {"reason": "…"}; identify takes "seconds", config "text" and "version", update "url", "number" and "now"`)
+			refuse(w, http.StatusBadRequest, `write JSON, as {"reason": "…"}; identify takes "seconds", profile "what" and "seconds", config "text" and "version", update "url", "number" and "now"`)
 			return
 		}
 		device := r.PathValue("id")
@@ -83,7 +87,7 @@ func (c *Console) apiOrder(name string) http.HandlerFunc {
 			writeJSON(w, http.StatusAccepted, map[string]any{"order": o, "now": c.cfg.Now().UTC()})
 		case errors.Is(err, store.ErrTooManyOrders):
 			refuse(w, http.StatusTooManyRequests, err.Error())
-		case errors.Is(err, orders.ErrReason), errors.Is(err, orders.ErrWho), errors.Is(err, orders.ErrBlink), errors.Is(err, orders.ErrConfig), errors.Is(err, orders.ErrAddress):
+		case errors.Is(err, orders.ErrReason), errors.Is(err, orders.ErrWho), errors.Is(err, orders.ErrBlink), errors.Is(err, orders.ErrProfile), errors.Is(err, orders.ErrConfig), errors.Is(err, orders.ErrAddress):
 			refuse(w, http.StatusBadRequest, err.Error())
 		default:
 			c.cfg.Log.Error("order not given", "cmd", name, "device", device, "err", err)
@@ -108,6 +112,9 @@ func (c *Console) doOrder(name string) http.HandlerFunc {
 		f := r.PostForm
 		q := wish{Reason: f.Get("reason"), URL: strings.TrimSpace(f.Get("url")), Now: f.Get("now") == "1"}
 		q.Seconds, _ = strconv.Atoi(f.Get("seconds")) // the Desk refuses 0
+		if q.What = f.Get("what"); name == report.OrderProfile && q.What != report.ProfileCPU {
+			q.Seconds = 0 // the form always has some
+		}
 		q.Text = strings.ReplaceAll(f.Get("text"), "\r\n", "\n")
 		if n := strings.TrimSpace(f.Get("number")); n != "" && name == report.OrderUpdate {
 			if q.Number, err = strconv.ParseUint(n, 10, 64); err != nil {
@@ -124,10 +131,10 @@ func (c *Console) doOrder(name string) http.HandlerFunc {
 	}
 }
 
-// deviceOrders are the newest orders to a device as a whole, and the logs that
-// came of them.
+// deviceOrders are the newest orders to a device as a whole, and the logs and
+// profiles that came of them.
 func (c *Console) deviceOrders(r *http.Request, device string) (list []store.Order, logs []pictureView, err error) {
-	for _, name := range []string{report.OrderRestart, report.OrderIdentify, report.OrderLogs, report.OrderConfig, report.OrderUpdate} {
+	for _, name := range []string{report.OrderRestart, report.OrderIdentify, report.OrderLogs, report.OrderProfile, report.OrderConfig, report.OrderUpdate} {
 		some, err := c.view(r).Orders(r.Context(), store.OrderFilter{Device: device, Name: name, Limit: maxDeviceOrders})
 		if err != nil {
 			return nil, nil, err
@@ -135,11 +142,37 @@ func (c *Console) deviceOrders(r *http.Request, device string) (list []store.Ord
 		list = append(list, some...)
 	}
 	newestFirst(list)
-	pictures, err := c.view(r).Pictures(r.Context(), device, report.LogStream, maxLogs)
-	for _, p := range pictures {
-		logs = append(logs, pictureView{Picture: p, Now: c.cfg.Now()})
+	came := []string{report.LogStream}
+	for _, what := range report.ProfileKinds() {
+		came = append(came, report.ProfileStream+what)
 	}
-	return list[:min(len(list), maxDeviceOrders)], logs, err
+	for _, stream := range came {
+		pictures, err := c.view(r).Pictures(r.Context(), device, stream, maxLogs)
+		if err != nil {
+			return nil, nil, err
+		}
+		for _, p := range pictures {
+			logs = append(logs, pictureView{Picture: p, Now: c.cfg.Now()})
+		}
+	}
+	slices.SortStableFunc(logs, func(a, b pictureView) int { return b.Told.Compare(a.Told) })
+	return list[:min(len(list), maxDeviceOrders)], logs, nil
+}
+
+// orderOf is the order that brought a log or a profile.
+func orderOf(stream string) string {
+	if stream == report.LogStream {
+		return report.OrderLogs
+	}
+	return report.OrderProfile
+}
+
+// subjectOf is what an order to a device is about, where its name does not say it.
+func subjectOf(subject string) string {
+	if subject == report.LogStream {
+		return ""
+	}
+	return strings.TrimPrefix(subject, report.ProfileStream)
 }
 
 const (

@@ -28,6 +28,11 @@ func TestDeviceOrdersAreGivenByForms(t *testing.T) {
 		"restart":                {"restart", url.Values{"reason": {"macet"}}, 303, `{"who":"Sari Wulandari","reason":"macet"}`},
 		"restart, no reason":     {"restart", url.Values{}, 400, ""},
 		"logs":                   {"logs", url.Values{"reason": {"mengapa merah"}}, 303, `{"who":"Sari Wulandari","reason":"mengapa merah"}`},
+		"profile":                {"profile", url.Values{"reason": {"prosesor sibuk"}, "what": {"cpu"}, "seconds": {"10"}}, 303, `{"what":"cpu","seconds":10,"who":"Sari Wulandari","reason":"prosesor sibuk"}`},
+		"profile, of memory":     {"profile", url.Values{"reason": {"x"}, "what": {"heap"}, "seconds": {"10"}}, 303, `{"what":"heap","who":"Sari Wulandari","reason":"x"}`},
+		"profile, too long":      {"profile", url.Values{"reason": {"x"}, "what": {"cpu"}, "seconds": {"31"}}, 400, ""},
+		"profile, of what":       {"profile", url.Values{"reason": {"x"}, "what": {"cmdline"}}, 400, ""},
+		"profile, no reason":     {"profile", url.Values{"what": {"heap"}}, 400, ""},
 		"config":                 {"config", url.Values{"reason": {"kamera baru"}, "text": {config}}, 303, `per baris, supaya berkasnya besar, dan garis miring: /////////////////////////\n# seratus`},
 		"config, empty":          {"config", url.Values{"reason": {"x"}}, 400, ""},
 		"config, too large":      {"config", url.Values{"reason": {"x"}, "text": {strings.Repeat("x", 12<<10+1)}}, 400, ""},
@@ -65,8 +70,8 @@ func TestDeviceOrdersAreGivenByForms(t *testing.T) {
 		}
 	}
 	list, err := s.st.Orders(t.Context(), store.OrderFilter{Limit: 100})
-	if err != nil || len(list) != 6 {
-		t.Errorf("%d orders, %v; want the six good ones", len(list), err)
+	if err != nil || len(list) != 8 {
+		t.Errorf("%d orders, %v; want the eight good ones", len(list), err)
 	}
 	for _, path := range []string{"/devices/nobody/restart", "/devices/KIOSK/restart"} {
 		if res, _ := send(t, srv.URL+path, url.Values{"reason": {"x"}}); res.StatusCode != http.StatusNotFound {
@@ -82,8 +87,8 @@ func TestDevicePageShowsOrdersAndVersions(t *testing.T) {
 	forms := map[access.Role]string{
 		access.Viewer:   "",
 		access.Operator: "identify",
-		access.Approver: "identify logs restart config update",
-		access.Admin:    "identify logs restart config update",
+		access.Approver: "identify logs profile restart config update",
+		access.Admin:    "identify logs profile restart config update",
 	}
 	for role, want := range forms {
 		_, html := get(t, srv.URL+"/devices/kiosk-7?lang=en", "Authorization", "Bearer "+s.tokenOf("as-"+string(role), role, ""))

@@ -52,6 +52,7 @@ func (c *Console) functions(lang string) template.FuncMap {
 		"seqs":    func(from, to uint64) string { return rangeText(lang, from, to) },
 		"todo":    func(p store.Problem) string { return advice(lang, p) },
 		"online":  func(is bool) string { return map[bool]string{true: report.Online, false: report.Offline}[is] },
+		"orderOf": orderOf, "subjectOf": subjectOf, "profiles": report.ProfileKinds,
 		"formOf":  func(device, name string) orderForm { return orderForm{device, name} },
 		"pair":    func(c complaint, at time.Time) row { return row{c, at} },
 		"sparkOf": func(p []store.StreamPoint, at time.Time, rate bool) spark { return spark{p, at, rate} },

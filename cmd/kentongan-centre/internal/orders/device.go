@@ -48,6 +48,21 @@ func (d *Desk) Logs(ctx context.Context, device, who, reason string) (store.Orde
 	return d.give(ctx, o, deviceLife, report.LogsArgs{Who: who, Reason: reason})
 }
 
+// Profile orders a profile of the agent; seconds is of cpu alone. It arrives as a
+// picture of the stream report.ProfileStream and what does.
+func (d *Desk) Profile(ctx context.Context, device, what string, seconds int, who, reason string) (store.Order, error) {
+	who, reason, err := both(who, reason)
+	args := report.ProfileArgs{What: what, Seconds: seconds, Who: who, Reason: reason}
+	if err == nil && args.Check() != nil {
+		err = ErrProfile
+	}
+	if err != nil {
+		return store.Order{}, err
+	}
+	o := store.Order{Device: device, Name: report.OrderProfile, Subject: report.ProfileStream + what, Who: who, Reason: reason}
+	return d.give(ctx, o, deviceLife, args)
+}
+
 // Configure orders another configuration, the whole document. Version 0 is the
 // time in milliseconds, which only rises. Whether it is valid, the device says:
 // what it may contain depends on the device's version.

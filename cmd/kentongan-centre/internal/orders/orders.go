@@ -63,6 +63,7 @@ var (
 	ErrConfig  = fmt.Errorf("no configuration, or one of more than %d bytes", report.MaxConfigBytes)
 	ErrAddress = errors.New("no address of a release: https://HOST/PATH, without a name or password in it")
 	ErrBlink   = fmt.Errorf("seconds: 1 to %d", report.MaxIdentifySeconds)
+	ErrProfile = fmt.Errorf("what: one of %s; seconds, of cpu alone: 1 to %d", strings.Join(report.ProfileKinds(), ", "), report.MaxProfileSeconds)
 )
 
 // Bounds of what people write, in bytes.

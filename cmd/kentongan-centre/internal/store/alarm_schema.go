@@ -94,7 +94,7 @@ const (
 	upsertCounts = `INSERT INTO alarm_set (device, raised, falses, camera_days) VALUES (?, ?, ?, ?)
 	ON CONFLICT (device) DO UPDATE SET raised = excluded.raised, falses = excluded.falses, camera_days = excluded.camera_days`
 	answerOrder   = `UPDATE orders SET state = ?, result = ?, done_at = ? WHERE id = ? AND device = ? AND state IN ('open', 'unanswered')`
-	selectOrder   = `SELECT subject FROM orders WHERE id = ? AND device = ? AND name IN ('snapshot', 'logs')`
+	selectOrder   = `SELECT subject FROM orders WHERE id = ? AND device = ? AND name IN ('snapshot', 'logs', 'profile')`
 	insertPicture = `INSERT INTO picture (device, id, stream, taken_ms, told_at, changed_at, state, doc) VALUES (?, ?, ?, ?, ?, ?, 'waiting', ?) ON CONFLICT DO NOTHING`
 	insertPiece   = `INSERT INTO picture_piece (device, id, idx, at, data) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING`
 	selectPicture = `SELECT state, doc FROM picture WHERE device = ? AND id = ?`
