@@ -11,7 +11,7 @@ import (
 // Registers reads a dump of a chip's 256 registers: on each line the first one's
 // number and what it and those after it hold, all in hexadecimal. What follows a
 // # is for people.
-func Registers(t *testing.T, path string) (all [256]byte) {
+func Registers(t testing.TB, path string) (all [256]byte) {
 	t.Helper()
 	f, err := os.Open(path)
 	if err != nil {

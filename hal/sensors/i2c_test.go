@@ -95,7 +95,7 @@ type registers struct {
 	bytes [256]byte
 }
 
-func dump(t *testing.T, name string) *registers {
+func dump(t testing.TB, name string) *registers {
 	t.Helper()
 	return &registers{at: 0x76, bytes: haltest.Registers(t, "testdata/"+name)}
 }

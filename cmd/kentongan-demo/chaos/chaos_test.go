@@ -104,7 +104,10 @@ func TestReliabilityPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	want, err := put(string(text), askedTable()+table(matrix()))
+	want, err := put(string(text), tableBegin, tableEnd, askedTable()+table(matrix()))
+	if err == nil {
+		want, err = put(want, parsersBegin, parsersEnd, parserTable())
+	}
 	if err != nil {
 		t.Fatal(err)
 	}

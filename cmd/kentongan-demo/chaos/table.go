@@ -9,6 +9,9 @@ import (
 const (
 	tableBegin = "<!-- rows: go test ./cmd/kentongan-demo/chaos -update -->\n"
 	tableEnd   = "<!-- end of rows -->\n"
+
+	parsersBegin = "<!-- parsers: go test ./cmd/kentongan-demo/chaos -update -->\n"
+	parsersEnd   = "<!-- end of parsers -->\n"
 )
 
 // rooms are the headings of the document, by the first part of a row's ID.
@@ -54,12 +57,12 @@ func thousands(n int) string {
 	return s
 }
 
-// put replaces the rows of a document.
-func put(document, rows string) (string, error) {
-	head, rest, found := strings.Cut(document, tableBegin)
-	_, tail, closed := strings.Cut(rest, tableEnd)
+// put replaces what stands in a document between two lines.
+func put(document, begin, end, rows string) (string, error) {
+	head, rest, found := strings.Cut(document, begin)
+	_, tail, closed := strings.Cut(rest, end)
 	if !found || !closed {
-		return "", fmt.Errorf("the document has no lines %q and %q", tableBegin, tableEnd)
+		return "", fmt.Errorf("the document has no lines %q and %q", begin, end)
 	}
-	return head + tableBegin + rows + tableEnd + tail, nil
+	return head + begin + rows + end + tail, nil
 }

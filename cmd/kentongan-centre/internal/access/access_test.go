@@ -21,7 +21,7 @@ type rig struct {
 	now time.Time
 }
 
-func open(t *testing.T) *rig {
+func open(t testing.TB) *rig {
 	t.Helper()
 	st, err := store.Open(t.TempDir(), slog.New(slog.DiscardHandler))
 	if err != nil {
@@ -41,7 +41,7 @@ func open(t *testing.T) *rig {
 	return r
 }
 
-func (r *rig) add(t *testing.T, name string, role access.Role) access.Account {
+func (r *rig) add(t testing.TB, name string, role access.Role) access.Account {
 	t.Helper()
 	a, err := r.Add(t.Context(), access.Account{Name: name, Role: role})
 	if err != nil {
