@@ -186,7 +186,7 @@ var machineFaults = []fault{
 			t.Fatal(err)
 		}
 		cmd := exec.Command("flock", "-n", filepath.Join(s.data, "spool"), "sh", "-c", "echo held; exec sleep 300")
-		cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL, Setpgid: true}
+		cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 		out, err := cmd.StdoutPipe()
 		if err != nil {
 			t.Fatal(err)

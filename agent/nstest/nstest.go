@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"runtime"
 	"strings"
 	"syscall"
 	"testing"
@@ -47,6 +48,10 @@ func Own(t *testing.T, o Options) bool {
 	}
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
+	// The kernel kills it with the thread that started it, and what else the test
+	// program does (a decoder, a tunnel) ends threads.
+	runtime.LockOSThread()
+	defer runtime.UnlockOSThread()
 	if err := cmd.Start(); err != nil {
 		if os.Getuid() != 0 {
 			t.Skipf("no namespaces without root on this kernel (%v); run the test as root", err)

@@ -87,7 +87,7 @@ func TestFramedWritesTogetherAndEndsOnce(t *testing.T) {
 		if !errors.Is(err, cause) {
 			t.Errorf("error %v, want the first cause", err)
 		}
-	case <-time.After(5 * time.Second):
+	case <-time.After(patience):
 		t.Fatal("a write waits although the connection has ended")
 	}
 	if _, err := f.Read(buf); !errors.Is(err, cause) {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"syscall"
 	"testing"
@@ -33,10 +34,10 @@ func TestLossOf30Percent(t *testing.T) {
 	for n := 0; n < 3 || n < 60 && nftDropped(t) < enough; n++ {
 		last[report.Complaint] = store.append(t, report.Complaint, 1)
 		at := time.Now()
-		c.wantAll(store, report.Complaint, last[report.Complaint], 40*time.Second)
+		c.wantAll(store, report.Complaint, last[report.Complaint], 3*time.Minute)
 		t.Logf("press at the centre and acknowledged after %v", time.Since(at).Round(time.Millisecond))
 	}
-	wantLanes(c, store, last, 60*time.Second)
+	wantLanes(c, store, last, 3*time.Minute)
 	st := u.Status()
 	t.Logf("all after %v; %d connections, RTT %v, %d packets to the broker lost", time.Since(began).Round(time.Millisecond), st.Connections, st.RTT.Round(time.Millisecond), nftDropped(t))
 	if n := nftDropped(t); n < enough {
@@ -66,7 +67,7 @@ func TestSilentLinkIsNoticedWhileIdle(t *testing.T) {
 	waitFor(t, 40*time.Second, "the loss is noticed", func() bool { return u.saw(stateLost, "") })
 	took := time.Since(began)
 	t.Logf("noticed after %v", took.Round(time.Millisecond))
-	if took > 20*time.Second {
+	if took > 20*time.Second+slack {
 		t.Errorf("noticed after %v, want 20s", took)
 	}
 	if n := nftDropped(t); n == 0 {
@@ -91,10 +92,11 @@ func brokerHost(t *testing.T) {
 	}
 	cmd := exec.Command(bin, "-c", conf)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Cloneflags: syscall.CLONE_NEWNET, Pdeathsig: syscall.SIGKILL}
+	runtime.LockOSThread() // the kernel kills it with the thread that started it
 	if err := cmd.Start(); err != nil {
 		t.Fatalf("start mosquitto (apt-get install mosquitto): %v", err)
 	}
-	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait() })
+	t.Cleanup(func() { _ = cmd.Process.Kill(); _ = cmd.Wait(); runtime.UnlockOSThread() })
 	pid := strconv.Itoa(cmd.Process.Pid)
 	there := func(args ...string) { run(t, "nsenter", append([]string{"-t", pid, "-n", "ip"}, args...)...) }
 	there("link", "set", "lo", "up")
@@ -123,8 +125,9 @@ func TestLinksByInterface(t *testing.T) {
 	c := startCentre(t, "mqtt://10.9.0.2:1883", nil)
 	cfg := testConfig("mqtt://10.9.9.9:1883", "mqtt://10.9.9.9:1884")
 	cfg.Brokers[0].Interface, cfg.Brokers[1].Interface = "fibre0", "cell0"
-	cfg.Tuning.StallAfter, cfg.Tuning.ConnectLimit = time.Second, time.Second
-	cfg.Tuning.ProbeEvery, cfg.Tuning.FailBackAfter = 100*time.Millisecond, 2*time.Second
+	const healthy = 3 * time.Second
+	cfg.Tuning.StallAfter, cfg.Tuning.ConnectLimit = 3*time.Second, 3*time.Second
+	cfg.Tuning.ProbeEvery, cfg.Tuning.FailBackAfter = 100*time.Millisecond, healthy
 	store := newMemoryStore()
 	u := startUplink(t, cfg, store)
 	on := func(port string) func() bool {
@@ -142,15 +145,23 @@ func TestLinksByInterface(t *testing.T) {
 	arrives("the fibre is silent")
 	waitFor(t, 10*time.Second, "on the cellular link", on("1884"))
 	connections := u.Status().Connections
-	for range 4 { // the fibre flickers, never healthy for as long as it must be
+	for flickers := 0; flickers < 4; { // never healthy for as long as it must be
+		began := time.Now()
 		nftPass(t)
 		arrives("the fibre flickers")
 		<-time.After(200 * time.Millisecond)
 		nftDrop(t, "iifname fibre0")
+		if time.Since(began) >= healthy { // on a busy machine it was, and may be taken
+			arrives("it was there for long")
+			waitFor(t, 10*time.Second, "on the cellular link again", on("1884"))
+			connections = u.Status().Connections
+			continue
+		}
 		<-time.After(300 * time.Millisecond) // three probes
-	}
-	if n := u.Status().Connections; n != connections {
-		t.Errorf("%d connections more while the fibre flickered", n-connections)
+		if n := u.Status().Connections; n != connections {
+			t.Errorf("%d connections more while the fibre flickered", n-connections)
+		}
+		flickers++
 	}
 	nftPass(t)
 	waitFor(t, 20*time.Second, "back on the fibre", on("1883"))

@@ -9,19 +9,84 @@ import (
 	"kentongan/agent/report"
 )
 
-// pressTimes measures presses, one after the other, from the append to the
-// centre.
-func pressTimes(t *testing.T, c *testCentre, store *memoryStore, n int) (worst, median time.Duration) {
+// way is a device on a link, and the centre at its other end.
+type way struct {
+	c     *testCentre
+	u     *running
+	press func() (seq uint64)
+}
+
+// newWay joins a device to a broker of its own by a link, and waits until it is
+// connected.
+func newWay(t *testing.T, delay time.Duration, rate int, store Store, press func() uint64) *way {
 	t.Helper()
-	var all []time.Duration
+	m := startMosquitto(t)
+	c := startCentre(t, m.url(), nil)
+	c.set(func(c *testCentre) { c.skip = true })
+	p := startProxy(t, m.addr())
+	p.set(func(p *proxy) { p.delay, p.rate = delay, rate })
+	w := &way{c: c, u: startUplink(t, testConfig(p.url()), store), press: press}
+	waitFor(t, 10*time.Second, "connected", func() bool { return w.u.Status().Connected })
+	return w
+}
+
+// pressTimes measures presses over two ways, one after the other, from the append
+// to the centre: the same press over both, so that what another program takes from
+// this one it takes from both.
+func pressTimes(t *testing.T, n int, ways ...*way) (medians []time.Duration) {
+	t.Helper()
+	all := make([][]time.Duration, len(ways))
 	for range n {
 		began := time.Now()
-		seq := store.append(t, report.Complaint, 1)
-		waitFor(t, 20*time.Second, "press at the centre", func() bool { return c.thru(report.Complaint) >= seq })
-		all = append(all, time.Since(began))
+		var seqs []uint64
+		for _, w := range ways {
+			seqs = append(seqs, w.press())
+		}
+		took := make([]time.Duration, len(ways))
+		waitFor(t, 20*time.Second, "press at the centre", func() bool {
+			there := 0
+			for i, w := range ways {
+				if took[i] == 0 && w.c.thru(report.Complaint) >= seqs[i] {
+					took[i] = time.Since(began)
+				}
+				if took[i] != 0 {
+					there++
+				}
+			}
+			return there == len(ways)
+		})
+		for i := range ways {
+			all[i] = append(all[i], took[i])
+		}
 	}
-	slices.Sort(all)
-	return all[n-1], all[n/2]
+	for i := range ways {
+		slices.Sort(all[i])
+		medians = append(medians, all[i][n/2])
+	}
+	return medians
+}
+
+// extra is how much longer a press takes over the full way than over the idle one.
+// What waits in a queue waits each time; what a busy machine adds, it does not add
+// ten times.
+func extra(t *testing.T, full, idle *way, most time.Duration) time.Duration {
+	t.Helper()
+	best := time.Hour
+	for range 10 {
+		m := pressTimes(t, 9, full, idle)
+		t.Logf("idle %v, beside the backlog %v", m[1].Round(time.Millisecond), m[0].Round(time.Millisecond))
+		if best = min(best, m[0]-m[1]); best < most {
+			break
+		}
+	}
+	return best
+}
+
+// idleWay is a way of a device that has nothing but its presses.
+func idleWay(t *testing.T, delay time.Duration, rate int) *way {
+	t.Helper()
+	store := newMemoryStore()
+	return newWay(t, delay, rate, store, func() uint64 { return store.append(t, report.Complaint, 1) })
 }
 
 // A press passes a million measurements: it reaches the centre in less than two
@@ -38,34 +103,22 @@ func TestPressOvertakesAMillionRecords(t *testing.T) {
 	for name, link := range links {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel() // the three beside each other, and before all others
-			m := startMosquitto(t)
-			c := startCentre(t, m.url(), nil)
-			c.set(func(c *testCentre) { c.skip = true })
-			p := startProxy(t, m.addr())
-			p.set(func(p *proxy) { p.delay, p.rate = link.delay, link.rate })
 			store := newMemoryStore()
-			u := startUplink(t, testConfig(p.url()), store)
-			waitFor(t, 10*time.Second, "connected", func() bool { return u.Status().Connected })
-			_, idle := pressTimes(t, c, store, 5)
+			full := newWay(t, link.delay, link.rate, store, func() uint64 { return store.append(t, report.Complaint, 1) })
+			idle := idleWay(t, link.delay, link.rate)
+			pressTimes(t, 5, full, idle) // both know their link
+			u := full.u
 			store.backlog(report.Telemetry, 1000000)
 			store.append(t, report.Telemetry, 1)
 			waitFor(t, 20*time.Second, "the link is full", func() bool { return u.Status().Lanes[report.Telemetry].Brokered > 700 })
-			// What waits in a queue waits each time; what another program took
-			// from this one is not taken three times.
-			var worst, median time.Duration
-			for range 3 {
-				if worst, median = pressTimes(t, c, store, 9); median-idle < 4*link.delay {
-					break
-				}
-			}
+			more := extra(t, full, idle, 4*link.delay)
 			st := u.Status()
-			t.Logf("idle %v; beside the backlog median %v, worst %v; window %d bytes, RTT %v, %d records sent",
-				idle.Round(time.Millisecond), median.Round(time.Millisecond), worst.Round(time.Millisecond), st.Window, st.RTT.Round(time.Millisecond), st.Lanes[report.Telemetry].SentRecords)
+			t.Logf("window %d bytes, RTT %v, %d records sent", st.Window, st.RTT.Round(time.Millisecond), st.Lanes[report.Telemetry].SentRecords)
 			if st.Lanes[report.Telemetry].Brokered >= 1000000 {
 				t.Error("the backlog was gone: the test tests nothing")
 			}
-			if extra := median - idle; extra >= 4*link.delay {
-				t.Errorf("a press took %v more than on an idle link, want under two round trips, %v", extra, 4*link.delay)
+			if more >= 4*link.delay {
+				t.Errorf("a press took %v more than on an idle link, want under two round trips, %v", more, 4*link.delay)
 			}
 		})
 	}
@@ -76,7 +129,7 @@ func TestPressOvertakesAMillionRecords(t *testing.T) {
 // never 5 s old; a machine that does other things as well is not held to that.
 func TestBacklogDrainsBesideLiveTelemetry(t *testing.T) {
 	t.Parallel()
-	n, limit := uint64(50000), 3*time.Minute // an idle machine takes 8 s
+	n, limit := uint64(50000), 6*time.Minute // an idle machine takes 8 s
 	soak := os.Getenv("KENTONGAN_SOAK") != ""
 	if soak {
 		n, limit = 1000000, 10*time.Minute
@@ -92,21 +145,25 @@ func TestBacklogDrainsBesideLiveTelemetry(t *testing.T) {
 	cfg.Tuning.Linger = 0 // the default
 	u := startUplink(t, cfg, store)
 	began := time.Now()
-	made := map[uint64]time.Time{}
+	type moment struct {
+		at       time.Time
+		received int // records at the centre
+	}
+	made := map[uint64]moment{}
 	var oldest time.Duration
+	passed := 0 // records that came at most between a live one's making and its coming
 	tick := time.NewTicker(100 * time.Millisecond)
 	defer tick.Stop()
 	for store.waiting(report.Telemetry) > 20 {
 		<-tick.C
 		if u.Status().Connected {
-			made[store.append(t, report.Telemetry, 1)] = time.Now()
+			made[store.append(t, report.Telemetry, 1)] = moment{time.Now(), c.lane(report.Telemetry).records}
 		}
-		live := c.lane(report.Telemetry).lastLive
-		for seq, at := range made {
-			if seq <= live {
+		there := c.lane(report.Telemetry)
+		for seq, made1 := range made {
+			oldest, passed = max(oldest, time.Since(made1.at)), max(passed, there.records-made1.received)
+			if seq <= there.lastLive {
 				delete(made, seq)
-			} else {
-				oldest = max(oldest, time.Since(at))
 			}
 		}
 		if time.Since(began) > limit {
@@ -115,9 +172,12 @@ func TestBacklogDrainsBesideLiveTelemetry(t *testing.T) {
 	}
 	took := time.Since(began)
 	st := u.Status()
-	t.Logf("%d records in %v: %.0f records/s, %.1f bytes each on the wire; newest at the centre at most %v old; window %d, RTT %v",
-		n, took.Round(time.Millisecond), float64(n)/took.Seconds(), float64(st.SentBytes)/float64(n), oldest.Round(time.Millisecond), st.Window, st.RTT)
-	if oldest > 5*time.Second && (soak || oldest > took/4) {
-		t.Errorf("live telemetry was %v old, of %v that the backlog took", oldest, took)
+	t.Logf("%d records in %v: %.0f records/s, %.1f bytes each on the wire; newest at the centre at most %v old, passed by %d others; window %d, RTT %v",
+		n, took.Round(time.Millisecond), float64(n)/took.Seconds(), float64(st.SentBytes)/float64(n), oldest.Round(time.Millisecond), passed, st.Window, st.RTT)
+	if soak && oldest > 5*time.Second {
+		t.Errorf("live telemetry was %v old", oldest)
+	}
+	if uint64(passed) > n/4 {
+		t.Errorf("%d records of the backlog of %d came before a live one", passed, n)
 	}
 }

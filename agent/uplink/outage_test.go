@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -19,7 +20,7 @@ func (m *mosquitto) stopInOrder() {
 	_ = m.cmd.Process.Signal(syscall.SIGTERM)
 	select {
 	case <-m.done:
-	case <-time.After(10 * time.Second):
+	case <-time.After(patience):
 		m.t.Fatal("mosquitto does not end")
 	}
 }
@@ -68,11 +69,14 @@ func TestDaysOffline(t *testing.T) {
 	t.Parallel()
 	m := startMosquitto(t)
 	c := startCentre(t, m.url(), nil)
+	var mu sync.Mutex // guards these two: what comes again comes at any time
 	order := map[report.Lane][]uint64{}
 	var gaps ranges
 	c.set(func(c *testCentre) {
 		c.light = true
-		c.onUp = func(topic report.Topic, b report.Batch) { // only the centre's goroutine calls it
+		c.onUp = func(topic report.Topic, b report.Batch) {
+			mu.Lock()
+			defer mu.Unlock()
 			for _, r := range b.Records {
 				order[topic.Lane] = append(order[topic.Lane], r.Seq)
 				var g report.Gap
@@ -103,6 +107,8 @@ func TestDaysOffline(t *testing.T) {
 	c.wantAll(store, report.Event, lastE, 20*time.Second)
 	waitFor(t, 40*time.Second, "telemetry has left", func() bool { return store.waiting(report.Telemetry) == 0 })
 	waitFor(t, 10*time.Second, "telemetry is at the centre", func() bool { return c.lane(report.Telemetry).seqs.covers(lastT, lastT) })
+	mu.Lock()
+	defer mu.Unlock()
 	for lane, last := range map[report.Lane]uint64{report.Complaint: lastC, report.Event: lastE} {
 		seqs := order[lane]
 		// What was on its way when a busy machine lost the connection comes again, and

@@ -3,7 +3,6 @@ package uplink
 import (
 	"log/slog"
 	"os"
-	"slices"
 	"testing"
 	"time"
 
@@ -20,30 +19,19 @@ func TestPressOvertakesASpoolOfTelemetry(t *testing.T) {
 		n = 1000000
 	}
 	const delay, rate = 150 * time.Millisecond, 8 << 10 // one way; bytes a second
-	m := startMosquitto(t)
-	c := startCentre(t, m.url(), nil)
-	c.set(func(c *testCentre) { c.skip = true })
-	p := startProxy(t, m.addr())
-	p.set(func(p *proxy) { p.delay, p.rate = delay, rate })
-	s := openSpool(t)
-	u := startUplink(t, testConfig(p.url()), s)
-	waitFor(t, 10*time.Second, "connected", func() bool { return u.Status().Connected })
-	press := func(n int) time.Duration {
-		t.Helper()
-		var all []time.Duration
-		for range n {
-			began := time.Now()
+	onto := func(s *spool.Spool) *way {
+		return newWay(t, delay, rate, s, func() uint64 {
 			seq, err := s.Append(t.Context(), report.Complaint, report.KindPress, report.Press{Line: "road", Presses: 1})
 			if err != nil {
 				t.Fatal(err)
 			}
-			waitFor(t, 20*time.Second, "press at the centre", func() bool { return c.thru(report.Complaint) >= seq })
-			all = append(all, time.Since(began))
-		}
-		slices.Sort(all)
-		return all[n/2]
+			return seq
+		})
 	}
-	idle := press(5)
+	s := openSpool(t)
+	full, idle := onto(s), onto(openSpool(t))
+	u := full.u
+	pressTimes(t, 5, full, idle) // both know their link
 	began := time.Now()
 	for i := range n {
 		if _, err := s.Append(t.Context(), report.Telemetry, report.KindStreamStats, report.StreamStats{
@@ -54,16 +42,17 @@ func TestPressOvertakesASpoolOfTelemetry(t *testing.T) {
 	}
 	t.Logf("%d records appended in %v", n, time.Since(began).Round(time.Millisecond))
 	waitFor(t, 20*time.Second, "the link is full", func() bool { return u.Status().Lanes[report.Telemetry].Brokered > 700 })
-	busy := press(9)
+	more := extra(t, full, idle, 2*2*delay)
 	left := s.Head(report.Telemetry).Backlog()
-	t.Logf("idle %v, beside the backlog %v; %d records still wait", idle.Round(time.Millisecond), busy.Round(time.Millisecond), left)
+	t.Logf("%d records still wait", left)
 	if left < uint64(n)/2 {
 		t.Error("most of the backlog was gone: the test tests nothing")
 	}
-	if extra := busy - idle; extra >= 2*2*delay {
-		t.Errorf("a press took %v more than on an empty spool, want under two round trips, %v", extra, 4*delay)
+	if more >= 2*2*delay {
+		t.Errorf("a press took %v more than on an empty spool, want under two round trips, %v", more, 4*delay)
 	}
 	u.stop()
+	idle.u.stop()
 }
 
 // openSpool opens a real spool that closes with the test.
