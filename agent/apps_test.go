@@ -42,7 +42,7 @@ apps: [{name: e-lpse, url: "`+site.URL+`/?key=secret", label: {id: Pengadaan, en
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
 	defer cancel()
 	over := make(chan error, 1)
 	go func() { over <- a.Run(ctx) }()
@@ -92,7 +92,7 @@ func TestDeadNetworkIsOneAlarm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
 	defer cancel()
 	over := make(chan error, 1)
 	go func() { over <- a.Run(ctx) }()
@@ -112,7 +112,7 @@ func TestDeadNetworkIsOneAlarm(t *testing.T) {
 	for ctx.Err() == nil && len(alarms) == 0 {
 		time.Sleep(200 * time.Millisecond)
 		var good int
-		if good, alarms = kept(); good == len(names) {
+		if good, alarms = kept(); good >= len(names) {
 			site.Close()
 		}
 	}

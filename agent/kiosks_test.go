@@ -121,7 +121,7 @@ func TestStalledDiskIsSeenToWork(t *testing.T) {
 				t.Errorf("at work and saved: %+v", s)
 			}
 		}
-		stall.Store(int64(time.Second)) // of the next press
+		stall.Store(int64(3 * time.Second)) // of the next press
 	})
 	if answered[1] >= saved[1] || saved[1] < time.Second {
 		t.Errorf("the lamp answers after %v and it is saved after %v, want the answer while the disk stalls", answered, saved)

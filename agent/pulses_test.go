@@ -161,8 +161,9 @@ func TestWatchdogFindsEachLoopThatHangs(t *testing.T) {
 	}
 	for _, p := range pulses {
 		names = append(names, p.Name)
-		release, hung := make(chan struct{}), make(chan error, 1)
-		go func() { hung <- p.Do(t.Context(), func() { <-release }) }()
+		hangs, release, hung := make(chan struct{}), make(chan struct{}), make(chan error, 1)
+		go func() { hung <- p.Do(t.Context(), func() { close(hangs); <-release }) }()
+		<-hangs
 		guarded(t, a.checks(), time.Second, func(b *sim.Board, out *starving) {
 			await(t, func() bool {
 				return b.Watchdog().Resets == 1 && strings.Contains(out.read(), p.Name+" does not answer")
@@ -189,12 +190,19 @@ func TestWatchdogIsFedWhateverIsOutside(t *testing.T) {
 	t.Parallel()
 	a, socket := startDeaf(t)
 	await(t, func() bool { return order(t, socket, `{"op":"sensor","sensor":"cabinet","problem":"hung"}`) })
-	resets := guarded(t, a.checks(), 4*time.Second, func(_ *sim.Board, _ *starving) {
-		// Longer than one read of the sensor and one session with the camera: a
-		// loop that waited for them would miss four rounds in a row.
-		<-time.After(14 * time.Second)
-	})
-	if resets != 0 {
-		t.Errorf("%d resets", resets)
+	resets := 0
+	for range 3 { // a busy machine or disk may hold a loop up for 4 s, but not each time
+		resets = guarded(t, a.checks(), 4*time.Second, func(_ *sim.Board, out *starving) {
+			// Longer than one read of the sensor and one session with the camera: a
+			// loop that waited for them would miss four rounds in a row.
+			<-time.After(14 * time.Second)
+			if why := out.read(); why != "" {
+				t.Log(why)
+			}
+		})
+		if resets == 0 {
+			return
+		}
 	}
+	t.Errorf("%d resets", resets)
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"math"
 	"runtime"
+	"runtime/metrics"
 	"strings"
 	"testing"
 	"time"
@@ -91,7 +92,8 @@ func hostile() map[string]func(c *rogueConn) {
 }
 
 // TestHostileMemory: cameras that send whatever does harm, all at once and as
-// fast as they can, cost no more memory after 8 s than after 3.
+// fast as they can, cost no more memory after 8 s than after 3. On a busy machine
+// they may still begin then, so there are more looks; what leaks grows in each.
 func TestHostileMemory(t *testing.T) {
 	before, goroutines := liveHeap(), runtime.NumGoroutine()
 	var all []*running
@@ -104,6 +106,11 @@ func TestHostileMemory(t *testing.T) {
 	<-time.After(5 * time.Second)
 	late := liveHeap()
 	t.Logf("%d cameras; heap alive: %.1f MiB before, %.1f after 3 s, %.1f after 8 s", len(all), mib(before), mib(early), mib(late))
+	for looks := 0; late-early > 4<<20 && looks < 5; looks++ {
+		<-time.After(5 * time.Second)
+		early, late = late, liveHeap()
+		t.Logf("%.1f MiB 5 s later", mib(late))
+	}
 	if grown := late - early; grown > 4<<20 {
 		t.Errorf("the heap grew by %.1f MiB in 5 s", mib(grown))
 	}
@@ -114,8 +121,11 @@ func TestHostileMemory(t *testing.T) {
 	for _, w := range all {
 		w.stop()
 	}
-	if n := runtime.NumGoroutine(); n > goroutines+4*len(all) { // the servers go on
-		t.Errorf("%d goroutines after all watchers ended, %d before", n, goroutines)
+	for end := time.Now().Add(patience); runtime.NumGoroutine() > goroutines+4*len(all); { // the servers go on
+		if time.Now().After(end) {
+			t.Fatalf("%d goroutines after all watchers ended, %d before", runtime.NumGoroutine(), goroutines)
+		}
+		<-time.After(10 * time.Millisecond)
 	}
 }
 
@@ -123,10 +133,10 @@ func mib(n int64) float64 { return float64(n) / (1 << 20) }
 
 // liveHeap is what is still in use after a collection.
 func liveHeap() int64 {
+	live := []metrics.Sample{{Name: "/gc/heap/live:bytes"}} // without what was made since
 	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc)
+	metrics.Read(live)
+	return int64(live[0].Value.Uint64())
 }
 
 // TestHostileSizes: what a meter, a finder and a ladder hold does not grow with

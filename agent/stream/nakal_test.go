@@ -151,22 +151,32 @@ func TestKameraNakal(t *testing.T) {
 	}
 	wg.Wait()
 	<-time.After(nakalTime - time.Since(began))
-	right, table := 0, strings.Builder{}
+	right := func() (n int) {
+		for i := range all {
+			if all[i].newest().Cause == all[i].truth {
+				n++
+			}
+		}
+		return n
+	}
+	enough := func(n int) bool { return float64(n) >= 0.95*float64(len(all)) }
+	for late := time.Now().Add(patience); !enough(right()) && time.Now().Before(late); { // on a busy machine
+		<-time.After(time.Second)
+	}
+	table := strings.Builder{}
 	fmt.Fprintf(&table, "\n| %-46s | %-11s | %-11s | sure | told as |\n", "camera", "true cause", "told")
 	for i := range all {
 		n := &all[i]
 		got := n.newest()
 		mark := ""
-		if got.Cause == n.truth {
-			right++
-		} else {
+		if got.Cause != n.truth {
 			mark = " **wrong**"
 		}
 		fmt.Fprintf(&table, "| %-46s | %-11s | %-11s | %.2f | %s: %s%s\n", n.name, n.truth, got.Cause, got.Confidence, got.Condition, got.Detail, mark)
 	}
-	t.Logf("%s\n%d of %d causes are right, within %v", table.String(), right, len(all), time.Since(began).Round(time.Second))
-	if len(all) < 20 || float64(right) < 0.95*float64(len(all)) {
-		t.Errorf("%d of %d causes are right, want 95 %% of at least 20", right, len(all))
+	t.Logf("%s\n%d of %d causes are right, within %v", table.String(), right(), len(all), time.Since(began).Round(time.Second))
+	if n := right(); len(all) < 20 || !enough(n) {
+		t.Errorf("%d of %d causes are right, want 95 %% of at least 20", n, len(all))
 	}
 }
 

@@ -14,7 +14,7 @@ import (
 // and tells whether this is that process.
 func inNamespace(t *testing.T) bool {
 	t.Helper()
-	ours := nstest.Own(t, nstest.Options{Timeout: 5 * time.Minute})
+	ours := nstest.Own(t, nstest.Options{Timeout: 15 * time.Minute})
 	if ours {
 		run(t, "ip", "link", "set", "lo", "up")
 	}

@@ -223,17 +223,19 @@ func TestLossOfTheCamera(t *testing.T) {
 func TestGStreamer(t *testing.T) {
 	url := startGStreamer(t)
 	for _, transport := range []string{TransportTCP, TransportUDP} {
+		overflowed := socketDrops(t)
 		w, out := watch(t, Config{URL: url, Transport: transport})
 		st, _ := out.wait(t, "playing with a size", 0, func(s report.StreamState) bool { return s.State == StatePlaying && s.Width > 0 })
 		if got := fmt.Sprintf("%s %dx%d %s", st.Codec, st.Width, st.Height, st.Proto); got != "H264 640x360 "+transport {
 			t.Errorf("it is %s, want H264 640x360 %s", got, transport)
 		}
-		m := waitMeasure(t, w, func(m Measure) bool { return m.KeyframeGOP > 0 && m.Short.Covered > 4*time.Second && m.Reports > 0 })
-		if m.KeyframeGOP != 50 || m.Short.FPS < 23 || m.Short.FPS > 27 || m.Lost > 0 || m.Profile != "baseline" {
-			t.Errorf("over %s: GOP %d, %.1f pictures a second, %d lost, profile %s; want 50, 25, 0, baseline", transport, m.KeyframeGOP, m.Short.FPS, m.Lost, m.Profile)
-		}
-		if m.ClockOffset.Abs() > 500*time.Millisecond {
-			t.Errorf("over %s: its clock is ours, and measured %v off", transport, m.ClockOffset)
+		// A busy machine encodes fewer for a while, and its reports come late; its
+		// sockets may have no room for what comes over UDP.
+		m := waitMeasure(t, w, func(m Measure) bool {
+			return m.KeyframeGOP > 0 && m.Short.Covered > 4*time.Second && m.Short.FPS > 23 && m.Short.FPS < 27 && m.Reports > 0 && m.ClockOffset.Abs() < 500*time.Millisecond
+		})
+		if overflowed = socketDrops(t) - overflowed; m.KeyframeGOP != 50 || m.Lost > uint64(overflowed) || m.Profile != "baseline" {
+			t.Errorf("over %s: GOP %d, %d lost, %d by our socket, profile %s; want 50, none but these, baseline", transport, m.KeyframeGOP, m.Lost, overflowed, m.Profile)
 		}
 		w.stop()
 	}

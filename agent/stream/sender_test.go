@@ -85,40 +85,61 @@ func jitterOf(sent []time.Duration, interval time.Duration) (j time.Duration) {
 func TestJitterAsSent(t *testing.T) {
 	for name, most := range map[string]time.Duration{"little": 10 * time.Millisecond, "much": 60 * time.Millisecond} {
 		t.Run(name, func(t *testing.T) {
-			m := h264Media()
-			s, err := streamtest.Start(streamtest.Options{Medias: []*description.Media{m}, NoSenderReports: true})
-			if err != nil {
-				t.Fatal(err)
-			}
-			t.Cleanup(s.Close)
-			const interval, ahead, frames = 80 * time.Millisecond, 3 * time.Second, 100
-			w, _ := watch(t, Config{URL: s.URL(), SilentAfter: time.Minute})
-			readers(t, s, 1)
-			draw := rand.New(rand.NewPCG(3, 4))
-			began := time.Now()
-			sent := make([]time.Duration, 0, frames)
-			for n := range frames {
-				due := time.Duration(n)*interval + time.Duration(draw.Float64()*float64(most))
-				<-time.After(due - time.Since(began))
-				sent = append(sent, time.Since(began))
-				_ = s.WritePacket(m, &rtp.Packet{Header: rtp.Header{
-					Version: 2, PayloadType: 96, SequenceNumber: uint16(n), Timestamp: uint32(n) * uint32(interval.Seconds()*90000), SSRC: 7, Marker: true,
-				}, Payload: append([]byte{0x65, 0x88}, make([]byte, 500)...)})
-				if n%10 == 0 {
-					_ = s.WriteReport(m, &rtcp.SenderReport{SSRC: 7, NTPTime: ntpOf(time.Now().Add(ahead)), RTPTime: uint32(n * 7200)})
+			// A busy machine adds its own to what the sender did: not each time.
+			for tries := 1; ; tries++ {
+				got, want, ahead := jitterSent(t, most)
+				t.Logf("jitter %v, the sender's own %v; offset %v of %v", got.Jitter.Round(10*time.Microsecond), want.Round(10*time.Microsecond), got.ClockOffset.Round(time.Millisecond), ahead)
+				wrongJitter := (got.Jitter - want).Abs() > max(want/3, 4*time.Millisecond)
+				wrongOffset := (got.ClockOffset - ahead).Abs() > 100*time.Millisecond
+				if !wrongJitter && !wrongOffset {
+					return
 				}
-			}
-			got := waitMeasure(t, w, func(m Measure) bool { return m.Frames == frames })
-			want := jitterOf(sent, interval)
-			t.Logf("jitter %v, the sender's own %v; offset %v of %v", got.Jitter.Round(10*time.Microsecond), want.Round(10*time.Microsecond), got.ClockOffset.Round(time.Millisecond), ahead)
-			if diff := (got.Jitter - want).Abs(); diff > max(want/3, 4*time.Millisecond) {
-				t.Errorf("jitter %v, the sender's own record gives %v", got.Jitter, want)
-			}
-			if off := (got.ClockOffset - ahead).Abs(); off > 100*time.Millisecond {
-				t.Errorf("offset %v, the sender's clock was %v ahead", got.ClockOffset, ahead)
+				if tries < 5 {
+					continue
+				}
+				if wrongJitter {
+					t.Errorf("jitter %v, the sender's own record gives %v", got.Jitter, want)
+				}
+				if wrongOffset {
+					t.Errorf("offset %v, the sender's clock was %v ahead", got.ClockOffset, ahead)
+				}
+				return
 			}
 		})
 	}
+}
+
+// jitterSent sends frames, each late by at most that much, with a clock that is
+// ahead. It returns what was measured and what the sender's own record gives.
+func jitterSent(t *testing.T, most time.Duration) (got Measure, want, ahead time.Duration) {
+	t.Helper()
+	m := h264Media()
+	s, err := streamtest.Start(streamtest.Options{Medias: []*description.Media{m}, NoSenderReports: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	const interval, frames = 80 * time.Millisecond, 100
+	ahead = 3 * time.Second
+	w, _ := watch(t, Config{URL: s.URL(), SilentAfter: time.Minute})
+	defer w.stop()
+	readers(t, s, 1)
+	draw := rand.New(rand.NewPCG(3, 4))
+	began := time.Now()
+	sent := make([]time.Duration, 0, frames)
+	for n := range frames {
+		due := time.Duration(n)*interval + time.Duration(draw.Float64()*float64(most))
+		<-time.After(due - time.Since(began))
+		sent = append(sent, time.Since(began))
+		_ = s.WritePacket(m, &rtp.Packet{Header: rtp.Header{
+			Version: 2, PayloadType: 96, SequenceNumber: uint16(n), Timestamp: uint32(n) * uint32(interval.Seconds()*90000), SSRC: 7, Marker: true,
+		}, Payload: append([]byte{0x65, 0x88}, make([]byte, 500)...)})
+		if n%10 == 0 {
+			_ = s.WriteReport(m, &rtcp.SenderReport{SSRC: 7, NTPTime: ntpOf(time.Now().Add(ahead)), RTPTime: uint32(n * 7200)})
+		}
+	}
+	got = waitMeasure(t, w, func(m Measure) bool { return m.Frames == frames })
+	return got, jitterOf(sent, interval), ahead
 }
 
 // readers waits until a server has n readers.

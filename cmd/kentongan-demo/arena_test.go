@@ -113,13 +113,13 @@ func (a *arena) ask(r boardRequest) error {
 
 func (a *arena) askOnce(r boardRequest) error {
 	if a.wire == nil {
-		c, err := net.DialTimeout("unix", a.device.board.socket, time.Second)
+		c, err := net.DialTimeout("unix", a.device.board.socket, 10*time.Second)
 		if err != nil {
 			return fmt.Errorf("reach the board: %w", err)
 		}
 		a.wire, a.answers = c, bufio.NewReader(c)
 	}
-	_ = a.wire.SetDeadline(time.Now().Add(10 * time.Second))
+	_ = a.wire.SetDeadline(time.Now().Add(20 * time.Second))
 	err := json.NewEncoder(a.wire).Encode(r)
 	var said []byte
 	if err == nil {
@@ -148,9 +148,9 @@ func (a *arena) mustPress(line, when string) {
 	if err := a.ask(boardRequest{Op: "set", Line: line, Active: &down}); err != nil {
 		a.t.Fatalf("press, %s: %v", when, err)
 	}
-	kept := waitFor(a.t.Context(), 60*time.Second, func() bool { return len(a.device.tickets()) > before })
+	kept := waitFor(a.t.Context(), 2*time.Minute, func() bool { return len(a.device.tickets()) > before })
 	if !kept {
-		a.t.Fatalf("a press was not confirmed within 60 s, %s", when)
+		a.t.Fatalf("a press was not confirmed within 2 minutes, %s", when)
 	}
 	if err := a.ask(boardRequest{Op: "set", Line: line, Active: &up}); err != nil {
 		a.t.Fatalf("let go, %s: %v", when, err)

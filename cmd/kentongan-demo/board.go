@@ -34,12 +34,12 @@ type boardAnswer struct {
 
 // do sends one request and returns its answer.
 func (b board) do(r boardRequest) (boardAnswer, error) {
-	c, err := net.DialTimeout("unix", b.socket, time.Second)
+	c, err := net.DialTimeout("unix", b.socket, 10*time.Second)
 	if err != nil {
 		return boardAnswer{}, fmt.Errorf("reach the board (is its power off?): %w", err)
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
 	if err := json.NewEncoder(c).Encode(r); err != nil {
 		return boardAnswer{}, fmt.Errorf("ask the board to %s: %w", r.Op, err)
 	}

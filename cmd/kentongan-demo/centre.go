@@ -68,7 +68,7 @@ func (c *centre) restart(ctx context.Context) error {
 	if err := c.start(); err != nil {
 		return err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
 	defer cancel()
 	return c.waitLine(ctx, func(line string) bool {
 		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
@@ -196,7 +196,7 @@ func (c *centre) surroundings(ctx context.Context, device string) ([]aroundState
 
 // get asks the centre's API.
 func (c *centre) get(ctx context.Context, path string, into any) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, 30*time.Second)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, c.page+path, nil)
 	if err != nil {

@@ -43,7 +43,7 @@ func TestOlderCopyOfTheStoreBeginsANewEpoch(t *testing.T) {
 		t.Helper()
 		for range n {
 			pressed++
-			if !device.pressAndWait(buttons[pressed%len(buttons)].Line, 20*time.Second) {
+			if !device.pressAndWait(buttons[pressed%len(buttons)].Line, 90*time.Second) {
 				t.Fatal("a press was not confirmed")
 			}
 			<-time.After(60 * time.Millisecond) // the finger leaves the button
@@ -52,7 +52,7 @@ func TestOlderCopyOfTheStoreBeginsANewEpoch(t *testing.T) {
 	held := func(n int) {
 		t.Helper()
 		got := -1
-		if !waitFor(ctx, 60*time.Second, func() bool {
+		if !waitFor(ctx, 2*time.Minute, func() bool {
 			all, err := centre.complaints(ctx, demoDevice)
 			got = len(all)
 			return err == nil && got == n

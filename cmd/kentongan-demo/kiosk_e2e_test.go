@@ -28,14 +28,14 @@ func TestCitizenFollowsAComplaint(t *testing.T) {
 		t.Fatal("no printer")
 	}
 	up := func() bool { return s.ask(ctx, "ticket", map[string]string{"Text": ""})["error"] == "ticket" }
-	if !waitFor(ctx, time.Minute, up) {
+	if !waitFor(ctx, 2*time.Minute, up) {
 		t.Fatalf("the screen does not answer:\n%s", s.device.log.text())
 	}
-	if !s.device.pressAndWait(buttons[0].Line, time.Minute) {
+	if !s.device.pressAndWait(buttons[0].Line, 2*time.Minute) {
 		t.Fatalf("a press was not kept:\n%s", s.device.log.text())
 	}
 	ticket := s.device.tickets()[0]
-	if !waitFor(ctx, time.Minute, func() bool { return len(s.paper.Slips()) == 1 }) {
+	if !waitFor(ctx, 2*time.Minute, func() bool { return len(s.paper.Slips()) == 1 }) {
 		t.Fatalf("no slip:\n%s", s.device.log.text())
 	}
 	slip := string(s.paper.Slips()[0])
@@ -48,7 +48,7 @@ func TestCitizenFollowsAComplaint(t *testing.T) {
 		return a["ticket"] == ticket && a["state"] == state
 	}
 	began := time.Now()
-	if !waitFor(ctx, time.Minute, func() bool { return says("received") }) {
+	if !waitFor(ctx, 2*time.Minute, func() bool { return says("received") }) {
 		t.Fatalf("the screen does not say that the centre has it:\n%s", s.device.log.text())
 	}
 	t.Logf("the screen knows after %v that the centre has it", time.Since(began).Round(time.Millisecond))
@@ -65,7 +65,7 @@ func TestCitizenFollowsAComplaint(t *testing.T) {
 		t.Fatalf("the centre says %v", said)
 	}
 	began = time.Now()
-	if !waitFor(ctx, time.Minute, func() bool { return says("assigned") }) {
+	if !waitFor(ctx, 2*time.Minute, func() bool { return says("assigned") }) {
 		t.Fatalf("the centre's word does not reach the screen:\n%s", s.device.log.text())
 	}
 
@@ -76,7 +76,7 @@ func TestCitizenFollowsAComplaint(t *testing.T) {
 	if touched["ticket"] == nil {
 		t.Fatalf("a touch without paper: %v", touched)
 	}
-	out := waitFor(ctx, time.Minute, func() bool { return strings.Contains(s.device.log.text(), `"state":"paper_out"`) })
+	out := waitFor(ctx, 2*time.Minute, func() bool { return strings.Contains(s.device.log.text(), `"state":"paper_out"`) })
 	if !out || len(s.paper.Slips()) != 1 {
 		t.Errorf("%d slips without paper; the log:\n%s", len(s.paper.Slips()), s.device.log.text())
 	}
@@ -93,7 +93,7 @@ func post(ctx context.Context, do func(*http.Request) (*http.Response, error), u
 	if err != nil {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(string(text)))
 	if err != nil {

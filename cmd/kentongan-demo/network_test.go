@@ -46,7 +46,7 @@ func TestNetworkHoldsWhatWasOnTheWay(t *testing.T) {
 		_, err := io.ReadFull(c, make([]byte, len(send)))
 		return err
 	}
-	if err := echo("one", 5*time.Second); err != nil {
+	if err := echo("one", time.Minute); err != nil {
 		t.Fatalf("joined: %v", err)
 	}
 	n.cut()
@@ -57,7 +57,7 @@ func TestNetworkHoldsWhatWasOnTheWay(t *testing.T) {
 		t.Error("cut, and an echo came through")
 	}
 	n.join()
-	_ = c.SetReadDeadline(time.Now().Add(5 * time.Second))
+	_ = c.SetReadDeadline(time.Now().Add(time.Minute))
 	if _, err := io.ReadFull(c, make([]byte, 3)); err != nil {
 		t.Errorf("joined again: what was on the way did not come: %v", err)
 	}

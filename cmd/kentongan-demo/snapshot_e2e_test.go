@@ -17,7 +17,7 @@ import (
 // recorded, and goes when it is erased; the cover is an alarm.
 func TestSnapshotOnOrder(t *testing.T) {
 	deviceProgram, centreProgram := buildPrograms(t)
-	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
 	s, err := openSite(ctx, siteOptions{Dir: t.TempDir(), Centre: centreProgram, Device: deviceProgram, PageAddr: "127.0.0.1:0"})
 	if s != nil {
@@ -75,7 +75,7 @@ func TestSnapshotOnOrder(t *testing.T) {
 	if err := s.act(ctx, "cap", "lobby"); err != nil {
 		t.Fatal(err)
 	}
-	r.step("the centre says that the lobby is black", 90*time.Second, func() bool {
+	r.step("the centre says that the lobby is black", 4*time.Minute, func() bool {
 		_, found := r.find(func(a alarmState) bool { return a.Source == "stream/lobby" && a.Condition == "black" })
 		return found
 	})
@@ -83,7 +83,7 @@ func TestSnapshotOnOrder(t *testing.T) {
 	if err := s.act(ctx, "uncover", "lobby"); err != nil {
 		t.Fatal(err)
 	}
-	r.step("it sees again", 150*time.Second, func() bool {
+	r.step("it sees again", 5*time.Minute, func() bool {
 		_, found := r.find(of("stream/lobby"))
 		return !found
 	})

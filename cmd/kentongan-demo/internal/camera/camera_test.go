@@ -14,7 +14,7 @@ import (
 )
 
 // patience bounds every wait of these tests; none takes it unless it fails.
-const patience = 30 * time.Second
+const patience = 2 * time.Minute
 
 func start(t *testing.T, codec string) *Camera {
 	t.Helper()
