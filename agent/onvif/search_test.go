@@ -24,7 +24,7 @@ var loopback = netip.MustParseAddr("127.0.0.1")
 func until(t *testing.T, want int, o SearchOptions) []Found {
 	t.Helper()
 	o.Wait = 500 * time.Millisecond
-	for end := time.Now().Add(20 * time.Second); ; {
+	for end := time.Now().Add(90 * time.Second); ; {
 		list, err := Search(t.Context(), o)
 		if err != nil {
 			t.Fatal(err)
@@ -235,7 +235,7 @@ func TestReachable(t *testing.T) {
 	}
 	closed := l.Addr().String()
 	_ = l.Close()
-	list := Reachable(t.Context(), []string{closed, c.Host()}, 5*time.Second)
+	list := Reachable(t.Context(), []string{closed, c.Host()}, 30*time.Second)
 	if len(list) != 1 || list[0].URL != c.URL() || list[0].Addr != loopback {
 		t.Errorf("found %+v", list)
 	}

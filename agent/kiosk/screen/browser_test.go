@@ -16,7 +16,7 @@ import (
 )
 
 // patience is how long a test waits for what has to happen on a busy machine.
-const patience = 30 * time.Second
+const patience = 90 * time.Second
 
 // browser is a Chromium, with what these tests do in it.
 type browser struct{ *chromium.Browser }
@@ -123,10 +123,11 @@ func TestBrowserAxeFindsFaults(t *testing.T) {
 	}
 }
 
-// A touch makes a complaint; its ticket is on the screen, can be shown longer and
+// A touch makes a complaint; its ticket is on the screen, for longer than a busy
+// machine needs to see it, can be shown longer and
 // taken back, and is gone after its time. Nothing is in the address.
 func TestBrowserTouch(t *testing.T) {
-	srv, k := serve(t, func(c *Config) { c.ShowFor = 2 * time.Second })
+	srv, k := serve(t, func(c *Config) { c.ShowFor = 12 * time.Second })
 	b := startChromium(t)
 	b.Open(srv.URL + "/")
 	b.Until("ready", "document.body.dataset.state === 'ready'")
@@ -282,7 +283,7 @@ func TestBrowserNoticesTheEndOfTheAgent(t *testing.T) {
 	b.Until("out of service", "document.body.dataset.state === 'out' && document.getElementById('kept').hidden && document.getElementById('ticket').textContent === ''")
 	took := time.Since(began)
 	t.Logf("out of service %v after the end", took.Round(time.Millisecond))
-	if took > 20*time.Second { // 5 s and what a busy machine adds
+	if took > time.Minute { // 5 s and what a busy machine adds
 		t.Errorf("it took %v", took)
 	}
 	if got := b.Eval("document.getElementById('more').textContent"); !strings.Contains(got.(string), "112") {

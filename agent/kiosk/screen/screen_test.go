@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"kentongan/agent/kiosk"
@@ -196,8 +197,11 @@ func TestTouchErrors(t *testing.T) {
 	}
 }
 
-// Only who stands before the kiosk sees the newest ticket, and not for long.
-func TestWhoSeesTheTicket(t *testing.T) {
+// Only who stands before the kiosk sees the newest ticket, and not for long. The
+// time is the bubble's, and stands.
+func TestWhoSeesTheTicket(t *testing.T) { synctest.Test(t, whoSeesTheTicket) }
+
+func whoSeesTheTicket(t *testing.T) {
 	k := newPlayed()
 	s := New(settings(t), k)
 	kept := k.kept(3)
