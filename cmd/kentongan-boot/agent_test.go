@@ -25,7 +25,7 @@ func TestAgentIsUpdated(t *testing.T) {
 	f.run(t, exitGood, "init", "--dir", f.dir, "--keys", filepath.Join(f.work, "keys"), "--program", one)
 	data, conf := f.agentConfig(t)
 	log := filepath.Join(f.work, "log")
-	stop := f.superviseAs(t, log, "--within", "60s", "--incoming", filepath.Join(data, "incoming"), "--", "current/kentongan", "run", "--config", conf)
+	stop := f.superviseAs(t, log, "--within", "2m", "--incoming", filepath.Join(data, "incoming"), "--", "current/kentongan", "run", "--config", conf)
 	f.press(t, 1, data, one)
 
 	update := func(bundle string) string {
@@ -89,22 +89,25 @@ func (f *fleet) publishFile(t *testing.T, number uint64, version, program string
 }
 
 // press presses the button of the simulated board, as soon as the agent has it,
-// until the spool holds n complaints.
+// until the spool holds more complaints than before, which are n at least. On a busy
+// machine there may be two of one press: it is made again when it is not there yet.
 func (f *fleet) press(t *testing.T, n int, data, program string) {
 	t.Helper()
+	before := -1
 	for end := time.Now().Add(patience); ; time.Sleep(300 * time.Millisecond) {
 		out, err := exec.Command(program, "spool", "dump", data, "--lane", "complaint").Output()
 		have := strings.Count(string(out), `"kind":"press"`)
-		if err == nil && have == n {
+		if before < 0 && (err == nil || n == 1) { // at first there is no spool
+			before = have
+		}
+		if err == nil && have > before && have >= n {
 			return
 		}
-		if have > n || time.Now().After(end) {
-			t.Fatalf("%d complaints, want %d (%v)", have, n, err)
+		if have < before || before >= 0 && before < n-1 || time.Now().After(end) {
+			t.Fatalf("%d complaints, %d before, want %d (%v)", have, before, n, err)
 		}
-		if have < n {
-			f.pulse()
-			time.Sleep(time.Second) // until it is there, or the agent was not
-		}
+		f.pulse()
+		time.Sleep(time.Second) // until it is there, or the agent was not
 	}
 }
 
@@ -114,7 +117,7 @@ func (f *fleet) pulse() {
 		return
 	}
 	defer c.Close()
-	_ = c.SetDeadline(time.Now().Add(5 * time.Second))
+	_ = c.SetDeadline(time.Now().Add(20 * time.Second))
 	fmt.Fprintln(c, `{"op":"pulse","line":"GPIO17","ms":100}`)
 	_, _ = bufio.NewReader(c).ReadString('\n')
 }

@@ -26,7 +26,7 @@ import (
 	"kentongan/cmd/kentongan-centre/internal/pgtest"
 )
 
-const patience = 40 * time.Second
+const patience = 2 * time.Minute
 
 // TestMain lets the test binary be the centre: a process that can be killed.
 func TestMain(m *testing.M) {

@@ -15,7 +15,7 @@ import (
 )
 
 // patience is how long a test waits for what has to happen on a busy machine.
-const patience = 30 * time.Second
+const patience = 90 * time.Second
 
 // browser is a Chromium, with what these tests do in it.
 type browser struct{ *chromium.Browser }

@@ -169,7 +169,7 @@ func TestPowerCutsWhileEnrolling(t *testing.T) {
 // renewer runs until the device has told something.
 func (w *world) renew(dir string, d device.Disk, clock device.Clock, learned func(time.Time)) (told []report.Certificate) {
 	w.t.Helper()
-	ctx, cancel := context.WithTimeout(w.t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(w.t.Context(), 90*time.Second)
 	defer cancel()
 	var mu sync.Mutex // Told comes from Run's goroutine, which is this one's too; the jitter ends it
 	passes := 0

@@ -121,7 +121,7 @@ func (w *world) ask(method, path, contentType, password, body string, pair *tls.
 	if pair != nil {
 		cfg.Certificates = []tls.Certificate{*pair}
 	}
-	c := http.Client{Transport: &http.Transport{TLSClientConfig: cfg, DisableKeepAlives: true}, Timeout: 30 * time.Second}
+	c := http.Client{Transport: &http.Transport{TLSClientConfig: cfg, DisableKeepAlives: true}, Timeout: 90 * time.Second}
 	res, err := c.Do(r)
 	if err != nil {
 		w.t.Fatal(err)

@@ -39,7 +39,7 @@ func startMosquitto(t *testing.T, w *world) *brokertest.Mosquitto {
 
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
-	late := time.After(40 * time.Second)
+	late := time.After(90 * time.Second)
 	for !ok() {
 		select {
 		case <-time.After(20 * time.Millisecond):
@@ -53,11 +53,11 @@ func until(t *testing.T, what string, ok func() bool) {
 func session(addr string, roots *x509.CertPool, pair tls.Certificate) (c mqtt.Client, lost chan struct{}, err error) {
 	lost = make(chan struct{})
 	o := mqtt.NewClientOptions().AddBroker("ssl://" + addr).SetClientID("x").SetProtocolVersion(4).SetAutoReconnect(false).SetConnectRetry(false).
-		SetConnectTimeout(10 * time.Second).SetTLSConfig(&tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}}).
+		SetConnectTimeout(90 * time.Second).SetTLSConfig(&tls.Config{RootCAs: roots, Certificates: []tls.Certificate{pair}}).
 		SetConnectionLostHandler(func(mqtt.Client, error) { close(lost) })
 	c = mqtt.NewClient(o)
 	tok := c.Connect()
-	if !tok.WaitTimeout(20 * time.Second) {
+	if !tok.WaitTimeout(90 * time.Second) {
 		return c, lost, fmt.Errorf("no answer")
 	}
 	return c, lost, tok.Error()
@@ -102,7 +102,7 @@ func TestRevocationTakesEffect(t *testing.T) {
 	}
 	select {
 	case <-lost7:
-	case <-time.After(40 * time.Second):
+	case <-time.After(90 * time.Second):
 		t.Fatal("the revoked device is still connected")
 	}
 	if _, _, err := session(m.Addr, w.a.Pool(), seven); err == nil {

@@ -21,7 +21,7 @@ import (
 	"kentongan/cmd/kentongan-centre/internal/store"
 )
 
-const patience = 30 * time.Second
+const patience = 90 * time.Second
 
 // mosquitto starts a broker as a house has one, and returns its address.
 func mosquitto(t *testing.T) *url.URL {
