@@ -24,8 +24,9 @@ type button struct {
 	long *button // what a long press means; nil if nothing
 	pair *chord  // that its presses may be half of; nil if none
 
-	level  bool          // of the newest edge
-	last   time.Duration // when that was
+	level  bool          // of the newest edge, or as the line was found
+	last   time.Duration // when the newest edge was
+	began  time.Time     // when the newest touch was seen to begin
 	settle *time.Timer   // running after an edge, where the end of a touch matters
 	held   *time.Timer   // running while a touch is undecided
 	alone  *time.Timer   // running while a press may still be half of a combination
@@ -53,6 +54,9 @@ type button struct {
 	newest   confirmed       // the newest press that was kept
 	store    context.Context // of appends: outlives run's own, or a press could be kept twice
 	give     context.CancelFunc
+
+	from   *left // what the button of this name in the kiosk before has left; nil if nothing
+	leaves left  // to the next kiosk
 
 	bad troubles
 	mu  sync.Mutex // guards what follows
@@ -88,18 +92,28 @@ func (b *button) run(ctx context.Context) {
 			(*t).Stop()
 		}
 	}()
-	if !b.wired() {
+	b.begins()
+	if b.wired() {
+		b.watch(ctx, again)
+	} else {
 		b.note()
 		_ = b.serve(ctx, nil, nil)
-		b.flush()
-		return
 	}
-	for ctx.Err() == nil {
-		in, err := b.k.board.OpenInput(b.cfg.Line)
-		b.opened(in, err)
+	b.k.ending.Done()
+	b.k.ending.Wait() // another button may still bring a press
+	b.flush()
+}
+
+// watch takes the edges of the line until ctx ends.
+func (b *button) watch(ctx context.Context, again *time.Timer) {
+	for ctx.Err() == nil || b.from.holds() {
+		in, err := b.openLine()
 		if err == nil {
-			err = b.serve(ctx, in, nil)
-			_ = in.Halt() // gone already if it failed
+			if err = b.serve(ctx, in, nil); err == nil {
+				b.closes(in)
+			} else {
+				_ = in.Halt() // gone already
+			}
 		} else {
 			again.Reset(reopenEvery)
 			err = b.serve(ctx, nil, again.C)
@@ -110,7 +124,19 @@ func (b *button) run(ctx context.Context) {
 			_ = b.serve(ctx, nil, again.C)
 		}
 	}
-	b.flush()
+}
+
+// closes ends with a line at the end of Run: the next kiosk takes it as it is, or
+// it is given back, and a press that came until then counts.
+func (b *button) closes(in hal.Input) {
+	b.drain()
+	if b.passesOn(in) {
+		return
+	}
+	_ = in.Halt()
+	b.drain()
+	b.leaves.level, b.leaves.last = b.level, b.last
+	b.ends()
 }
 
 func (b *button) timers() []**time.Timer {
@@ -137,6 +163,7 @@ func (b *button) opened(in hal.Input, err error) {
 	b.ges.down = false
 	b.noise.opened(in)
 	active, err := in.Active()
+	b.level = err == nil && active
 	if err == nil {
 		b.saw(active)
 	}
@@ -205,7 +232,7 @@ func (b *button) serve(ctx context.Context, in hal.Input, stop <-chan time.Time)
 		case <-b.settle.C:
 			b.settled()
 		case <-b.held.C:
-			b.means(b.ges.held(), b.ges.since)
+			b.isHeld()
 		case <-b.alone.C:
 			b.lonely()
 		case <-b.noise.timer.C:
@@ -213,8 +240,6 @@ func (b *button) serve(ctx context.Context, in hal.Input, stop <-chan time.Time)
 		case <-stop:
 			return nil
 		case <-ctx.Done():
-			b.drain()
-			b.ends()
 			return nil
 		}
 	}
@@ -254,6 +279,7 @@ func (b *button) edge(e hal.Edge) {
 	}
 	switch {
 	case press:
+		b.began = time.Now()
 		b.means(b.ges.pressed(e.At), e.At)
 		if d := b.ges.next(); d > 0 {
 			b.held.Reset(d)
@@ -287,6 +313,15 @@ func (b *button) letGo() {
 	b.settle.Stop()
 	b.held.Stop()
 	b.means(b.ges.released(b.last), b.ges.since)
+}
+
+// isHeld decides a touch that has lasted long enough, unless its end waits to be
+// taken.
+func (b *button) isHeld() {
+	since := b.ges.since
+	if b.catch(); b.ges.since == since {
+		b.means(b.ges.held(), since)
+	}
 }
 
 // ends decides what a touch is whose end will not be seen: a press, for better

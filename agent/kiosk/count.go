@@ -183,8 +183,13 @@ func (b *button) storeRefused(err error) {
 
 // flush waits for the append under way and makes a record of what is counted.
 func (b *button) flush() {
-	limit := time.AfterFunc(flushTimeout, b.give)
+	within := flushTimeout
+	if b.k.isLeft() {
+		within = handOverTimeout
+	}
+	limit := time.AfterFunc(within, b.give)
 	defer limit.Stop()
+	defer func() { b.leaves.accepted = b.newest }()
 	b.brought()
 	for {
 		if b.flying.n == 0 {
@@ -197,6 +202,9 @@ func (b *button) flush() {
 		n := b.flying.n
 		r := <-b.done
 		b.appended(r)
+		if r.err != nil && b.store.Err() == nil && b.leavesPresses() {
+			return
+		}
 		if r.err != nil {
 			b.k.log.Error("presses not kept", "line", b.cfg.Name, "presses", n, "err", r.err)
 			return

@@ -49,7 +49,10 @@ func (g *gesture) released(at time.Duration) meaning {
 	if g.decided {
 		return nothing
 	}
-	if at-g.since < g.hold {
+	switch held := at - g.since; {
+	case g.long > 0 && held >= g.long:
+		return long // its edges waited, and held came too late
+	case held < g.hold:
 		return brush
 	}
 	return short

@@ -12,7 +12,7 @@
 // is on while a button can't be trusted: its line is missing, busy or stuck, or
 // the store does not take the press; it flashes when a press was not kept. It
 // is on before and after Run too. After Run the lines of the lamps stay as they
-// are until the board is closed. Alive changes four times a second while Fault
+// are until the board is closed, or another kiosk takes them. Alive changes four times a second while Fault
 // is off, for a circuit that lights the red lamp when the changes stop. The
 // buzzer says the same: one beep, two, a long one; three short ones for a press
 // that was taken back.
@@ -138,10 +138,13 @@ type Kiosk struct {
 	numbers *numbers
 	ledger  *ledger
 
+	ending sync.WaitGroup // counts the buttons that still take edges
+
 	mu     sync.Mutex // guards what follows
 	last   Kept       // the newest press kept
 	newest *button    // pressed last
 	shown  shown
+	heirs  []Button // of the kiosk that takes this one's place; nil if none is known
 }
 
 // New checks the configuration. It opens no line.
@@ -177,9 +180,7 @@ func New(cfg Config, board hal.Board, store Store, log *slog.Logger) (*Kiosk, er
 	k.panel = newPanel(cfg, board, k.events, log)
 	k.panel.changed = k.changed
 	for _, b := range cfg.Buttons {
-		if b.Line.Name == "" {
-			b.Line.Name = b.Name
-		}
+		b.Line = named(b)
 		k.buttons = append(k.buttons, newButton(k, b))
 	}
 	k.join()
@@ -267,6 +268,7 @@ func (k *Kiosk) Run(ctx context.Context) error {
 	tail.Go(func() { k.panel.run(after) })
 	tail.Go(func() { k.events.run(after) })
 
+	k.ending.Add(len(k.buttons))
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
 		k.selfTests(ctx)

@@ -21,6 +21,14 @@ type lamp struct {
 	state string          // as report.LineState
 }
 
+// all makes the lamps: saved, received, fault, alive, and the buzzer.
+func (l Lamps) all() [5]lamp {
+	return [5]lamp{
+		newLamp(l.Saved, "lamp-saved"), newLamp(l.Received, "lamp-received"), newLamp(l.Fault, "lamp-fault"),
+		newLamp(l.Alive, "lamp-alive"), newLamp(l.Buzzer, "buzzer"),
+	}
+}
+
 func newLamp(c *Lamp, name string) lamp {
 	if c == nil {
 		return lamp{}

@@ -64,11 +64,14 @@ type panel struct {
 	tests    chan lampTest
 	blink    chan time.Duration // holds one
 	pulse    pulse.Pulse
-	changed  func() // told when the faults are others; may be nil
+	changed  func()    // told when the faults are others; may be nil
+	left     panelLeft // by the kiosk before; at the end, for the next
 
 	mu sync.Mutex // guards what follows
 	s  signals
 	st map[string]string // lamp: state
+
+	heirs map[hal.LineConfig]bool // lines of the next kiosk's lamps; nil if none is known
 }
 
 // signals is what the panel has been told. The counts only grow.
@@ -100,11 +103,8 @@ func newPanel(cfg Config, board hal.Board, events *reporter, log *slog.Logger) *
 		p.s.faults[b.Name] = true // until its line is open
 		p.buttons = append(p.buttons, b.Name)
 	}
-	p.saved = newLamp(cfg.Lamps.Saved, "lamp-saved")
-	p.received = newLamp(cfg.Lamps.Received, "lamp-received")
-	p.broken = newLamp(cfg.Lamps.Fault, "lamp-fault")
-	p.alive = newLamp(cfg.Lamps.Alive, "lamp-alive")
-	p.buzzer = newLamp(cfg.Lamps.Buzzer, "buzzer")
+	lamps := cfg.Lamps.all()
+	p.saved, p.received, p.broken, p.alive, p.buzzer = lamps[0], lamps[1], lamps[2], lamps[3], lamps[4]
 	return p
 }
 
@@ -192,9 +192,8 @@ func (p *panel) run(ctx context.Context) {
 	defer p.sampled.Stop()
 	p.broken.rest = true // until the first look
 	p.broken.on = true
-	p.openLamps()
+	shown, green := p.goOn()
 	p.runs(true)
-	var shown, green signals
 	for {
 		select {
 		case <-p.wake:
@@ -214,11 +213,13 @@ func (p *panel) run(ctx context.Context) {
 		case <-p.reopen.C:
 			p.openLamps()
 		case <-ctx.Done():
+			p.leave(shown, green)
 			for _, l := range p.all() {
 				l.loop = nil
 				p.rest(l, l == &p.broken)
 			}
 			p.tested.end()
+			p.leaveLines()
 			p.runs(false)
 			return
 		}
