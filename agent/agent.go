@@ -82,6 +82,7 @@ type Agent struct {
 	board   hal.Board
 	kiosk   atomic.Pointer[kiosk.Kiosk]   // nil when the configuration has none
 	screen  atomic.Pointer[screen.Screen] // the same
+	estate  atomic.Pointer[kiosk.Estate]  // of a kiosk that another takes the place of; nil if none
 	sensors atomic.Pointer[sensor.Watch]  // the same
 	journal *journal
 	orders  *command.Runner                   // nil where no centre can order anything

@@ -69,8 +69,19 @@ func (a *Agent) newKiosk(c config.Kiosk) (*unit, error) {
 	u.beats = append(u.beats, k)
 	u.parts = append(u.parts, part{"kiosk", k.Run}, part{"kiosk alarms", func(ctx context.Context) error { return a.watchKiosk(ctx, k) }})
 	page := a.newScreen(c, k, u)
-	u.begin = func() { a.kiosk.Store(k); a.screen.Store(page) }
-	u.end = func() { a.kiosk.Store(nil); a.screen.Store(nil) }
+	u.begin = func() {
+		k.Succeed(a.estate.Swap(nil))
+		if h := a.spool.Head(report.Complaint); h.First > 0 {
+			k.Acked(h.First - 1) // also what came while none was there to be told
+		}
+		a.kiosk.Store(k)
+		a.screen.Store(page)
+	}
+	u.end = func() {
+		a.kiosk.Store(nil)
+		a.screen.Store(nil)
+		a.estate.Store(k.Estate())
+	}
 	return u, nil
 }
 

@@ -15,27 +15,27 @@ func (a *Agent) plan(c *config.Config) []planned {
 		plan = append(plan, planned{name: "checkpoint", key: c.Digest("checkpoints"), make: a.makeCheckpoints(c)})
 	}
 	if len(c.Kiosk.Buttons) > 0 {
-		plan = append(plan, planned{name: "kiosk", key: c.Digest("kiosk"), try: a.tryKiosk(c), make: a.makeKiosk(c)})
+		plan = append(plan, planned{name: "kiosk", key: c.Digest("kiosk"), listens: c.Kiosk.Screen.Listen, try: a.tryKiosk(c), make: a.makeKiosk(c)})
 	}
 	if len(c.Sensors)+len(c.Lines) > 0 {
 		plan = append(plan, planned{name: "sensors", key: c.Digest("sensors", "lines"), try: a.trySensors(c), make: a.makeSensors(c)})
 	}
 	if len(c.Streams) > 0 {
-		plan = append(plan, planned{name: "pictures", key: c.Digest("pictures.ffmpeg"), make: a.makeEye(c)})
+		plan = append(plan, planned{name: "pictures", key: c.Digest("pictures.ffmpeg"), try: tryEye(c), make: a.makeEye(c)})
 	}
 	if c.Metrics.Listen != "" {
-		plan = append(plan, planned{name: "metrics", key: c.Digest("metrics"), make: a.makeMetrics(c)})
+		plan = append(plan, planned{name: "metrics", key: c.Digest("metrics"), listens: c.Metrics.Listen, make: a.makeMetrics(c)})
 	}
-	for _, s := range c.Streams {
+	for i, s := range c.Streams {
 		plan = append(plan, planned{
-			name: "stream " + s.Name, key: c.Digest("streams["+s.Name+"]", "pictures", "stats_every"), make: a.makeStream(c, s),
+			name: "stream " + s.Name, key: c.Digest("streams["+s.Name+"]", "pictures", "stats_every"), at: fmt.Sprintf("streams[%d]", i), try: tryStream(c, i), make: a.makeStream(c, s),
 		})
 	}
-	for _, app := range c.Apps {
-		plan = append(plan, planned{name: "app " + app.Name, key: c.Digest("apps[" + app.Name + "]"), try: a.tryApp(app), make: a.makeApp(app)})
+	for i, app := range c.Apps {
+		plan = append(plan, planned{name: "app " + app.Name, key: c.Digest("apps[" + app.Name + "]"), at: fmt.Sprintf("apps[%d]", i), try: a.tryApp(app), make: a.makeApp(app)})
 	}
 	if c.Page.Listen != "" {
-		plan = append(plan, planned{name: "page", key: c.Digest("page.listen"), make: a.makePage(c)})
+		plan = append(plan, planned{name: "page", key: c.Digest("page.listen"), listens: c.Page.Listen, make: a.makePage(c)})
 	}
 	return plan
 }

@@ -10,7 +10,6 @@ import (
 	"sync"
 	"time"
 
-	"kentongan/agent/alarm"
 	"kentongan/agent/config"
 	"kentongan/agent/pulse"
 	"kentongan/agent/report"
@@ -61,8 +60,11 @@ type reloading struct {
 	agent *Agent
 	pulse pulse.Pulse
 
-	mu     sync.Mutex // guards status
+	refused string // version of what was refused last
+
+	mu     sync.Mutex // guards what follows
 	status ConfigStatus
+	wanted []string // files of the secrets of a configuration that a part refused
 }
 
 func newReloading(a *Agent) *reloading {
@@ -96,8 +98,8 @@ func (r *reloading) run(ctx context.Context) error {
 	a := r.agent
 	file := a.cfg.File
 	w := config.Watch{
-		File: file, From: a.baseVersion(), More: func() []string { return a.current().SecretFiles() },
-		Again: a.o.Reload, Looks: a.o.Bench.Looks, Log: a.o.Log.With("part", "config"),
+		File: file, From: a.baseVersion(), More: r.secretFiles,
+		Again: a.o.Reload, Retry: func() bool { return a.ConfigStatus().RefusedAt != nil }, Looks: a.o.Bench.Looks, Log: a.o.Log.With("part", "config"),
 	}
 	a.saveRunning()
 	seen, stop := w.Watching(ctx)
@@ -113,12 +115,22 @@ func (r *reloading) run(ctx context.Context) error {
 			r.pulse.While(unitLimit, func() {
 				err = r.take(ctx, s)
 				a.saveRunning()
+				w.Follow()
 			})
 			if err != nil {
 				return err
 			}
 		}
 	}
+}
+
+// secretFiles are those whose change counts: of what runs, and of what was refused.
+func (r *reloading) secretFiles() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	all := append(r.agent.current().SecretFiles(), r.wanted...)
+	slices.Sort(all)
+	return slices.Compact(all)
 }
 
 // baseVersion is the version of the file that the agent's configuration came from,
@@ -164,6 +176,12 @@ func (r *reloading) refuse(version string, why error) {
 	}
 	for _, p := range all {
 		problems = append(problems, Problem{p.Line, p.Column, p.Path, p.Text})
+	}
+	if was := a.ConfigStatus(); was.RefusedAt != nil && slices.Equal(was.Problems, problems) && r.refused == version {
+		return // it was tried again, and all is as before
+	}
+	r.refused = version
+	for _, p := range all {
 		a.o.Log.Error("configuration not taken", "part", "config", "file", a.cfg.File, "line", p.Line, "column", p.Column, "value", p.Path, "detail", p.Text)
 	}
 	first := all[0]
@@ -172,62 +190,17 @@ func (r *reloading) refuse(version string, why error) {
 	a.journal.add(report.Event, report.KindConfig, e)
 }
 
+// refusePart tells that a part can't be made as c says. The files of its secrets are
+// watched from now on: what is missing may come.
+func (r *reloading) refusePart(c *config.Config, why error) {
+	r.mu.Lock()
+	r.wanted = c.SecretFiles()
+	r.mu.Unlock()
+	r.refuse(c.Version(), why)
+}
+
 // maxConfigText bounds texts of a record, in bytes.
 const maxConfigText = 400
-
-// apply brings the agent from what it runs with to c. What can't be changed in a
-// running agent stays, and is told.
-func (a *Agent) apply(ctx context.Context, c *config.Config) error {
-	old := a.current()
-	changes := config.Diff(a.cfg, c) // against the start, since what is fixed stays pending
-	pending := restartFor(a.cfg, c, changes)
-	live := a.keeping(c)
-	plan := a.plan(live)
-	ends, begins := a.crew.compare(plan)
-	for _, p := range begins {
-		if p.try == nil {
-			continue
-		}
-		if err := p.try(); err != nil {
-			a.reload.refuse(c.Version(), fmt.Errorf("%s: %w", p.name, err))
-			return nil
-		}
-	}
-	up, err := a.uplinkConfig(live)
-	if err != nil {
-		a.reload.refuse(c.Version(), err)
-		return nil
-	}
-	if live.Digest(uplinkValues...) != old.Digest(uplinkValues...) {
-		if err := a.uplink.Reconfigure(up); err != nil {
-			a.reload.refuse(c.Version(), err)
-			return nil
-		}
-	}
-	a.crew.stop(ends)
-	a.dropRelays(live)
-	a.now.Store(live)
-	if a.o.Level != nil {
-		a.o.Level.Set(live.Log.SlogLevel())
-	}
-	sources, groups := alarmsOf(live)
-	if err := a.journal.alarms.Change(ctx, alarm.Change{Sources: sources, Groups: groups, Anew: sourcesOf(live, begins)}); err != nil {
-		return nil // the agent ends
-	}
-	a.forgetStates(old, live)
-	for _, p := range begins {
-		u, err := p.make()
-		if err != nil {
-			return fmt.Errorf("%s: %w", p.name, err) // it was tried; the next start says the same, or is well
-		}
-		u.name, u.key = p.name, p.key
-		a.crew.start(ctx, u)
-	}
-	a.overruleOrdered()
-	a.tellApplied(old, c, pending, ends, begins)
-	a.uplink.Announce()
-	return nil
-}
 
 // uplinkValues are those of a running uplink that can change.
 var uplinkValues = []string{"uplink.brokers", "uplink.keepalive", "uplink.bytes_per_second", "uplink.megabytes_per_day"}

@@ -28,10 +28,12 @@ type unit struct {
 
 // planned is a unit that a configuration wants.
 type planned struct {
-	name string
-	key  string                // another one is another unit
-	try  func() error          // tells whether it can be made; may be nil
-	make func() (*unit, error) // called when the one before it has ended
+	name    string
+	key     string                // another one is another unit
+	try     func() error          // tells whether it can be made while the one before runs; may be nil
+	at      string                // of its values in the file, as streams[0], whose files have to be usable; "" is none that has any
+	listens string                // address, which is tried too; "" is none
+	make    func() (*unit, error) // called when the one before it has ended
 }
 
 // crew runs the units. replace is called by one goroutine at a time.

@@ -47,6 +47,14 @@ func (c *Config) fileProblems() Problems {
 	return f.problems
 }
 
+// Wrong is what is wrong with the value at a path as it is written in the file,
+// streams[0].url, with its place. It says what to do.
+func (c *Config) Wrong(path, text string, cause error) Problems {
+	f := fileCheck{c: c}
+	f.problem(path, text, cause)
+	return f.problems
+}
+
 type fileCheck struct {
 	c        *Config
 	problems Problems

@@ -45,11 +45,13 @@ type Watch struct {
 	More  func() []string // further files, as passwords, whose change counts; may be nil
 	Poll  time.Duration   // a look without an event; default 60 s
 	Again <-chan struct{} // a look that somebody asks for; may be nil
+	Retry func() bool     // Again tells the same text anew; may be nil
 	Looks bool            // only looks, each Poll: the kernel is asked for no events
 	Log   *slog.Logger
 
 	Settle, InPlace, Patience time.Duration // default 300 ms, 2 s, 10 s
 
+	others  chan struct{}   // holds one: More names other files
 	files   map[string]bool // what counts: each part of the way and the file itself
 	dirs    map[string]bool // watched
 	sums    string          // of More
@@ -62,6 +64,7 @@ type Watch struct {
 func (w *Watch) Watching(ctx context.Context) (seen <-chan Seen, stop func()) {
 	w.sums = w.more()
 	w.told = w.From
+	w.others = make(chan struct{}, 1)
 	if _, err := readAll(w.File); err != nil {
 		w.told = err.Error() // it was not there when it was read, either
 	}
@@ -77,6 +80,15 @@ func (w *Watch) Watching(ctx context.Context) (seen <-chan Seen, stop func()) {
 		})
 	})
 	return out, func() { cancel(); wg.Wait() }
+}
+
+// Follow tells that More names other files now. It may be called while Watching, and
+// does not wait.
+func (w *Watch) Follow() {
+	select {
+	case w.others <- struct{}{}:
+	default:
+	}
 }
 
 func (w *Watch) run(ctx context.Context, tell func(Seen)) {
@@ -147,6 +159,10 @@ func (w *Watch) loop(ctx context.Context, n *fsnotify.Watcher, tell func(Seen)) 
 				continue // it is being written
 			}
 		case <-w.Again:
+			if w.Retry != nil && w.Retry() {
+				w.told = ""
+			}
+		case <-w.others:
 		case <-look.C:
 		}
 		w.follow(n)

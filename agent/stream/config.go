@@ -205,3 +205,11 @@ func Redact(raw string) string {
 	}
 	return namedPassword.ReplaceAllString(raw, "${1}=xxxxx")
 }
+
+// Check tells what New would say of a configuration, and does nothing else.
+func Check(cfg Config) error {
+	if _, err := cfg.check(); err != nil {
+		return fmt.Errorf("stream %s: %w", cfg.Name, err)
+	}
+	return nil
+}

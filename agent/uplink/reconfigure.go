@@ -9,15 +9,23 @@ import (
 // errNewConfig ends a session because the brokers or limits are others now.
 var errNewConfig = &linkError{kind: failOrdered, err: errors.New("the configuration has changed")}
 
+// Check tells what Reconfigure would say of a configuration, and changes nothing.
+func (u *Uplink) Check(c Config) error { return check(&c) }
+
+func check(c *Config) error {
+	if err := c.check(); err != nil {
+		return fmt.Errorf("uplink: %w", err)
+	}
+	_, err := newBrokers(c)
+	return err
+}
+
 // Reconfigure takes other brokers and limits: Brokers, KeepAlive, BytesPerSecond
 // and BytesPerDay of c. The connection ends in order and another begins; what is
 // kept and what is announced stays. It returns at once and may be called from any
 // goroutine; the newest one counts.
 func (u *Uplink) Reconfigure(c Config) error {
-	if err := c.check(); err != nil {
-		return fmt.Errorf("uplink: %w", err)
-	}
-	if _, err := newBrokers(&c); err != nil {
+	if err := check(&c); err != nil {
 		return err
 	}
 	u.next.Store(&c)
