@@ -101,14 +101,17 @@ func (r *running) lampAfterSync() {
 		steady = 2 * time.Second // a blink is 200 ms; an emulated board may stand still for a while
 	)
 	blinks, lit := 0, time.Time{}
-	for end := time.Now().Add(hold); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+	end := time.Now().Add(quick) // a board that stands still blinks late; the hold counts from then on
+	for ; time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		check(r.t, "looking at the lamp")
 		switch on := r.lamp(); {
 		case !on:
 			lit = time.Time{}
 		case lit.IsZero():
 			lit = time.Now()
-			blinks++
+			if blinks++; blinks == 1 {
+				end = lit.Add(hold)
+			}
 		}
 		if len(r.confirmed()) != before || !lit.IsZero() && time.Since(lit) > steady {
 			r.t.Fatal("the press was confirmed before the disk had flushed it")

@@ -80,15 +80,23 @@ func retained(t *testing.T, u *url.URL) map[string]string {
 	if tok := c.Subscribe("#", 1, func(_ mqtt.Client, m mqtt.Message) { got <- m }); !tok.WaitTimeout(patience) || tok.Error() != nil {
 		t.Fatal(tok.Error())
 	}
+	// What stands there comes before what is said now.
+	const end = "end-of-what-stands-there"
+	if tok := c.Publish(end, 1, false, ""); !tok.WaitTimeout(patience) || tok.Error() != nil {
+		t.Fatal(tok.Error())
+	}
 	out := map[string]string{}
-	for {
+	for late := time.After(patience); ; {
 		select {
 		case m := <-got:
+			if m.Topic() == end {
+				return out
+			}
 			if m.Retained() {
 				out[m.Topic()] = string(m.Payload())
 			}
-		case <-time.After(300 * time.Millisecond):
-			return out
+		case <-late:
+			t.Fatal("the broker does not send what was published")
 		}
 	}
 }
@@ -168,7 +176,16 @@ func TestDeviceAppearsInHomeAssistant(t *testing.T) {
 		"kentongan_kiosk-7 line_mains": "ON", "kentongan_kiosk-7 sensor_panel_temperature": "41.5 °C",
 	}
 	until(t, "it appears", func() bool { return len(retained(t, u)) == 3 })
-	got := shows(t, u)
+	var got map[string]string
+	until(t, "its values", func() bool {
+		got = shows(t, u)
+		for entity, value := range want {
+			if got[entity] != value {
+				return false
+			}
+		}
+		return true
+	})
 	for entity, value := range want {
 		if got[entity] != value {
 			t.Errorf("%s is shown as %q, want %q", entity, got[entity], value)
