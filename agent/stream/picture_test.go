@@ -34,10 +34,13 @@ import (
 	"kentongan/agent/stream/streamtest"
 )
 
-// eye runs one until the test ends.
+// eye runs one until the test ends. Its decoder, which has little priority, has the
+// time of a busy machine: a camera whose picture took longer would wait for a minute.
 func eye(t *testing.T, ffmpeg string) *Eye {
 	t.Helper()
-	e := NewEye(ffmpeg, slog.New(slog.DiscardHandler))
+	log := slog.New(slog.DiscardHandler)
+	e := NewEye(ffmpeg, log)
+	e.dec = decoder.New(decoder.Options{FFmpeg: ffmpeg, Deadline: 30 * time.Second, Log: log})
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan struct{})
 	go func() { defer close(done); _ = e.Run(ctx) }()

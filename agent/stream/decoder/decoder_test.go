@@ -355,7 +355,7 @@ func globs(t *testing.T, pattern string) []string {
 // TestChildFails: the process is stopped, or killed, between two turns; who
 // comes next waits, and then gets a picture of a new one.
 func TestChildFails(t *testing.T) {
-	d := run(t, Options{FFmpeg: ffmpeg(t), Deadline: 2 * time.Second})
+	d := run(t, Options{FFmpeg: ffmpeg(t), Deadline: 8 * time.Second})
 	for name, sig := range map[string]syscall.Signal{"killed": syscall.SIGKILL, "stopped": syscall.SIGSTOP} {
 		good := Keyframe{Camera: "good " + name, Codec: H264, Unit: keyframe(t, H264, grid(2, "640x360"))}
 		if _, err := look(t, d, good); err != nil {
@@ -378,7 +378,7 @@ func TestChildFails(t *testing.T) {
 		if hung && broke.Times != 1 {
 			t.Errorf("%s: %d times, want 1", name, broke.Times)
 		}
-		if took := time.Since(began); took > 30*time.Second {
+		if took := time.Since(began); took > patience {
 			t.Errorf("%s: it took %v", name, took)
 		}
 		a, err := look(t, d, good)
@@ -508,7 +508,7 @@ func TestNoSuchProgram(t *testing.T) {
 				t.Errorf("%s: %q does not say why", name, err)
 			}
 		}
-		if took := time.Since(began); took > 30*time.Second {
+		if took := time.Since(began); took > patience {
 			t.Errorf("%s: 50 looks took %v", name, took)
 		}
 	}
