@@ -11,7 +11,7 @@ import (
 // SensorConfig names a sensor and says where it is.
 type SensorConfig struct {
 	Name    string // ours: what records and the configuration call it
-	Driver  string // a row of the driver table: ds18b20, sht3x, bme280, hwmon, iio, thermal
+	Driver  string // a row of the driver table: ds18b20, sht3x, aht20, bme280, hwmon, iio, thermal
 	Address string // which one, in the driver's words; "" is the only one there is
 	Channel string // of a chip with several: temp2, or its label; "" is the first of each kind
 }

@@ -140,7 +140,7 @@ var problemRows = []struct{ name, text, want string }{
 	{"LED that is pressed", gpio("number: 7") + "  buttons: [" + button("a", "led:ACT") + "]\n", `8:29: kiosk.buttons[0].line: "led:ACT" is an LED, which nobody can press; write a line`},
 	{"LED on a chip", gpio("number: 7") + "  lamps: {saved: {chip: gpiochip0, line: led:ACT}}\n", `8:25: kiosk.lamps.saved.chip: means nothing for an LED; remove it`},
 	{"sensor without driver", "sensors: [{name: a}]\n", `5:11: sensors[0].driver: missing; write driver, as driver: ds18b20`},
-	{"driver", "sensors: [{name: a, driver: dht22}]\n", `5:29: sensors[0].driver: "dht22" is not one of ds18b20, sht3x, bme280, hwmon, iio, thermal`},
+	{"driver", "sensors: [{name: a, driver: dht11}]\n", `5:29: sensors[0].driver: "dht11" is not one of ds18b20, sht3x, aht20, bme280, hwmon, iio, thermal`},
 	{"two sensors of one name", "sensors:\n- {name: a, driver: iio}\n- {name: a, driver: thermal}\n", `7:10: sensors[1].name: the same as sensors[0].name in line 6; each needs its own`},
 	{"a DS18B20's address", "sensors: [{name: a, driver: ds18b20, address: 28-0316}]\n", `5:47: sensors[0].address: "28-0316" is no address of a ds18b20; write 28- and 12 hex digits, as ls /sys/bus/w1/devices shows it, or leave it out where there is only one`},
 	{"an address on I2C", "sensors: [{name: a, driver: sht3x, address: '0x44'}]\n", `5:45: sensors[0].address: "0x44" is no address of a sht3x; write i2c-1:0x44, or leave it out where there is only one`},

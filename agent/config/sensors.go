@@ -9,7 +9,7 @@ import (
 // Sensor is one sensor and what is too much or too little of what it measures.
 type Sensor struct {
 	Name    string
-	Driver  string // ds18b20, sht3x, bme280, hwmon, iio, thermal
+	Driver  string // ds18b20, sht3x, aht20, bme280, hwmon, iio, thermal
 	Address string // "" is the only one
 	Channel string // of hwmon; "" is the first of each kind
 	Every   time.Duration
@@ -36,7 +36,7 @@ type Line struct {
 func (s *Sensor) fields() []field {
 	return []field{
 		text("name", &s.Name, checkName).matching(namePattern).must().like("cabinet").says("Our name of the sensor. 1 to 40 of a-z, 0-9, hyphen and underscore."),
-		oneOf("driver", &s.Driver, "ds18b20", "sht3x", "bme280", "hwmon", "iio", "thermal").must().like("ds18b20").
+		oneOf("driver", &s.Driver, "ds18b20", "sht3x", "aht20", "bme280", "hwmon", "iio", "thermal").must().like("ds18b20").
 			says("How it is read; docs/how-to/sensors.md says which is for what."),
 		brief("address", &s.Address, 64).like("28-0316a2795bff").
 			says("Which one, where there are several: a DS18B20's identity, i2c-BUS:0xADDRESS, a chip's name, a thermal zone's type."),
@@ -74,6 +74,7 @@ var addresses = map[string]struct {
 }{
 	"ds18b20": {regexp.MustCompile(`^28-[0-9a-f]{12}$`), "28- and 12 hex digits, as ls /sys/bus/w1/devices shows it"},
 	"sht3x":   {onI2C, "i2c-1:0x44"},
+	"aht20":   {onI2C, "i2c-1:0x38"},
 	"bme280":  {onI2C, "i2c-1:0x76"},
 }
 

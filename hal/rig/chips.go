@@ -137,6 +137,64 @@ func (c *sht3x) set(what string, v float64) error {
 	return nil
 }
 
+// aht20 is a sensor of temperature and humidity by Aosong (AHT20 product manual,
+// version 1.0.03): it has to be told to begin after power on, and to measure each
+// time; the first read after that finds it busy.
+type aht20 struct {
+	temperature, humidity uint32 // raw, 20 bits
+	begun, busy, measured bool
+	garbled               bool // its check sums are wrong
+}
+
+func (c *aht20) write(b []byte) bool {
+	switch {
+	case len(b) == 3 && b[0] == 0xbe:
+		c.begun = true
+	case len(b) == 3 && b[0] == 0xac:
+		c.busy, c.measured = true, c.begun
+	default:
+		return len(b) == 0
+	}
+	return true
+}
+
+func (c *aht20) read(n int) ([]byte, bool) {
+	b := make([]byte, 6, 7)
+	b[0] = 0x10
+	if c.begun {
+		b[0] |= 0x08
+	}
+	if c.busy {
+		b[0] |= 0x80
+	}
+	if c.measured {
+		h, t := c.humidity, c.temperature
+		b[1], b[2], b[3], b[4], b[5] = byte(h>>12), byte(h>>4), byte(h<<4)|byte(t>>16), byte(t>>8), byte(t)
+	}
+	c.busy = c.busy && n < 7 // the status alone is looked at before
+	sum := sensirionSum(b)
+	if c.garbled {
+		sum ^= 0xff
+	}
+	return append(b, sum)[:min(n, 7)], true
+}
+
+func (c *aht20) set(what string, v float64) error {
+	switch what {
+	case "temperature":
+		c.temperature = uint32(math.Round((v + 50) / 200 * (1 << 20)))
+	case "humidity":
+		c.humidity = uint32(math.Round(v / 100 * (1 << 20)))
+	case "garbled":
+		c.garbled = v != 0
+	case "powerless": // it has lost its calibration
+		c.begun, c.measured = false, false
+	default:
+		return fmt.Errorf("an AHT20 has no %q", what)
+	}
+	return nil
+}
+
 // bme280 is Bosch's sensor (BST-BME280-DS001): 256 registers, read in a row from
 // the one that was written last, and written in pairs of register and value.
 type bme280 struct {

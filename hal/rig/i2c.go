@@ -31,7 +31,7 @@ type onBus struct {
 	gone bool
 }
 
-// NewBus is a bus with an LM75 (at 0x48), an SHT3x (0x44), a BME280 (0x76) with
+// NewBus is a bus with an LM75 (at 0x48), an SHT3x (0x44), an AHT20 (0x38), a BME280 (0x76) with
 // these registers, and a DS2482 (0x18), which is a bridge to a 1-Wire bus with a
 // DS18B20.
 func NewBus(registers [256]byte) *Bus {
@@ -40,12 +40,13 @@ func NewBus(registers [256]byte) *Bus {
 		chips: map[uint16]*onBus{
 			0x48: {chip: &lm75{}},
 			0x44: {chip: &sht3x{}},
+			0x38: {chip: &aht20{}},
 			0x76: {chip: &bme280{registers: registers}},
 			0x18: {chip: &ds2482{wire: thermometer}},
 		},
 		names: map[string]chip{"ds18b20": thermometer},
 	}
-	for addr, name := range map[uint16]string{0x48: "lm75", 0x44: "sht3x", 0x76: "bme280", 0x18: "ds2482"} {
+	for addr, name := range map[uint16]string{0x48: "lm75", 0x44: "sht3x", 0x38: "aht20", 0x76: "bme280", 0x18: "ds2482"} {
 		b.names[name] = b.chips[addr]
 	}
 	return b

@@ -88,6 +88,54 @@ func TestSHT3x(t *testing.T) {
 	}
 }
 
+// What two boards measured: the bytes of a chip on an Orange Pi Zero, with the figures
+// that its reader printed (github.com/bilbobg/aht20, README), and those of periph's test
+// (periph.io/x/devices/v3/aht20).
+func TestAHT20(t *testing.T) {
+	start, begin := i2ctest.IO{Addr: 0x38, W: []byte{0xac, 0x33, 0x00}}, i2ctest.IO{Addr: 0x38, W: []byte{0xbe, 0x08, 0x00}}
+	says := func(b ...byte) i2ctest.IO { return i2ctest.IO{Addr: 0x38, R: b} }
+	board := []byte{0x1c, 0x3b, 0x5e, 0x86, 0x88, 0xb2, 0xd2}
+	busy := append([]byte{0x9c}, board[1:]...)
+	asleep := append([]byte{0x10}, board[1:6]...)
+	asleep = append(asleep, crc8(asleep))
+	tests := map[string]struct {
+		ops  []i2ctest.IO
+		want string // "" is no measurement
+		says string
+	}{
+		"a board":           {[]i2ctest.IO{says(0x1c), start, says(board...)}, "31.675 C, 23.19 %", ""},
+		"another":           {[]i2ctest.IO{says(0x18), start, says(0x18, 0x75, 0x52, 0x05, 0x8e, 0x40, 0x7f)}, "19.446 C, 45.83 %", ""},
+		"after power on":    {[]i2ctest.IO{says(0x10), begin, start, says(board...)}, "31.675 C, 23.19 %", ""},
+		"it takes longer":   {[]i2ctest.IO{says(0x1c), start, says(busy...), says(busy...), says(board...)}, "31.675 C, 23.19 %", ""},
+		"a check sum":       {[]i2ctest.IO{says(0x1c), start, says(0x1c, 0x3b, 0x5e, 0x86, 0x88, 0xb3, 0xd2)}, "", "check sum"},
+		"shorted to ground": {[]i2ctest.IO{says(0x00), begin, start, says(0, 0, 0, 0, 0, 0, 0)}, "", "check sum"},
+		"never calibrated":  {[]i2ctest.IO{says(0x10), begin, start, says(asleep...)}, "", "calibrated"},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			bus := &i2ctest.Playback{Ops: tt.ops, DontPanic: true}
+			r, err := measureAHT20(bus, 0x38, hal.SensorConfig{})
+			e, _ := errors.AsType[*hal.SensorError](err)
+			switch {
+			case tt.want != "" && (err != nil || show(r) != tt.want):
+				t.Errorf("read %s, %v; want %s", show(r), err, tt.want)
+			case tt.want == "" && (e == nil || e.Problem != hal.Invalid || !strings.Contains(err.Error(), tt.says)):
+				t.Errorf("read %s, %v; want that it is invalid, with %q", show(r), err, tt.says)
+			}
+			if err := bus.Close(); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	for i := range board {
+		bad := [7]byte(board)
+		bad[i] ^= 0x10
+		if _, err := decodeAHT20(bad); !errors.Is(err, errNoMeasurement) {
+			t.Errorf("a bit of byte %d turned over: error %v", i, err)
+		}
+	}
+}
+
 // registers is a chip whose registers are what a dump says, with the pointer
 // that goes on by itself.
 type registers struct {
@@ -184,6 +232,22 @@ func FuzzSHT3x(f *testing.F) {
 			return
 		}
 		r, err := decodeSHT3x([6]byte(b))
+		if err != nil {
+			return
+		}
+		if _, err := plausible(hal.SensorConfig{}, r); err != nil {
+			t.Errorf("bytes % x: %v", b, err)
+		}
+	})
+}
+
+func FuzzAHT20(f *testing.F) {
+	f.Add([]byte{0x1c, 0x3b, 0x5e, 0x86, 0x88, 0xb2, 0xd2})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) != 7 {
+			return
+		}
+		r, err := decodeAHT20([7]byte(b))
 		if err != nil {
 			return
 		}

@@ -1,5 +1,5 @@
 // Package sensors reads temperature, humidity, pressure and voltage as the
-// kernel offers them: 1-Wire, hwmon, IIO and thermal zones under sysfs. For two
+// kernel offers them: 1-Wire, hwmon, IIO and thermal zones under sysfs. For some
 // chips it also has a driver of its own over an I2C device file, where the
 // kernel has none.
 //
@@ -45,6 +45,7 @@ type driver struct {
 var drivers = []driver{
 	{"ds18b20", readDS18B20},
 	{"sht3x", readSHT3x},
+	{"aht20", readAHT20},
 	{"bme280", readBME280},
 	{"hwmon", readHwmon},
 	{"iio", readIIO},

@@ -58,6 +58,8 @@ func TestReadings(t *testing.T) {
 		"SHT3x":                  {hal.SensorConfig{Driver: "sht3x"}, "-3.502 C, 12.25 %"},
 		"SHT3x on its bus":       {hal.SensorConfig{Driver: "sht3x", Address: "i2c-0:0x44"}, "-3.502 C, 12.25 %"},
 		"SHT3x by device":        {hal.SensorConfig{Driver: "sht3x", Address: "0-0044"}, "-3.502 C, 12.25 %"},
+		"AHT20":                  {hal.SensorConfig{Driver: "aht20"}, "33.875 C, 71.25 %"},
+		"AHT20 on its bus":       {hal.SensorConfig{Driver: "aht20", Address: "i2c-1:0x38"}, "33.875 C, 71.25 %"},
 		"LM75":                   {hal.SensorConfig{Driver: "hwmon", Address: "lm75"}, "41.500 C"},
 		"DS18B20 among hwmon":    {hal.SensorConfig{Driver: "hwmon", Address: "w1_slave_temp"}, "23.125 C"},
 		"BME280 on its bus":      {hal.SensorConfig{Driver: "bme280", Address: "i2c-0:0x76"}, "25.080 C, 47.26 %, 100653.3 Pa"},
@@ -113,17 +115,19 @@ func TestProblems(t *testing.T) {
 		"empty file":     {ds, w1(""), hal.Invalid, "no answer with a right check sum"},
 		"power-on, hwmon": {hal.SensorConfig{Driver: "hwmon", Address: "w1_slave_temp"}, func(t *testing.T, tr tree) { tr.write(t, w1Dir+"/hwmon/hwmon2/temp1_input", "85000\n") },
 			hal.Invalid, "after power on"},
-		"no figure":            {ds, w1("72 : crc=57 YES\n72 t=warm\n"), hal.Invalid, `"warm" is no number`},
-		"unplugged":            {ds, remove(w1Dir, "sys/bus/w1/devices/28-0316a2794bff"), hal.Missing, "no such sensor"},
-		"another identity":     {hal.SensorConfig{Driver: "ds18b20", Address: "28-000000000000"}, nil, hal.Missing, "there is 28-0316a2794bff"},
-		"no such chip":         {hal.SensorConfig{Driver: "hwmon", Address: "tmp102"}, nil, hal.Missing, "lm75 (0-0048), sht3x (0-0044), w1_slave_temp (28-0316a2794bff), cpu_thermal (thermal_zone0), ina219 (1-0040)"},
-		"several are meant":    {hal.SensorConfig{Driver: "hwmon"}, nil, hal.Refused, "write its address"},
-		"no such channel":      {hal.SensorConfig{Driver: "hwmon", Address: "ina219", Channel: "temp1"}, nil, hal.Missing, "there is curr1, in0, in1, power1"},
-		"no such bus":          {hal.SensorConfig{Driver: "sht3x", Address: "i2c-7:0x44"}, nil, hal.Missing, "i2c-dev"},
-		"other kernel driver":  {hal.SensorConfig{Driver: "bme280", Address: "i2c-0:0x44"}, nil, hal.Missing, "the kernel's driver sht3x has the chip"},
-		"empty humidity":       {hal.SensorConfig{Driver: "sht3x"}, func(t *testing.T, tr tree) { tr.write(t, shtDir+"/humidity1_input", "") }, hal.Invalid, "humidity1_input"},
-		"humidity beyond":      {hal.SensorConfig{Driver: "sht3x"}, func(t *testing.T, tr tree) { tr.write(t, shtDir+"/humidity1_input", "118900\n") }, hal.Invalid, "118.9 %"},
-		"pressure of a vacuum": {hal.SensorConfig{Driver: "bme280"}, func(t *testing.T, tr tree) { tr.write(t, bmeDir+"/in_pressure_input", "0.01\n") }, hal.Invalid, "pressure"},
+		"no figure":             {ds, w1("72 : crc=57 YES\n72 t=warm\n"), hal.Invalid, `"warm" is no number`},
+		"unplugged":             {ds, remove(w1Dir, "sys/bus/w1/devices/28-0316a2794bff"), hal.Missing, "no such sensor"},
+		"another identity":      {hal.SensorConfig{Driver: "ds18b20", Address: "28-000000000000"}, nil, hal.Missing, "there is 28-0316a2794bff"},
+		"no such chip":          {hal.SensorConfig{Driver: "hwmon", Address: "tmp102"}, nil, hal.Missing, "lm75 (0-0048), sht3x (0-0044), w1_slave_temp (28-0316a2794bff), cpu_thermal (thermal_zone0), ina219 (1-0040), aht20 (1-0038)"},
+		"several are meant":     {hal.SensorConfig{Driver: "hwmon"}, nil, hal.Refused, "write its address"},
+		"no such channel":       {hal.SensorConfig{Driver: "hwmon", Address: "ina219", Channel: "temp1"}, nil, hal.Missing, "there is curr1, in0, in1, power1"},
+		"no such bus":           {hal.SensorConfig{Driver: "sht3x", Address: "i2c-7:0x44"}, nil, hal.Missing, "i2c-dev"},
+		"other kernel driver":   {hal.SensorConfig{Driver: "bme280", Address: "i2c-0:0x44"}, nil, hal.Missing, "the kernel's driver sht3x has the chip"},
+		"empty humidity":        {hal.SensorConfig{Driver: "sht3x"}, func(t *testing.T, tr tree) { tr.write(t, shtDir+"/humidity1_input", "") }, hal.Invalid, "humidity1_input"},
+		"humidity beyond":       {hal.SensorConfig{Driver: "sht3x"}, func(t *testing.T, tr tree) { tr.write(t, shtDir+"/humidity1_input", "118900\n") }, hal.Invalid, "118.9 %"},
+		"an old kernel's AHT20": {hal.SensorConfig{Driver: "aht20"}, func(t *testing.T, tr tree) { tr.write(t, ahtDir+"/name", "aht10\n") }, hal.Missing, "aht10 (1-0038)"},
+		"no AHT20":              {hal.SensorConfig{Driver: "aht20"}, remove("sys/class/hwmon/hwmon5"), hal.Missing, "no such sensor"},
+		"pressure of a vacuum":  {hal.SensorConfig{Driver: "bme280"}, func(t *testing.T, tr tree) { tr.write(t, bmeDir+"/in_pressure_input", "0.01\n") }, hal.Invalid, "pressure"},
 		"measures nothing": {hal.SensorConfig{Driver: "bme280"}, remove(bmeDir+"/in_temp_input", bmeDir+"/in_pressure_input", bmeDir+"/in_humidityrelative_input"),
 			hal.Missing, "neither temperature"},
 		"zone gone": {hal.SensorConfig{Driver: "thermal"}, remove(zoneFile), hal.Missing, "no such file"},
@@ -194,7 +198,7 @@ func TestDS18B20WithoutItsOldFile(t *testing.T) {
 
 func TestUnknownDriver(t *testing.T) {
 	_, err := Machine{}.OpenSensor(hal.SensorConfig{Name: "cabinet", Driver: "lm35"})
-	if err == nil || !strings.Contains(err.Error(), "there are ds18b20, sht3x, bme280, hwmon, iio, thermal") {
+	if err == nil || !strings.Contains(err.Error(), "there are ds18b20, sht3x, aht20, bme280, hwmon, iio, thermal") {
 		t.Errorf("error %v does not name the drivers", err)
 	}
 }

@@ -57,6 +57,7 @@ func (tr tree) write(t *testing.T, name, text string) {
 // files of the tree
 const (
 	w1Dir    = "sys/devices/w1_bus_master1/28-0316a2794bff"
+	ahtDir   = "sys/devices/i2c-1/1-0038/hwmon/hwmon5"
 	w1File   = w1Dir + "/w1_slave"
 	i2cDir   = "sys/devices/platform/4010000000.pcie/pci0000:00/0000:00:03.0/usb1/1-1/1-1:1.0/i2c-0"
 	shtDir   = i2cDir + "/0-0044/hwmon/hwmon1"

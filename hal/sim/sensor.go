@@ -45,6 +45,7 @@ var measures = map[string]Environment{
 	"ds18b20": {Temperature: new(30.5)},
 	"thermal": {Temperature: new(48.0)},
 	"sht3x":   {Temperature: new(30.5), Humidity: new(74.0)},
+	"aht20":   {Temperature: new(30.5), Humidity: new(74.0)},
 	"bme280":  {Temperature: new(30.5), Humidity: new(74.0), Pressure: new(1009.5)},
 	"iio":     {Temperature: new(30.5), Humidity: new(74.0), Pressure: new(1009.5)},
 	"hwmon":   {Temperature: new(48.0), Voltage: new(12.1)},

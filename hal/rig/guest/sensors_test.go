@@ -131,6 +131,17 @@ func TestOwnDrivers(t *testing.T) {
 	climate(t, sht, 31.25, 78.5, none)
 	climate(t, bme, boschCelsius, boschPercent, boschPascal)
 
+	change(t, "aht20 temperature 33.875", "aht20 humidity 71.25")
+	aht := sensor(t, "aht20", bus+":0x38")
+	climate(t, aht, 33.875, 71.25, none)
+	change(t, "aht20 powerless 1")
+	climate(t, aht, 33.875, 71.25, none)
+	change(t, "aht20 garbled 1")
+	fails(t, aht, hal.Invalid, "check sum")
+	change(t, "aht20 garbled 0", "aht20 gone")
+	fails(t, aht, hal.Missing, "0x38")
+	change(t, "aht20 back")
+
 	change(t, "sht3x garbled 1")
 	fails(t, sht, hal.Invalid, "check sum")
 	change(t, "sht3x garbled 0", "sht3x gone")
