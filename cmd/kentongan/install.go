@@ -103,7 +103,7 @@ func runInstall(_ context.Context, e env, args []string) int {
 		if err := f.find(); err != nil {
 			return nil, "", err
 		}
-		next := "Next: sudo kentongan enrol LINK, then sudo kentongan start\n"
+		next := "Next: sudo kentongan setup, then sudo kentongan start\n"
 		if exists(units.Config) {
 			next = "Next: kentongan status\n"
 		}

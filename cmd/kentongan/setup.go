@@ -196,7 +196,7 @@ func (s *setup) identity() error {
 			o := agent.EnrolOptions{Config: s.draft(), Data: s.data, Centre: u, Token: token}
 			ctx, cancel := context.WithTimeout(s.ctx, 3*time.Minute)
 			defer cancel()
-			if status := enrolAgain(ctx, s.env, o, enrolTexts(os.Getenv)); status != exitGood {
+			if status := enrolAgain(ctx, s.env, o, enrolTexts(func(string) string { return s.say("id", "en") })); status != exitGood {
 				return errors.New(s.say("pendaftaran gagal, lihat di atas", "enrolment failed, see above"))
 			}
 			return nil

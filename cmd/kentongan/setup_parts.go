@@ -1,11 +1,13 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"time"
@@ -13,6 +15,7 @@ import (
 	"kentongan/agent"
 	"kentongan/agent/config"
 	"kentongan/agent/onvif"
+	"kentongan/firmware/units"
 )
 
 // cameras searches the network and asks for those that don't answer.
@@ -185,7 +188,11 @@ func (s *setup) boardAndKiosk() error {
 	case config.DriverNone:
 		return nil
 	case config.DriverSim:
-		s.board = "\nboard: {driver: sim, socket: board.sock}\n"
+		socket := "board.sock"
+		if s.file == configFile { // the service may not write beside that one
+			socket = filepath.Join(cmp.Or(s.data, units.Data), socket)
+		}
+		s.board = "\nboard: {driver: sim, socket: " + socket + "}\n"
 	default:
 		s.board = "\nboard: {driver: gpio}\n"
 	}
