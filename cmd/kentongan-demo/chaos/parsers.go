@@ -50,7 +50,7 @@ var parsers = []reader{
 	{"ONVIF: SOAP, discovery, challenges", "camera, guest in the LAN", "agent/onvif/xml.go", "agent/onvif FuzzParse, agent/onvif FuzzMatches, agent/onvif FuzzChallenge"},
 	{"printer's answers, and what is printed", "printer", "", "agent/kiosk/printer FuzzFirstAnswer, agent/kiosk/printer FuzzReceipt"},
 	{"events of lines", "kernel", "", "hal/gpio FuzzEvent"},
-	{"sensors: 1-Wire, SHT3x, BME280, sysfs", "chip", "", "hal/sensors FuzzW1, hal/sensors FuzzSHT3x, hal/sensors FuzzBME280, hal/sensors FuzzFigure"},
+	{"sensors: 1-Wire, SHT3x, AHT20, BME280, sysfs", "chip", "", "hal/sensors FuzzW1, hal/sensors FuzzSHT3x, hal/sensors FuzzAHT20, hal/sensors FuzzBME280, hal/sensors FuzzFigure"},
 	{"requests to the simulated board", "who plays it", "hal/sim/socket.go", "hal/sim FuzzRequest"},
 	{"systemd's properties", "systemctl", "", "cmd/kentongan FuzzReadShow"},
 	{"the agent's word that it is well", "agent", "cmd/kentongan-boot/judge.go", "cmd/kentongan-boot FuzzHealthy"},
