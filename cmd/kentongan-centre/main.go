@@ -32,6 +32,7 @@ var commands = []command{
 	{"key", "[rotate] --data DIR", "print the key that devices verify receipts and orders with (centre_key in their configuration); rotate: make the next one", printKey},
 	{"verify", "--data DIR [--json]", "audit the records: complete, in order, unaltered, or the first that is not; status 3 when one is not", verifyRecords},
 	{"export", "--data DIR --audit NEW-DIR", "write records, checkpoints, keys, receipts and roots for an auditor", exportRecords},
+	{"complaint", "erase --data DIR --ticket TICKET [--device ID] --reason TEXT", "erase what is known of one complaint; that it came stays proven", complaintCommand},
 	{"device-key", "list | replace --data DIR ...", "the keys that devices sign their records with", deviceKeys},
 	{"ca", "init | server | client | revoke | crl | list | devices | issuing", "the certificate authority of devices and brokers", runCA},
 	{"bundle", "keygen | keys | make | sign | pack | inspect | sums | verify", "update bundles for devices, and signed checksums of what is handed out", runBundle},

@@ -21,6 +21,7 @@ type chain struct {
 	last    uint64      // number of the last record
 	hash    report.Hash // of it
 	count   uint64      // records
+	erased  uint64      // of these, whose content was erased here; their hashes stay
 	from    uint64      // the first record
 	holes   []report.Range
 	suspect *Finding // two neighbours that do not fit: the next good checkpoint says that the first of them was altered
@@ -61,7 +62,11 @@ func (c *chain) next(r store.AuditRecord) (rec report.Record, ok bool) {
 	if c.count == 0 {
 		c.from = r.Seq
 	}
-	before, own := c.hash, report.HashLine(r.Line)
+	before := c.hash
+	own, gone := store.HashOf(r.Line)
+	if gone {
+		c.erased++
+	}
 	c.last, c.hash, c.count = r.Seq, own, c.count+1
 	rec, err := report.DecodeRecord(r.Line)
 	if err != nil {

@@ -73,7 +73,14 @@ func TestAuditorsScript(t *testing.T) {
 		says   string // "" is proven
 	}{
 		"nothing": {},
-		"drop":    {before: func(s *site) { s.sql("DELETE FROM record WHERE lane_id = " + lane + " AND seq = 7") }, says: "record 7: missing"},
+		"erased":  {before: func(s *site) { s.open(); s.erase(7, 20, 24); s.close() }},
+		"erased, with another hash": {before: func(s *site) {
+			s.open()
+			s.erase(7)
+			s.close()
+			s.sql("UPDATE record SET line = replace(line, '\"erased\":\"', '\"erased\":\"AAAA') WHERE lane_id = " + lane + " AND seq = 7")
+		}, says: "record 7: the chain is broken"},
+		"drop": {before: func(s *site) { s.sql("DELETE FROM record WHERE lane_id = " + lane + " AND seq = 7") }, says: "record 7: missing"},
 		"alter": {before: func(s *site) {
 			s.sql("UPDATE record SET line = replace(line, 'jalan-rusak', 'lampu-mati!') WHERE lane_id = " + lane + " AND seq = 7")
 		}, says: "record 7: the chain is broken"},

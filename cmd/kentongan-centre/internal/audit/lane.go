@@ -17,11 +17,12 @@ type Lane struct {
 	Epoch     string     `json:"epoch"`
 	Lane      string     `json:"lane"`
 	Records   uint64     `json:"records"`
-	From      uint64     `json:"from,omitempty"` // the lowest number that is held
-	To        uint64     `json:"to,omitempty"`   // the highest
-	Explained uint64     `json:"explained"`      // numbers that never come, by the device's own word
-	Waiting   uint64     `json:"waiting"`        // numbers that the device may still have
-	SignedTo  uint64     `json:"signed_to"`      // the newest checkpoint that fits; 0 is none
+	From      uint64     `json:"from,omitempty"`   // the lowest number that is held
+	To        uint64     `json:"to,omitempty"`     // the highest
+	Erased    uint64     `json:"erased,omitempty"` // of Records: complaints whose content was erased; their hashes stay
+	Explained uint64     `json:"explained"`        // numbers that never come, by the device's own word
+	Waiting   uint64     `json:"waiting"`          // numbers that the device may still have
+	SignedTo  uint64     `json:"signed_to"`        // the newest checkpoint that fits; 0 is none
 	SignedAt  *time.Time `json:"signed_at,omitempty"`
 	Findings  []Finding  `json:"findings"`
 }
@@ -107,7 +108,7 @@ func (e *evidence) look(ctx context.Context, v *store.View, seq uint64) error {
 	}
 	list, err := v.AuditRecords(ctx, e.row.ID, seq-1, 1)
 	if err == nil && len(list) == 1 && list[0].Seq == seq {
-		e.hashes[seq] = report.HashLine(list[0].Line)
+		e.hashes[seq], _ = store.HashOf(list[0].Line)
 		e.withheld = report.Lane(e.row.Lane) == report.Telemetry && list[0].Kind == report.KindSnapshotPiece
 	}
 	return err
@@ -159,7 +160,7 @@ func (e *evidence) gone() uint64 { return max(e.row.First, e.signedFor()+1) }
 // records of the device, and declared whether it has said that this epoch is one
 // to which it was set back.
 func (e *evidence) judge(c *chain, said map[gapKey]time.Time, declared bool, now time.Time) Lane {
-	out := Lane{Device: e.row.Device, Epoch: e.row.Epoch, Lane: e.row.Lane, Records: c.count, From: c.from, To: c.last, SignedTo: c.good}
+	out := Lane{Device: e.row.Device, Epoch: e.row.Epoch, Lane: e.row.Lane, Records: c.count, Erased: c.erased, From: c.from, To: c.last, SignedTo: c.good}
 	out.Findings = append(c.end(), e.found...)
 	add := func(fault string, seq uint64, format string, args ...any) {
 		out.Findings = append(out.Findings, e.name().finding(fault, seq, format, args...))

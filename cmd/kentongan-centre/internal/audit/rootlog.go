@@ -11,7 +11,6 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
-	"kentongan/agent/report"
 	"kentongan/cmd/kentongan-centre/internal/store"
 )
 
@@ -139,7 +138,8 @@ func headOf(ctx context.Context, v *store.View, l store.AuditLane) (h RootHead, 
 	if err != nil {
 		return h, false, err
 	}
-	h = RootHead{Device: l.Device, Lane: l.Lane, Epoch: l.Epoch, Seq: newest.Seq, Hash: report.HashLine(newest.Line), Records: l.Received}
+	h = RootHead{Device: l.Device, Lane: l.Lane, Epoch: l.Epoch, Seq: newest.Seq, Records: l.Received}
+	h.Hash, _ = store.HashOf(newest.Line)
 	if n := len(checks); n > 0 {
 		h.Checkpoint = checks[n-1].Seq
 	}

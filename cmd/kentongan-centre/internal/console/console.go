@@ -248,6 +248,7 @@ func (c *Console) routes() []route {
 		{"GET /apps", viewer, "", c.apps},
 		{"GET /complaints", viewer, "complaints", c.complaints},
 		{"POST /complaints/{id}/status", operator, "status", c.doStatus},
+		{"POST /complaints/{id}/erase", admin, "erase-complaint", c.doEraseComplaint},
 		{"GET /gaps", viewer, "", c.gaps},
 		{"GET /events", viewer, "", c.events},
 		{"GET /export/{file}", viewer, "export", c.export},

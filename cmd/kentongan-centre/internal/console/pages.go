@@ -398,13 +398,14 @@ type complaintsPage struct {
 	BadTicket     bool
 	Back          string
 	May           bool
+	MayErase      bool
 	Older         int64 // id to go on before, 0 at the end
 	Paged         bool
 }
 
 func (c *Console) complaints(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	p := complaintsPage{Query: q.Get("ticket"), May: may(r, access.Operator), Back: r.URL.RequestURI()}
+	p := complaintsPage{Query: q.Get("ticket"), May: may(r, access.Operator), MayErase: may(r, access.Admin), Back: r.URL.RequestURI()}
 	f := store.ComplaintFilter{Limit: perPage}
 	if d := q.Get("device"); report.ValidDevice(d) {
 		p.Device, f.Device = d, d

@@ -55,6 +55,32 @@ func (c *Console) apiStatus(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// doEraseComplaint erases what is known of a complaint. Why is for the access log:
+// who asked, and under which number the answer was written.
+func (c *Console) doEraseComplaint(w http.ResponseWriter, r *http.Request) {
+	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
+	switch {
+	case err != nil:
+		err = store.ErrNoComplaint
+	case strings.TrimSpace(r.PostForm.Get("reason")) == "":
+		err = orders.ErrReason
+	default:
+		var device string
+		if device, err = c.view(r).EraseComplaint(r.Context(), id); err == nil {
+			c.cfg.Log.Info("complaint erased", "device", device, "id", id, "who", who(r))
+		}
+	}
+	if err != nil {
+		c.refused(w, r, err)
+		return
+	}
+	c.did(r)
+	if r.PostForm.Get("back") == "" {
+		r.PostForm.Set("back", "/complaints")
+	}
+	done(w, r)
+}
+
 // passOn gives the complaint to the agency that the form names, where that is
 // another one.
 func (c *Console) passOn(r *http.Request) error {
@@ -133,6 +159,11 @@ var kioskTexts = map[string][2]string{
 	"ticket.done":      {"selesai", "done"},
 	"ticket.rejected":  {"tidak dapat ditangani", "can't be dealt with"},
 	"ticket.withdrawn": {"dibatalkan warga", "taken back by the citizen"},
+
+	"erasecomplaint":  {"Hapus isi pengaduan", "Erase the complaint"},
+	"erasehint":       {"Tidak dapat dibatalkan. Yang tersisa: bahwa ada tekanan dari kios ini, kapan diterima, dan sidik catatannya.", "This can't be undone. What stays: that this kiosk was pressed, when that came in, and the record's hash."},
+	"erasewhy":        {"Dasar permintaan, tanpa nama", "Why, without names"},
+	"complainterased": {"isinya dihapus", "erased"},
 
 	"err.state":       {"Status itu tidak ada.", "There is no such status."},
 	"err.nocomplaint": {"Pengaduan itu tidak ada di sini.", "That complaint is not here."},

@@ -86,7 +86,8 @@ func (w *writer) hashOf(l *lane, seq uint64) (h report.Hash, held bool, err erro
 	if line == nil || err != nil {
 		return h, false, err
 	}
-	return report.HashLine(line), true, nil
+	h, _ = HashOf(line)
+	return h, true, nil
 }
 
 // line is a record's line; nil when it is not held.

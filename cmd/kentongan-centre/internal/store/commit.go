@@ -245,6 +245,10 @@ func (w *writer) record(l *lane, r report.Received, backlog bool) error {
 		w.refuse("record %s/%s/%d: %w", l.key.Device, r.Lane, r.Seq, err)
 		return nil
 	}
+	if _, gone := HashOf(r.Line); gone {
+		w.refuse("record %s/%s/%d: it says that it was erased, which is ours to say", l.key.Device, r.Lane, r.Seq)
+		return nil
+	}
 	keep, err := asKept(r)
 	if err != nil {
 		return err
@@ -301,7 +305,7 @@ const maxConflictLines = 1000
 // never replaces what we have.
 func (w *writer) again(l *lane, r report.Received, kept []byte) error {
 	l.dirty = true
-	if string(kept) == string(r.Line) {
+	if h, gone := HashOf(kept); gone && h == report.HashLine(r.Line) || string(kept) == string(r.Line) {
 		l.duplicates++
 		w.out.Duplicates++
 		return nil

@@ -31,6 +31,9 @@ type Complaint struct {
 	Status *TicketState `json:"status,omitempty"` // nil while it was only received
 }
 
+// Erased tells whether nothing is known of it any more but that it came.
+func (c Complaint) Erased() bool { return c.Ticket == "" && c.Category == "" }
+
 // ComplaintFilter says which complaints; empty fields don't restrict.
 type ComplaintFilter struct {
 	Device string

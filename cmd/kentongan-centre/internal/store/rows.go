@@ -428,7 +428,7 @@ func (w *writer) receipt(l *lane) (Receipt, error) {
 		}
 		l.hash, l.hashSeq = nil, r.Seq
 		if line != nil {
-			h := report.HashLine(line)
+			h, _ := HashOf(line)
 			l.hash = &h
 		}
 	}
