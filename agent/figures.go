@@ -3,11 +3,14 @@ package agent
 import (
 	"context"
 	"encoding/json"
+	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"time"
 
 	"kentongan/agent/report"
+	"kentongan/agent/statuspage"
 	"kentongan/agent/uplink"
 )
 
@@ -50,6 +53,32 @@ func (a *Agent) figures() figures {
 	return f
 }
 
+// Said is what the agent said of itself last.
+type Said struct {
+	figures
+	Status statuspage.Status `json:"status"` // as the page shows it
+}
+
+// maxSaid is the most that is read of it.
+const maxSaid = 4 << 20
+
+// ReadSaid reads what an agent said last, from the runtime directory of its service,
+// and how long ago; a stopped agent has said nothing.
+func ReadSaid(dir string) (s Said, ago time.Duration, err error) {
+	f, err := os.Open(filepath.Join(dir, StatusFile))
+	if err != nil {
+		return s, 0, err
+	}
+	defer f.Close()
+	if err := json.NewDecoder(io.LimitReader(f, maxSaid)).Decode(&s); err != nil {
+		return s, 0, fmt.Errorf("read %s: %w", f.Name(), err)
+	}
+	return s, time.Since(s.Time), nil
+}
+
+// SaidLately is how old what an agent says can be.
+const SaidLately = 3 * statusEvery
+
 // StatusFile is where the figures are, in the runtime directory.
 const StatusFile = "agent.json"
 
@@ -64,7 +93,7 @@ func (a *Agent) keepFigures(ctx context.Context) error {
 	file := filepath.Join(a.o.RunDir, StatusFile)
 	failed := false
 	for {
-		text, err := json.MarshalIndent(a.figures(), "", " ")
+		text, err := json.MarshalIndent(Said{figures: a.figures(), Status: onPage{a}.Status()}, "", " ")
 		if err == nil {
 			err = os.WriteFile(file+".new", Redact(text), 0o640)
 		}

@@ -9,8 +9,10 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
@@ -105,6 +107,12 @@ func TestFiguresAreKept(t *testing.T) {
 	})
 	if f.Device != "kiosk-7" || f.Line == "" || f.Config.Version == "" {
 		t.Errorf("%+v", f)
+	}
+	// What the page shows is what is read there.
+	said, ago, err := ReadSaid(dir)
+	page := onPage{l.a}.Status()
+	if err != nil || ago > time.Hour || said.Status.Device != page.Device || !reflect.DeepEqual(said.Status.Config, page.Config) || len(said.Status.Lanes) != len(page.Lanes) {
+		t.Errorf("said %+v, %v ago, %v; the page has %+v", said.Status, ago, err, page)
 	}
 	cancel()
 	if err := <-done; err != nil {

@@ -130,6 +130,7 @@ func TestBrowserIsLive(t *testing.T) {
 	b.Until("the configuration", "document.getElementById('text').value !== ''")
 	b.Eval("document.getElementById('text').value += '# better'; document.getElementById('apply').click(); 0")
 	b.Until("the trial", "document.getElementById('trial').textContent.includes('Percobaan') && document.getElementById('trial').textContent.includes('halaman ini')")
+	b.Until("the way to keep it", "!document.getElementById('keep').hidden")
 	b.Eval("document.getElementById('keep').click(); 0")
 	b.Until("its end", "!document.getElementById('trial').textContent.includes('Percobaan') && document.getElementById('judged').textContent.includes('dipertahankan')")
 	g.dev.set(func(s *Status) { s.Version = "v1.2.4" })
@@ -161,7 +162,7 @@ func TestBrowserKeyboard(t *testing.T) {
 	g := newRig(t)
 	b := g.browser()
 	g.come(b, "id")
-	want := []string{"Langsung ke isi", "Indonesia", "English", "Keluar", "Lihat gambar gate", "Lihat gambar hall", "Kedipkan lampu perangkat", "Jalankan pemeriksaan", "Buka konfigurasi", "Pertahankan", "Tampilkan log"}
+	want := []string{"Langsung ke isi", "Indonesia", "English", "Keluar", "Lihat gambar gate", "Lihat gambar hall", "Kedipkan lampu perangkat", "Jalankan pemeriksaan", "Buka konfigurasi", "Tampilkan log"}
 	for _, w := range want {
 		for _, kind := range []string{"keyDown", "keyUp"} {
 			b.Call(nil, "Input.dispatchKeyEvent", map[string]any{"type": kind, "key": "Tab", "windowsVirtualKeyCode": 9})

@@ -186,8 +186,8 @@ func (l lang) lineParts(lines []Line, parts map[string]string) {
 	}
 }
 
-// verdict says first what a technician wants to know first.
-func (l lang) verdict(st Status) string {
+// wrong is what is to be looked at; nothing while all is well.
+func (l lang) wrong(st Status) []string {
 	var all []string
 	if st.Kiosk != "" {
 		all = append(all, l.t("look.kiosk")+": "+st.Kiosk)
@@ -210,13 +210,19 @@ func (l lang) verdict(st Status) string {
 	if st.Clock == report.ClockUnset {
 		all = append(all, l.t("look.clock"))
 	}
-	if len(all) == 0 && len(st.Alarms) == 0 {
-		return `<p class="good">` + markGood + html.EscapeString(l.t("good")) + `</p>`
-	}
 	for _, a := range st.Alarms {
 		if a.Source == "device" || len(all) == 0 {
 			all = append(all, l.of(a.Text))
 		}
+	}
+	return all
+}
+
+// verdict says first what a technician wants to know first.
+func (l lang) verdict(st Status) string {
+	all := l.wrong(st)
+	if len(all) == 0 {
+		return `<p class="good">` + markGood + html.EscapeString(l.t("good")) + `</p>`
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, `<p class="bad">%s%s</p><ul>`, markBad, html.EscapeString(l.t("look")))
@@ -346,15 +352,7 @@ func (l lang) sensors(st Status) string {
 	var b strings.Builder
 	b.WriteString("<ul>")
 	for _, s := range st.Sensors {
-		var all []string
-		for _, v := range []struct {
-			value *float64
-			unit  string
-		}{{s.TempC, "°C"}, {s.Humidity, "% RH"}, {s.Volts, "V"}} {
-			if v.value != nil {
-				all = append(all, fmt.Sprintf("%.1f %s", *v.value, v.unit))
-			}
-		}
+		all := s.values()
 		mark := markGood
 		if s.Error != "" {
 			mark = markBad
@@ -392,7 +390,7 @@ func (l lang) trial(c ConfigState) string {
 	fmt.Fprintf(&b, "<p>%s <b>%s</b> <span class=\"small\">%s</span></p>", html.EscapeString(l.t("config.from")), html.EscapeString(l.word("from", c.From)), html.EscapeString(c.File))
 	if c.TrialMS > 0 {
 		left := (time.Duration(c.TrialMS) * time.Millisecond).Truncate(10 * time.Second)
-		fmt.Fprintf(&b, `<p>%s%s</p>`, markWarn, html.EscapeString(strings.ReplaceAll(l.t("config.trial"), "{t}", left.String())))
+		fmt.Fprintf(&b, `<p data-trial>%s%s</p>`, markWarn, html.EscapeString(strings.ReplaceAll(l.t("config.trial"), "{t}", left.String())))
 	}
 	if len(c.NeedsRestart) > 0 {
 		fmt.Fprintf(&b, `<p>%s%s %s</p>`, markWarn, html.EscapeString(l.t("config.restart")), html.EscapeString(strings.Join(c.NeedsRestart, ", ")))

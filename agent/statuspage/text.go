@@ -72,6 +72,8 @@ var texts = map[string][2]string{
 	"noscript":    {"Tanpa JavaScript halaman ini dimuat ulang setiap 10 detik; tombol di bawah memerlukan JavaScript.", "Without JavaScript this page loads itself anew every 10 seconds; the buttons below need JavaScript."},
 	"stale":       {"Data basi: perangkat tidak menjawab. Dicoba lagi.", "Stale: the device does not answer. Trying again."},
 
+	"row.state":  {"Keadaan", "State"},
+	"row.link":   {"Pusat", "Centre"},
 	"good":       {"Semua baik.", "All is well."},
 	"look":       {"Perlu dilihat:", "To be looked at:"},
 	"alarms":     {"Alarm", "Alarms"},

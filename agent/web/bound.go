@@ -12,14 +12,14 @@ import (
 // Bounds are of the connections of a page. What is beyond them is closed unread.
 type Bounds struct {
 	Conns     int           // at a time
-	Each      int           // of these, of one address
+	Each      int           // of these, of one neighbour
 	Every     time.Duration // on average between two new ones: a handshake costs a small board milliseconds
 	Burst     int
 	WriteIdle time.Duration // a client that takes nothing for so long is cut off
 }
 
 func (b Bounds) around(l net.Listener) net.Listener {
-	return &bounded{Listener: l, bounds: b, rate: rate.NewLimiter(rate.Every(b.Every), b.Burst), open: map[netip.Addr]int{}}
+	return &bounded{Listener: l, bounds: b, rate: rate.NewLimiter(rate.Every(b.Every), b.Burst), open: map[netip.Prefix]int{}}
 }
 
 // bounded is a listener within Bounds.
@@ -30,7 +30,7 @@ type bounded struct {
 
 	mu   sync.Mutex // guards what follows
 	all  int
-	open map[netip.Addr]int
+	open map[netip.Prefix]int
 }
 
 // Accept implements net.Listener.
@@ -40,7 +40,7 @@ func (l *bounded) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		from := addrOf(c.RemoteAddr().String())
+		from := neighbour(c.RemoteAddr().String())
 		if l.enter(from) {
 			return &counted{Conn: c, idle: l.bounds.WriteIdle, leave: sync.OnceFunc(func() { l.leave(from) })}, nil
 		}
@@ -48,7 +48,7 @@ func (l *bounded) Accept() (net.Conn, error) {
 	}
 }
 
-func (l *bounded) enter(from netip.Addr) bool {
+func (l *bounded) enter(from netip.Prefix) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.all >= l.bounds.Conns || l.open[from] >= l.bounds.Each || !l.rate.Allow() {
@@ -59,7 +59,7 @@ func (l *bounded) enter(from netip.Addr) bool {
 	return true
 }
 
-func (l *bounded) leave(from netip.Addr) {
+func (l *bounded) leave(from netip.Prefix) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.all--
@@ -105,14 +105,20 @@ func addrOf(hostport string) netip.Addr {
 // Neighbour is whom an address belongs to, for limits: of IPv6 the /64, in which
 // one machine may take any number of addresses.
 func Neighbour(hostport string) string {
-	a := addrOf(hostport)
-	if a.Is6() {
-		p, err := a.Prefix(64)
-		if err == nil {
-			return p.String()
-		}
+	p := neighbour(hostport)
+	if p.Addr().Is6() {
+		return p.String()
 	}
-	return a.String()
+	return p.Addr().String()
+}
+
+func neighbour(hostport string) netip.Prefix {
+	a := addrOf(hostport)
+	bits := a.BitLen()
+	if a.Is6() {
+		bits = 64
+	}
+	return netip.PrefixFrom(a, bits).Masked()
 }
 
 // IsLocal tells whether a client is on this machine.

@@ -180,3 +180,24 @@ func TestNeighbour(t *testing.T) {
 		t.Error("who is on this machine is taken wrongly")
 	}
 }
+
+// TestNeighboursShareABound: whoever has an IPv6 network has 2^64 addresses, and is
+// one all the same.
+func TestNeighboursShareABound(t *testing.T) {
+	l := Bounds{Conns: 100, Each: 2, Every: time.Nanosecond, Burst: 100}.around(nil).(*bounded)
+	for i, tt := range []struct {
+		from string
+		want bool
+	}{
+		{"[2001:db8::1]:1", true}, {"[2001:db8::2]:1", true}, {"[2001:db8::ffff:3]:1", false}, {"[2001:db8:0:1::1]:1", true},
+		{"192.0.2.1:1", true}, {"[::ffff:192.0.2.1]:2", true}, {"192.0.2.1:3", false}, {"192.0.2.2:1", true}, {"[fe80::1%eth0]:1", true}, {"[fe80::2%eth1]:1", true}, {"[fe80::3]:1", false},
+	} {
+		if got := l.enter(neighbour(tt.from)); got != tt.want {
+			t.Errorf("%d: %s enters: %v", i, tt.from, got)
+		}
+	}
+	l.leave(neighbour("[2001:db8::7]:9"))
+	if !l.enter(neighbour("[2001:db8::8]:1")) {
+		t.Error("who has left is counted still")
+	}
+}

@@ -49,7 +49,7 @@ var commands = []command{
 	{"start", "", "Start the service.", runStart},
 	{"stop", "", "End the service in order.", runStop},
 	{"restart", "", "End the service and start it again.", runRestart},
-	{"status", "[--json]", "Say whether the service runs, and how the agent is.", runStatus},
+	{"status", "[--lang id|en] [--json]", "Say whether the service runs, and how the agent is.", runStatus},
 	{"update", "status|check|apply|back [--from WHAT]", "Look for a new version, install one by hand, go back.", runUpdate},
 	{"version", "[--json]", "Print the version.", runVersion},
 }

@@ -3,7 +3,10 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -11,19 +14,27 @@ import (
 
 	"github.com/kardianos/service"
 
+	"kentongan/agent"
+	"kentongan/agent/doctor"
+	"kentongan/agent/report"
+	"kentongan/agent/statuspage"
 	"kentongan/firmware"
 	"kentongan/firmware/units"
 )
 
-const statusUsage = `kentongan status [--json]
+const statusUsage = `kentongan status [--lang id|en] [--json]
 
-Says whether the service runs, how the agent is, and which version it is. A
-service that systemd starts again and again is told apart from one that runs.
+Says whether the service runs and which version it is, and how the device is: what
+its technician's page shows, as the agent said it up to 15 seconds ago. A service
+that systemd starts again and again is told apart from one that runs.
 
 Options:
-  --json   as JSON
+  --lang LANG  id or en (default: en where LC_ALL, LC_MESSAGES or LANG begins
+               with it, else id)
+  --json       as JSON; device is what the page has as /status.json
 
-Status 1 is a service that does not run, or not for long.
+Status 0 is a service that runs, 1 one that does not, or not for long. Whether the
+device is well is 'kentongan doctor'. Without root, the device is not shown.
 
 Examples:
   kentongan status
@@ -51,15 +62,26 @@ type serviceStatus struct {
 	Boot     string           `json:"at_boot,omitempty"`  // enabled, disabled
 	Firmware *firmware.Status `json:"firmware,omitempty"`
 	Trouble  string           `json:"trouble,omitempty"` // of looking
+
+	Device *statuspage.Status `json:"device,omitempty"` // as its page shows it
+	Unseen string             `json:"unseen,omitempty"` // why there is no newer Device
 }
 
 func runStatus(_ context.Context, e env, args []string) int {
 	o := newOptions("kentongan status", statusUsage)
+	lang := o.String("lang", "", "")
 	asJSON := o.Bool("json", false, "")
 	if _, status, ok := o.parse(e, args); !ok {
 		return status
 	}
+	if *lang == "" {
+		*lang = string(langOf(os.Getenv))
+	}
+	if *lang != string(doctor.Indonesian) && *lang != string(doctor.English) {
+		return o.wrong(e, "--lang %q is not one of id, en", *lang)
+	}
 	s := lookAtService()
+	s.lookAtDevice(runtimeDirectory())
 	if disk, err := firmware.OpenDisk(units.UpdateDir); err == nil {
 		if f, err := firmware.NewDir(disk).Status(); err == nil {
 			s.Firmware = &f
@@ -72,11 +94,52 @@ func runStatus(_ context.Context, e env, args []string) int {
 		_ = enc.Encode(s) // to a pipe that was closed
 	} else {
 		fmt.Fprint(e.stdout, s.text())
+		s.showDevice(doctor.Show{W: e.stdout, Lang: doctor.Lang(*lang), Colours: colourful(e)})
 	}
 	if s.State != stateRuns {
 		return exitFailed
 	}
 	return exitGood
+}
+
+// lookAtDevice reads what the agent said last.
+func (s *serviceStatus) lookAtDevice(dir string) {
+	said, ago, err := agent.ReadSaid(dir)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return // it does not run, or not as a service
+	case errors.Is(err, fs.ErrPermission):
+		s.Unseen = "sudo kentongan status"
+		return
+	case err != nil:
+		s.Unseen = err.Error()
+		return
+	}
+	s.Device = &said.Status
+	if ago > agent.SaidLately || ago < -agent.SaidLately {
+		s.Unseen = fmt.Sprintf("the agent said this %v ago", ago.Truncate(time.Second))
+	}
+}
+
+// showDevice writes the rows of the device as the doctor writes its findings.
+func (s *serviceStatus) showDevice(show doctor.Show) {
+	both := func(text string) report.Text { return report.Text{ID: text, EN: text} }
+	if s.Unseen != "" || s.Device != nil {
+		fmt.Fprintln(show.W)
+	}
+	if s.Unseen != "" {
+		show.Finding(doctor.Finding{State: doctor.Warn, Title: report.Text{ID: "Tidak terlihat", EN: "Not seen"}, Seen: both(s.Unseen)})
+	}
+	if s.Device == nil {
+		return
+	}
+	for _, row := range s.Device.Rows(show.Lang == doctor.English) {
+		state := doctor.State(row.Mark)
+		if row.Mark == "" {
+			state = doctor.Skipped
+		}
+		show.Finding(doctor.Finding{State: state, Title: both(row.Name), Seen: both(row.Text)})
+	}
 }
 
 func lookAtService() serviceStatus {

@@ -8,6 +8,8 @@
 	let heard = performance.now();
 
 	// What has changed comes as HTML that the device made, its values escaped.
+	const onTrial = () => { $('keep').hidden = !$('trial').querySelector('[data-trial]'); };
+	onTrial();
 	let source;
 	function listen() {
 		source = new EventSource('/live');
@@ -16,6 +18,7 @@
 			const news = JSON.parse(e.data);
 			if (news.layout !== data.layout) return location.reload();
 			for (const [id, html] of Object.entries(news.parts || {})) if ($(id)) $(id).innerHTML = html;
+			onTrial();
 			$('stale').hidden = true;
 		};
 	}
