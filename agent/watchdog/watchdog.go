@@ -21,7 +21,9 @@ import (
 )
 
 // Check looks whether a part is alive. Run is called by one goroutine at a time
-// and may block: that is the finding.
+// and may block: that is the finding. Its ctx ends with the guard, not with a round:
+// a loop that is slow (one write to a slow disk may take longer than a round) answers
+// in the next one, and is told from one that hangs.
 type Check struct {
 	Name     string
 	Of       any           // tells one that took the place of another of that name; comparable, may be nil
@@ -149,7 +151,7 @@ func (g *Guard) starve(wrong string, w hal.Watchdog) {
 // look runs all checks side by side and waits for them, a round at most. It
 // returns what is wrong; "" is nothing.
 func (g *Guard) look(ctx context.Context, round time.Duration) string {
-	ctx, cancel := context.WithTimeout(ctx, round)
+	within, cancel := context.WithTimeout(ctx, round)
 	defer cancel()
 	g.renew()
 	for _, c := range g.checks {
@@ -157,7 +159,7 @@ func (g *Guard) look(ctx context.Context, round time.Duration) string {
 	}
 	var wrong []string
 	for _, c := range g.checks {
-		if w := c.wait(ctx, time.Now()); w != "" {
+		if w := c.wait(within, time.Now()); w != "" {
 			wrong = append(wrong, w)
 		}
 	}
@@ -181,15 +183,20 @@ func (c *check) begin(ctx context.Context) {
 	go func() { came <- c.Run(ctx) }() // it may hang: that is what is looked for
 }
 
-// wait takes the answer. An error that is the end of ctx is no answer.
+// wait takes the answer. An error that is the end of ctx is no answer. One that came
+// counts, though another check has used up the round.
 func (c *check) wait(ctx context.Context, now time.Time) string {
 	var err error
 	select {
 	case err = <-c.came:
-		c.came = nil
-	case <-ctx.Done():
-		return c.Name + " does not answer"
+	default:
+		select {
+		case err = <-c.came:
+		case <-ctx.Done():
+			return c.Name + " does not answer"
+		}
 	}
+	c.came = nil
 	if ctx.Err() != nil && err != nil {
 		return c.Name + " does not answer"
 	}

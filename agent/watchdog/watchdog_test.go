@@ -211,3 +211,30 @@ func TestChecksComeAndGo(t *testing.T) {
 		}
 	})
 }
+
+// TestSlowLoopIsFed: a loop that takes longer than a round for each answer is slow, and
+// does not hang: it is no reason for a reset, and what answers at once is not named
+// beside it.
+func TestSlowLoopIsFed(t *testing.T) {
+	well := func(context.Context) error { return nil }
+	play(t, func(b *sim.Board, out *said) {
+		time.Sleep(time.Hour)
+		if n := b.Watchdog().Resets; n != 0 {
+			t.Errorf("%d resets", n)
+		}
+		out.mu.Lock()
+		defer out.mu.Unlock()
+		for _, w := range out.all {
+			if w.State == "starving" && w.Detail != "journal does not answer" {
+				t.Errorf("not fed: %s", w.Detail)
+			}
+		}
+	}, Check{Name: "journal", Run: func(ctx context.Context) error {
+		select {
+		case <-time.After(20 * time.Second): // a round is 15
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}}, Check{Name: "kiosk", Run: well}, Check{Name: "uplink", Run: well}, Check{Name: "orders", Run: well}, Check{Name: "stream", Run: well})
+}

@@ -68,15 +68,19 @@ var processRows = []Row{
 	},
 	{
 		ID: "process-6", Fault: "a loop that hangs for ever, any of them",
-		Holds: "the board's watchdog is not fed any more and resets it",
-		How:   "each loop of a running agent is held in turn, with a simulated watchdog",
+		Holds: "the board's watchdog is not fed any more and resets it; a loop that is only slow, behind a slow disk, is told from one that hangs",
+		How:   "each loop of a running agent is held in turn, with a simulated watchdog; a loop takes longer than a round for each answer",
 		Event: "`watchdog` with the name of the loop; the next `boot` names the reset",
-		Tests: []Test{{"agent", "TestWatchdogFindsEachLoopThatHangs"}, {"agent", "TestWatchdogIsFedWhateverIsOutside"}},
-		Quick: 2,
+		Tests: []Test{{"agent", "TestWatchdogFindsEachLoopThatHangs"}, {"agent", "TestWatchdogIsFedWhateverIsOutside"}, {"agent/watchdog", "TestSlowLoopIsFed"}},
+		Quick: 3,
 		Controls: []Control{{
 			Out: "asking the loops", File: "agent/watchdogs.go",
 			Old: "		fixed = append(fixed, watchdog.Check{Name: p.Name, Of: p.Pulse, Run: p.Ask})\n", New: "		_ = p\n",
 			Says: "not within|asked|await|timed|want",
+		}, {
+			Out: "waiting for an answer beyond the round", File: "agent/watchdog/watchdog.go",
+			Old: "		c.begin(ctx)\n", New: "		c.begin(within)\n",
+			Test: "TestSlowLoopIsFed", Says: "resets",
 		}},
 	},
 	{
