@@ -92,6 +92,10 @@ func openArena(t *testing.T, deviceProgram, centreProgram string, cameras int, w
 			t.Logf("the device's log ends:\n%s\nthe centre's:\n%s", a.device.log.text(), a.centre.log.text())
 		}
 	})
+	// From now on a connection is held, whatever the first fault is.
+	if err := a.ask(boardRequest{Op: "lines"}); err != nil {
+		t.Fatal(err)
+	}
 	return a
 }
 
