@@ -37,6 +37,8 @@ type centre struct {
 	seen  map[string]int   // presses by ticket
 	twice []string         // tickets that came more than once
 	count int              // presses
+
+	alarms map[string]int // raised, by condition
 }
 
 func newCentre(t *testing.T, n *network) *centre {
@@ -48,7 +50,7 @@ func newCentre(t *testing.T, n *network) *centre {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &centre{t: t, net: n, dir: t.TempDir(), signer: signer, key: public, place: map[int64]uint64{}, seen: map[string]int{}}
+	return &centre{t: t, net: n, dir: t.TempDir(), signer: signer, key: public, place: map[int64]uint64{}, seen: map[string]int{}, alarms: map[string]int{}}
 }
 
 // start opens the database and begins to take records.
@@ -83,7 +85,7 @@ func (c *centre) start() {
 	})
 }
 
-// read takes what is new of the complaints.
+// read takes what is new of the complaints and the events.
 func (c *centre) read() {
 	c.t.Helper()
 	ctx := context.Background()
@@ -93,7 +95,7 @@ func (c *centre) read() {
 		c.t.Fatal(err)
 	}
 	for _, l := range lanes {
-		if l.Lane != string(report.Complaint) {
+		if l.Lane == string(report.Telemetry) {
 			continue
 		}
 		for {
@@ -113,12 +115,21 @@ func (c *centre) read() {
 }
 
 func (c *centre) take(r store.AuditRecord) {
-	if r.Kind != report.KindPress {
+	if r.Kind != report.KindPress && r.Kind != report.KindAlarm {
 		return
 	}
 	var rec report.Record
 	var p report.Press
+	var a report.Alarm
 	err := json.Unmarshal(r.Line, &rec)
+	if err == nil && r.Kind == report.KindAlarm {
+		if err = json.Unmarshal(rec.Body, &a); err == nil {
+			if a.State == report.AlarmRaised {
+				c.alarms[a.Condition]++
+			}
+			return
+		}
+	}
 	if err == nil {
 		err = json.Unmarshal(rec.Body, &p)
 	}

@@ -47,6 +47,7 @@ type world struct {
 	diskSince  time.Time
 	excused    time.Time // until then the disk is a reason for the watchdog to bite
 	resets     int
+	stacks     bool // were logged: once
 	hurt       map[string]int
 
 	mu      sync.Mutex // guards what follows
@@ -251,6 +252,11 @@ func (w *world) rest(d time.Duration, minute func()) {
 			w.resets++
 			if time.Now().After(w.excused) {
 				w.t.Errorf("%s: the watchdog was not fed, and the disk (%s) is no reason; the agent said %q", w.when(), w.diskBad, w.device.reason())
+				if !w.stacks {
+					w.stacks = true
+					text := make([]byte, 4<<20)
+					w.t.Logf("what everybody does:\n%s", text[:runtime.Stack(text, true)])
+				}
 			}
 			w.powerCut(2 * time.Second)
 		default:
@@ -378,6 +384,7 @@ func (w *world) judge() {
 	w.flat()
 	t.Logf("%d presses, %d of them confirmed in %d records; the centre has %d", w.presses.Load(), w.device.count, len(w.device.kept), w.centre.count)
 	t.Logf("%d records audited, %d more numbers explained; %d resets by the watchdog; %d times the power came", records, explained, w.resets, w.device.num)
+	t.Logf("alarms raised, by condition: %v", w.centre.alarms)
 	t.Logf("faults: %v", w.hurt)
 	t.Logf("longest pauses: %v", w.longest)
 	t.Logf("log: %v", w.device.worse)
