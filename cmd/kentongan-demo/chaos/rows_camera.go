@@ -7,7 +7,7 @@ var cameraRows = []Row{
 		How:   "some thirty scripted cameras on loopback; twenty in a network of their own with a real ARP table and router",
 		Event: "`stream` failed with class and detail, `alarm`",
 		Tests: []Test{{"agent/stream", "TestRogues"}, {"agent/stream", "TestKameraNakal"}},
-		Quick: 31,
+		Quick: 30,
 		Controls: []Control{{
 			Out: "the bound of a header", File: "agent/stream/line.go",
 			Old: "		if total += len(raw); total > maxHeaderBytes {\n", New: "		if total += len(raw); total > 1<<40 {\n",
