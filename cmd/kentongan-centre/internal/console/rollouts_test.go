@@ -56,7 +56,11 @@ func (s *seeder) rollouts() {
 				case d.Place%7 == 5:
 					u.State = report.UpdateTrying
 				}
-				s.batch(d.Device, report.Event, 950, 951, s.now, s.record(d.Device, report.Event, 950, s.now, report.ClockSynced, report.KindUpdate, u))
+				seq := uint64(1) // of a new post; nothing is missing of it
+				if !strings.HasPrefix(d.Device, "post-") {
+					seq = 950
+				}
+				s.batch(d.Device, report.Event, seq, seq+1, s.now, s.record(d.Device, report.Event, seq, s.now, report.ClockSynced, report.KindUpdate, u))
 			}
 		}
 		spec.Number, spec.Scope, spec.Devices = 41, store.RolloutList, []string{"kiosk-7"}
@@ -95,8 +99,12 @@ func (s *seeder) rows(id int64, states ...string) []store.RolloutDevice {
 // version is a device's word that it is there and what it runs.
 func (s *seeder) version(id string, number uint64, trial string) {
 	st := report.DeviceState{V: 1, State: report.Online, Session: "5e551011.9", Since: s.now, Version: "v1.3.0", Boot: "b001b001", Epoch: seedEpoch, Site: "Pos " + id, Lat: -6.2, Lon: 106.2, Firmware: &report.Firmware{Number: number, Trial: trial}}
+	if site := map[string]string{"kiosk-7": "Balai Kota Serang", "kiosk-12": "Pasar Rau"}[id]; site != "" {
+		st.Site, st.Apps = site, []string{"e-bansos", "e-pormas", "e-cctv", "e-statistik", "e-yankes", "e-lpse", "e-simparda"}
+		st.Lat, st.Lon = placeOf(id)[0], placeOf(id)[1]
+	}
 	if id == "kiosk-7" {
-		st.Site, st.Streams, st.Lat, st.Lon = "Balai Kota Serang", []string{"gate", "lobby"}, placeOf(id)[0], placeOf(id)[1]
+		st.Streams = []string{"gate", "lobby"}
 	}
 	s.commit(store.Arrival{Device: id, State: &st})
 }
