@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"os/signal"
 	"os/user"
 	"path/filepath"
 	"runtime"
@@ -46,6 +47,7 @@ func runRun(ctx context.Context, e env, args []string) error {
 	if err != nil {
 		return err
 	}
+	signal.Ignore(syscall.SIGPIPE) // nobody reads the log any more: no reason to end
 	pause := minPause
 	for ctx.Err() == nil {
 		began := time.Now()
@@ -84,6 +86,7 @@ func (o once) run(ctx context.Context, argv []string) error {
 	defer end()
 	cmd := exec.CommandContext(ctx, filepath.Join(o.dir, argv[0]), argv[1:]...)
 	cmd.Stdout, cmd.Stderr = o.e.stdout, o.e.stderr
+	cmd.Env = append(os.Environ(), "RUNTIME_DIRECTORY="+filepath.Dir(o.healthy)) // as systemd says it
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = o.grace
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: o.as, Pdeathsig: syscall.SIGKILL}

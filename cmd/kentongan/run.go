@@ -55,6 +55,7 @@ func runRun(ctx context.Context, e env, args []string) int {
 	if !ok {
 		return exitConfig
 	}
+	signal.Ignore(syscall.SIGPIPE) // nobody reads the log any more: no reason to take no presses
 	cfg, bad := agent.Ordered(cfg)
 	ring, level := &agent.LogRing{}, &slog.LevelVar{}
 	level.Set(cfg.Log.SlogLevel())
