@@ -10,6 +10,7 @@ import (
 	"os/exec"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strconv"
 
 	"kentongan/firmware"
@@ -112,11 +113,11 @@ func (f *installFlags) user(system string) []step {
 			do:   func() error { return commandRun("systemd-sysusers", sysusersFile) },
 		}}
 	}
-	return []step{{
+	all := []step{{
 		say:  "make the user " + units.User,
 		done: there,
 		do: func() error {
-			if _, err := exec.LookPath("useradd"); err == nil {
+			if shadow() {
 				return commandRun("useradd", "--system", "--user-group", "--home-dir", units.Data, "--shell", "/sbin/nologin", units.User)
 			}
 			if err := commandRun("addgroup", "-S", units.User); err != nil { // busybox
@@ -125,6 +126,50 @@ func (f *installFlags) user(system string) []step {
 			return commandRun("adduser", "-S", "-D", "-H", "-h", units.Data, "-s", "/sbin/nologin", "-G", units.User, units.User)
 		},
 	}}
+	for _, g := range units.Groups() {
+		all = append(all, groupStep(g))
+	}
+	if exists("/etc/udev") { // eudev; elsewhere the devices' groups are whatever makes them
+		all = append(all, textStep(rulesFile, units.Rules), udevStep)
+	}
+	return all
+}
+
+// shadow tells whether the system has the usual commands for users, or busybox's.
+func shadow() bool {
+	_, err := exec.LookPath("useradd")
+	return err == nil
+}
+
+// groupStep puts the user into a group, which it makes where there is none.
+func groupStep(group string) step {
+	return step{
+		say: "put the user " + units.User + " into the group " + group,
+		done: func() bool {
+			u, err := user.Lookup(units.User)
+			if err != nil {
+				return false
+			}
+			g, err := user.LookupGroup(group)
+			if err != nil {
+				return false
+			}
+			ids, err := u.GroupIds()
+			return err == nil && slices.Contains(ids, g.Gid)
+		},
+		do: func() error {
+			_, err := user.LookupGroup(group)
+			if missing := err != nil; shadow() {
+				if missing {
+					err = commandRun("groupadd", "--system", group)
+				}
+				return errors.Join(err, commandRun("usermod", "--append", "--groups", group, units.User))
+			} else if missing {
+				err = commandRun("addgroup", "-S", group)
+			}
+			return errors.Join(err, commandRun("addgroup", units.User, group))
+		},
+	}
 }
 
 // systemd are the steps for the units. The main one goes through
@@ -168,14 +213,16 @@ func (f *installFlags) systemd() []step {
 			do:   func() error { return commandRun("systemctl", "enable", "--now", "kentongan-apply.path") },
 			undo: func() error { return commandRun("systemctl", "disable", "--now", "kentongan-apply.path") },
 		},
-		step{
-			say:  "let udev read its rules",
-			done: func() bool { return !exists("/run/udev/control") },
-			do: func() error {
-				return errors.Join(commandRun("udevadm", "control", "--reload"), commandRun("udevadm", "trigger", "--subsystem-match=gpio", "--subsystem-match=i2c-dev", "--subsystem-match=watchdog", "--subsystem-match=leds"))
-			},
-		})
+		udevStep)
 	return append(all, f.start(initSystemd)...)
+}
+
+var udevStep = step{
+	say:  "let udev read its rules",
+	done: func() bool { return !exists("/run/udev/control") },
+	do: func() error {
+		return errors.Join(commandRun("udevadm", "control", "--reload"), commandRun("udevadm", "trigger", "--subsystem-match=gpio", "--subsystem-match=i2c-dev", "--subsystem-match=watchdog", "--subsystem-match=leds"))
+	},
 }
 
 func (f *installFlags) script(system string) []step {
@@ -194,7 +241,11 @@ func (f *installFlags) script(system string) []step {
 			if exists(initScript) {
 				return writeFile(initScript, text, 0o755)
 			}
-			if err := s.Install(); err != nil {
+			err = s.Install()
+			if err == nil && system == initSysV {
+				err = registerSysV()
+			}
+			if err != nil {
 				return errors.Join(err, removeScript(system))
 			}
 			return syncFile(initScript)
@@ -251,13 +302,32 @@ func removal(system string) []step {
 			return commandRun("systemctl", "daemon-reload")
 		}})
 	} else {
-		all = append(all, step{say: "remove " + initScript, done: gone, do: func() error { return removeScript(system) }})
+		all = append(all, step{say: "remove " + initScript, done: gone, do: func() error { return removeScript(system) }}, remove(rulesFile))
 	}
 	return append(all, remove(filepath.Dir(units.Launcher)), remove(units.UpdateDir), step{
 		say:  "remove " + commandLink,
 		done: func() bool { to, err := os.Readlink(commandLink); return err != nil || to != units.Program },
 		do:   func() error { return os.Remove(commandLink) },
 	})
+}
+
+// registerSysV has Debian's update-rc.d make the links, where it is: its init starts
+// what stands in files that insserv makes of the scripts' heads, and would pass over
+// the links of kardianos/service.
+func registerSysV() error {
+	if _, err := exec.LookPath("update-rc.d"); err != nil {
+		return nil
+	}
+	var errs []error
+	for _, l := range sysVLinks() {
+		errs = append(errs, os.Remove(l))
+	}
+	return errors.Join(append(errs, commandRun("update-rc.d", units.User, "defaults"))...)
+}
+
+func sysVLinks() []string {
+	links, _ := filepath.Glob("/etc/rc[0-6S].d/[SK][0-9][0-9]" + units.User) // the pattern is well formed
+	return links
 }
 
 // removeScript removes an init script with its links, which kardianos/service
@@ -270,10 +340,12 @@ func removeScript(system string) error {
 		}
 		return s.Uninstall()
 	}
-	links, _ := filepath.Glob("/etc/rc[0-6].d/[SK][0-9][0-9]" + units.User) // the pattern is well formed
 	var errs []error
-	for _, l := range append(links, initScript) {
+	for _, l := range append(sysVLinks(), initScript) {
 		errs = append(errs, os.Remove(l))
+	}
+	if _, err := exec.LookPath("update-rc.d"); err == nil {
+		errs = append(errs, commandRun("update-rc.d", units.User, "remove"))
 	}
 	return errors.Join(errs...)
 }

@@ -74,7 +74,7 @@ func runStart(_ context.Context, e env, args []string) int {
 }
 
 func runStop(_ context.Context, e env, args []string) int {
-	return control(e, "stop", args, "Ends the service in order. It starts again with the board; 'kentongan uninstall'\nor 'systemctl disable kentongan' keeps it from that.", service.Service.Stop)
+	return control(e, "stop", args, "Ends the service in order. It starts again with the board; 'kentongan uninstall'\nor, with systemd, 'systemctl disable kentongan' keeps it from that.", service.Service.Stop)
 }
 
 func runRestart(_ context.Context, e env, args []string) int {
@@ -108,6 +108,9 @@ func control(e env, verb string, args []string, does string, do func(service.Ser
 		return fail(err)
 	}
 	if err := do(s); err != nil {
+		if system != initSystemd { // kardianos/service drops what the script said
+			return fail(fmt.Errorf("%w; `sudo %s %s` says why", err, initScript, verb))
+		}
 		return fail(fmt.Errorf("%w; `kentongan status` and `journalctl -u kentongan` say more", err))
 	}
 	return exitGood

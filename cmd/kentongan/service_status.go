@@ -12,8 +12,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/kardianos/service"
-
 	"kentongan/agent"
 	"kentongan/agent/doctor"
 	"kentongan/agent/report"
@@ -156,17 +154,25 @@ func lookAtService() serviceStatus {
 		}
 		return readShow(string(out), time.Now())
 	}
-	s, err := theService(system)
-	if err != nil {
-		return serviceStatus{State: stateFailed, Trouble: err.Error()}
-	}
-	switch got, err := s.Status(); {
-	case err != nil:
-		return serviceStatus{State: stateFailed, Trouble: err.Error()}
-	case got == service.StatusRunning:
+	out, err := exec.Command(initScript, "status").CombinedOutput()
+	return readScript(strings.TrimSpace(string(out)), err)
+}
+
+// readScript understands what an init script said of its service, by the statuses
+// that LSB gave them. kardianos/service takes all but 0 for an error on SysV.
+func readScript(said string, err error) serviceStatus {
+	exit, ended := errors.AsType[*exec.ExitError](err)
+	switch {
+	case err == nil:
 		return serviceStatus{State: stateRuns}
+	case ended && exit.ExitCode() == 3:
+		return serviceStatus{State: stateStopped}
+	case ended && exit.ExitCode() == 8: // OpenRC's, of one that starts
+		return serviceStatus{State: stateStarts}
+	case ended && said != "": // it ended without being told to; nobody starts it again
+		return serviceStatus{State: stateFailed, LastEnd: said}
 	}
-	return serviceStatus{State: stateStopped}
+	return serviceStatus{State: stateFailed, Trouble: fmt.Sprintf("%s status: %v", initScript, err)}
 }
 
 // shown are the properties that tell a crash loop from a service that runs:
@@ -260,6 +266,9 @@ func (s serviceStatus) text() string {
 	if s.State == stateStopped && !exists(units.Config) {
 		row("next", "sudo kentongan enrol; %s is missing", units.Config)
 	} else if next := stateNext[s.State]; next != "" {
+		if s.State == stateFailed && !exists("/run/systemd/system") {
+			next = "sudo kentongan start; kentongan logs" // the journal's commands are systemd's
+		}
 		row("next", "%s", next)
 	}
 	return b.String()

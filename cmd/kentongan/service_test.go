@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"io"
+	"os/exec"
 	"slices"
 	"strings"
 	"testing"
@@ -62,6 +63,30 @@ func TestReadShow(t *testing.T) {
 		if !strings.Contains(s.text(), want) {
 			t.Errorf("no %q in\n%s", want, s.text())
 		}
+	}
+}
+
+// TestReadScript: what an init script says by its status.
+func TestReadScript(t *testing.T) {
+	for name, tt := range map[string]struct {
+		script string
+		want   serviceState
+		told   string
+	}{
+		"runs":             {"echo Running", stateRuns, ""},
+		"stopped":          {"echo Stopped; exit 3", stateStopped, ""},
+		"starts":           {"echo ' * status: starting'; exit 8", stateStarts, ""},
+		"dead":             {"echo kentongan-boot ended; exit 1", stateFailed, "kentongan-boot ended"},
+		"OpenRC's crashed": {"echo ' * status: crashed'; exit 32", stateFailed, "status: crashed"},
+		"says nothing":     {"exit 1", stateFailed, "exit status 1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out, err := exec.Command("sh", "-c", tt.script).CombinedOutput()
+			got := readScript(strings.TrimSpace(string(out)), err)
+			if got.State != tt.want || !strings.Contains(got.LastEnd+got.Trouble, tt.told) {
+				t.Errorf("%+v, want %s, %q", got, tt.want, tt.told)
+			}
+		})
 	}
 }
 

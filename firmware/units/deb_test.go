@@ -189,7 +189,7 @@ func TestPackage(t *testing.T) {
 		t.Fatal(err)
 	}
 
-	m := boot(t, rig)
+	m := boot(t, systemd, rig)
 	m.run(apt + "install /rig/older.deb")
 	for _, u := range Units {
 		if got := m.run("cat /usr/lib/systemd/system/" + u); got != Text(u) {

@@ -20,33 +20,55 @@ import (
 // patience is for slow machines; nothing here is measured by it.
 const patience = 3 * time.Minute
 
-// machine is a container with a systemd of its own, booted by systemd-nspawn.
+// initSystem is what starts a machine's services.
+type initSystem struct {
+	prepare string   // a shell's lines, for the root in $r before it is booted
+	boot    []string // what nspawn is asked to start
+	first   string   // the name of its first process
+	isUp    string   // a shell's line that is true once the machine has booted
+	why     string   // a shell's line that tells what the service does
+}
+
+// systemd's units of a fresh board: none of this machine's services, and no index
+// of this machine's many manual pages, which took 30 s after each package.
+var systemd = initSystem{
+	prepare: `rm -rf "$r"/etc/systemd/system/*
+for u in systemd-networkd systemd-resolved systemd-timesyncd console-getty e2scrub_reap man-db; do
+	ln -s /dev/null "$r/etc/systemd/system/$u.service"
+done`,
+	boot:  []string{"--boot", "systemd.unit=multi-user.target"},
+	first: "systemd",
+	isUp:  `systemctl is-system-running | grep -qE 'running|degraded'`,
+	why:   `systemctl status --no-pager -l kentongan kentongan-judge kentongan-apply; journalctl --no-pager -n 60 -u 'kentongan*'`,
+}
+
+// machine is a container with an init system of its own, booted by systemd-nspawn.
 // Its root is this machine's, seen through an overlay in memory: nothing is
 // changed here, and everything there is gone at the end.
 type machine struct {
 	t      *testing.T
+	init   initSystem
 	nspawn *exec.Cmd
+	ended  chan struct{} // closed when nspawn has
 	log    *bytes.Buffer
 	files  string // is /rig there
 	booted bool
 	place  string // holds the overlay, in the machine's mounts only
 }
 
-// prepare makes the root a fresh board's: none of this machine's services, no
-// identity, and nothing of a Kentongan that may be installed here. A container's
-// ban on services goes, and so does the index of this machine's many manual
-// pages, which took 30 s after each package.
+// prepare makes the root a fresh board's: no identity, nothing of a Kentongan that
+// may be installed here, and what its init system asks for. A container's ban on
+// services goes.
 const prepare = `set -e
 mount -t tmpfs -o mode=755 tmpfs "$1"
 mkdir "$1/up" "$1/work" "$1/root"
 mount -t overlay overlay -o "lowerdir=/,upperdir=$1/up,workdir=$1/work" "$1/root"
 r=$1/root
-rm -rf "$r"/etc/systemd/system/* "$r"/usr/sbin/policy-rc.d "$r"/var/lib/man-db/auto-update "$r"/etc/kentongan "$r"/var/lib/kentongan* "$r"/usr/lib/kentongan
+rm -rf "$r"/var/lib/man-db/auto-update "$r"/etc/kentongan "$r"/var/lib/kentongan* "$r"/usr/lib/kentongan
 : >"$r/etc/machine-id"
-for u in systemd-networkd systemd-resolved systemd-timesyncd console-getty e2scrub_reap man-db; do
-	ln -s /dev/null "$r/etc/systemd/system/$u.service"
-done
 mkdir "$r/rig"
+eval "$4"
+rm -f "$r"/usr/sbin/policy-rc.d
 mkdir -p /run/systemd
 mount -t tmpfs tmpfs /run/systemd
 set +e
@@ -56,22 +78,22 @@ exec 3<&0
 (read -r _ <&3; kill -KILL -1) &
 trap : TERM
 while :; do
-	systemd-nspawn </dev/null 3<&- --quiet --boot --directory="$r" --register=no --keep-unit --machine="$2" --private-network --bind-ro="$3:/rig" systemd.unit=multi-user.target
+	systemd-nspawn </dev/null 3<&- --quiet --directory="$r" --register=no --keep-unit --machine="$2" --private-network --bind-ro="$3:/rig" $5
 	[ $? = 133 ] || exit # 133: the machine wants to boot again
 done`
 
 var machines atomic.Int32 // each has a name of its own
 
 // boot starts a machine and waits until it has booted; files are at /rig in it.
-func boot(t *testing.T, files string) *machine {
+func boot(t *testing.T, init initSystem, files string) *machine {
 	t.Helper()
-	m := start(t, files)
+	m := start(t, init, files)
 	m.up()
 	m.booted = true
 	return m
 }
 
-func start(t *testing.T, files string) *machine {
+func start(t *testing.T, init initSystem, files string) *machine {
 	t.Helper()
 	if os.Geteuid() != 0 {
 		t.Skip("a container needs root")
@@ -82,8 +104,8 @@ func start(t *testing.T, files string) *machine {
 		}
 	}
 	place := t.TempDir()
-	m := &machine{t: t, log: &bytes.Buffer{}, files: files, place: place}
-	m.nspawn = exec.Command("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--mount-proc", "sh", "-c", prepare, "sh", place, fmt.Sprintf("k%d-%d", os.Getpid(), machines.Add(1)), files)
+	m := &machine{t: t, init: init, ended: make(chan struct{}), log: &bytes.Buffer{}, files: files, place: place}
+	m.nspawn = exec.Command("unshare", "--mount", "--propagation", "private", "--pid", "--fork", "--mount-proc", "sh", "-c", prepare, "sh", place, fmt.Sprintf("k%d-%d", os.Getpid(), machines.Add(1)), files, init.prepare, strings.Join(init.boot, " "))
 	if _, err := m.nspawn.StdinPipe(); err != nil { // Wait closes it
 		t.Fatal(err)
 	}
@@ -92,15 +114,17 @@ func start(t *testing.T, files string) *machine {
 	if err := m.nspawn.Start(); err != nil {
 		t.Fatal(err)
 	}
+	go func() {
+		_ = m.nspawn.Wait() // it is killed in the end
+		close(m.ended)
+	}()
 	t.Cleanup(func() {
 		_ = syscall.Kill(-m.nspawn.Process.Pid, syscall.SIGTERM) // the container is shut down
-		ended := make(chan error, 1)
-		go func() { ended <- m.nspawn.Wait() }()
 		select {
-		case <-ended:
+		case <-m.ended:
 		case <-time.After(30 * time.Second):
 			_ = syscall.Kill(-m.nspawn.Process.Pid, syscall.SIGKILL)
-			<-ended
+			<-m.ended
 		}
 		if t.Failed() && !m.booted {
 			t.Logf("the machine's console:\n%s", m.log)
@@ -144,8 +168,8 @@ func (m *machine) ours() string {
 func (m *machine) up() {
 	m.t.Helper()
 	m.until("booted", func() bool {
-		out, _ := m.try("systemctl", "is-system-running")
-		return strings.Contains(out, "running") || strings.Contains(out, "degraded")
+		_, err := m.try("sh", "-c", m.init.isUp)
+		return err == nil
 	})
 }
 
@@ -155,7 +179,7 @@ func (m *machine) first() int {
 	for len(below) > 0 {
 		pid := below[0]
 		below = below[1:]
-		if comm, err := os.ReadFile("/proc/" + pid + "/comm"); err == nil && strings.TrimSpace(string(comm)) == "systemd" {
+		if comm, err := os.ReadFile("/proc/" + pid + "/comm"); err == nil && strings.TrimSpace(string(comm)) == m.init.first {
 			n, _ := strconv.Atoi(pid)
 			return n
 		}
@@ -184,7 +208,8 @@ func (m *machine) run(line string) string {
 	m.t.Helper()
 	out, err := m.try("sh", "-c", line)
 	if err != nil {
-		m.t.Fatalf("%s: %v\n%s", line, err, out)
+		why, _ := m.try("sh", "-c", m.init.why)
+		m.t.Fatalf("%s: %v\n%s\n%s", line, err, out, why)
 	}
 	return out
 }
@@ -201,8 +226,13 @@ func (m *machine) fails(line, says string) {
 func (m *machine) until(what string, ok func() bool) {
 	m.t.Helper()
 	for end := time.Now().Add(patience); !ok(); time.Sleep(200 * time.Millisecond) {
+		select {
+		case <-m.ended:
+			m.t.Fatalf("not %s: the machine ended", what)
+		default:
+		}
 		if time.Now().After(end) {
-			out, _ := m.try("sh", "-c", "systemctl status --no-pager -l kentongan kentongan-judge kentongan-apply; journalctl --no-pager -n 60 -u 'kentongan*'; ls -lR /var/lib/kentongan-firmware; cat /var/lib/kentongan-firmware/trial")
+			out, _ := m.try("sh", "-c", m.init.why+"; ls -lR /var/lib/kentongan-firmware; cat /var/lib/kentongan-firmware/trial")
 			m.t.Fatalf("not %s in %v\n%s", what, patience, out)
 		}
 	}

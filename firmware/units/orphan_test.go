@@ -16,7 +16,7 @@ import (
 func TestMachineEndsWithItsTest(t *testing.T) {
 	const child = "KENTONGAN_MACHINE_CHILD"
 	if os.Getenv(child) != "" {
-		m := start(t, t.TempDir())
+		m := start(t, systemd, t.TempDir())
 		m.until("started", func() bool { return m.first() != 0 })
 		fmt.Printf("\nmachine %d %d\n", m.nspawn.Process.Pid, m.first())
 		time.Sleep(patience) // until it is killed

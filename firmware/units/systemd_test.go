@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -15,10 +16,39 @@ import (
 	"kentongan/firmware/publish"
 )
 
-// site is what a technician carries: programs, keys, bundles.
+var sites struct {
+	once sync.Once
+	dir  string
+}
+
+// TestMain removes what the tests made together.
+func TestMain(m *testing.M) {
+	status := m.Run()
+	os.RemoveAll(sites.dir) // "" is nothing
+	os.Exit(status)
+}
+
+// site is what a technician carries: programs, keys, bundles. The tests only read it.
 func site(t *testing.T) string {
 	t.Helper()
-	dir := t.TempDir()
+	sites.once.Do(func() { makeSite(t) })
+	if t.Failed() || sites.dir == "" {
+		t.Fatal("no programs and bundles to try")
+	}
+	return sites.dir
+}
+
+func makeSite(t *testing.T) {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "kentongan-units")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() && sites.dir == "" {
+			os.RemoveAll(dir)
+		}
+	})
 	if err := os.Chmod(dir, 0o755); err != nil {
 		t.Fatal(err)
 	}
@@ -42,7 +72,7 @@ func site(t *testing.T) string {
 		}
 	}
 	putConfig(t, dir)
-	return dir
+	sites.dir = dir
 }
 
 // keyring signs releases.
@@ -132,7 +162,7 @@ func (m *machine) statusOf(program string) (s status) {
 // end of it.
 func TestInSystemd(t *testing.T) {
 	t.Parallel()
-	m := boot(t, site(t))
+	m := boot(t, systemd, site(t))
 	if s := m.status(); s.State != "not-installed" {
 		t.Errorf("before anything: %+v", s)
 	}

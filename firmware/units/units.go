@@ -3,7 +3,10 @@
 // and `kentongan install` use the same ones.
 package units
 
-import "embed"
+import (
+	"embed"
+	"strings"
+)
 
 //go:embed files
 var files embed.FS
@@ -39,4 +42,15 @@ func Text(name string) string {
 		panic(err)
 	}
 	return string(b)
+}
+
+// Groups are those whose devices the user uses, as systemd-sysusers reads them, for
+// systems that have no such program.
+func Groups() (groups []string) {
+	for line := range strings.Lines(Text(Sysusers)) {
+		if f := strings.Fields(line); len(f) == 3 && f[0] == "m" && f[1] == User {
+			groups = append(groups, f[2])
+		}
+	}
+	return groups
 }

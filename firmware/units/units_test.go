@@ -1,9 +1,6 @@
 package units
 
 import (
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -24,20 +21,6 @@ func TestPathsInTexts(t *testing.T) {
 			if !strings.Contains(Text(name), want) {
 				t.Errorf("%s lacks %q", name, want)
 			}
-		}
-	}
-}
-
-// TestScripts has the shell read the scripts for OpenRC and SysV. Neither was
-// booted: there is no such machine here.
-func TestScripts(t *testing.T) {
-	for _, name := range []string{OpenRC, SysV} {
-		file := filepath.Join(t.TempDir(), name)
-		if err := os.WriteFile(file, []byte(Text(name)), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if out, err := exec.Command("sh", "-n", file).CombinedOutput(); err != nil {
-			t.Errorf("%s: %v\n%s", name, err, out)
 		}
 	}
 }
