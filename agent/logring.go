@@ -39,10 +39,12 @@ var secrets = []struct {
 	find *regexp.Regexp
 	put  string
 }{
-	{regexp.MustCompile(`(://)[^/\s"\\]+@`), "${1}xxxxx@"},
+	{regexp.MustCompile(`(?i)(authorization[=:]\s*(?:basic|bearer|digest)\s+)(?:[^\r\n"\\]|\\["\\])+`), "${1}xxxxx"},
 	{regexp.MustCompile(`PRIVATE\+KEY\+[^\s"\\]+`), "xxxxx"},
 	{regexp.MustCompile(`(?i)("(?:password|secret|token|pin|authorization)":)"(?:[^"\\]|\\.)*"`), `${1}"xxxxx"`},
-	{regexp.MustCompile(`(?i)((?:\b|_)(?:password|passwd|passwort|pwd|psw|pass|token|secret|psk)[=:]\s*)[^\s"\\&,;]+`), "${1}xxxxx"},
+	{regexp.MustCompile(`(?i)((?:\b|_)(?:password|passwd|passwort|pwd|psw|pass|token|secret|psk)[=:]\s*)(?:[^\s"\\&]|\\[^u]|\\u003[ceCE])+`), "${1}xxxxx"},
+	// To the last @ of the word: a password may have a slash, and in JSON an escape.
+	{regexp.MustCompile(`(://)(?:[^\s"\\]|\\.)+@`), "${1}xxxxx@"},
 }
 
 // Redact takes out what may be a secret, in any text.

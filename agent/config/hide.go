@@ -287,7 +287,7 @@ func quoted(s string, quote, escape byte) int {
 var (
 	comment      = regexp.MustCompile(`(?m)(^|\s)#.*$`)
 	toldInWords  = regexp.MustCompile(`(?i)\b((?:password|passwd|token|secret|sandi)\w*\s*[=:]\s*)\S+`)
-	userAnywhere = regexp.MustCompile(`(://)[^/@\s]+@`)
+	userAnywhere = regexp.MustCompile(`(://)\S+@`) // a password may have a slash
 )
 
 // hideComments takes secrets out of comments: those that are known, and what looks

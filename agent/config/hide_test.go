@@ -2,6 +2,7 @@ package config
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -164,5 +165,21 @@ streams:
 				t.Errorf("%v, want a problem at %s:\n%s", err, tt.path, out)
 			}
 		})
+	}
+}
+
+// TestSecretsOfAnyCharacter: whatever a password in an address is made of, neither a
+// comment nor a problem shows it.
+func TestSecretsOfAnyCharacter(t *testing.T) {
+	for _, c := range "!$&'()*+,;=:/?#[]@%<>^`{|}~-._" {
+		secret := "zz" + string(c) + "PLANTED" + string(c) + "x"
+		text := "device: k\n# was rtsp://u:" + secret + "@h/live\nstreams:\n  - name: a # http://" + secret + "@h/x\n    url: 'rtsp://u:" + strings.ReplaceAll(secret, "'", "''") + "@192.0.2.7/live'\n"
+		if hidden := string(hideComments([]byte(text), nil)); strings.Contains(strings.ReplaceAll(hidden, "url: ", ""), "rtsp://u:zz") && strings.Contains(hidden, "# was rtsp://u:zz") || strings.Contains(hidden, "# http://zz") {
+			t.Errorf("%q in a comment: %s", c, hidden)
+		}
+		c2, err := Parse("k.yaml", []byte(text))
+		if said := fmt.Sprint(err, c2); strings.Contains(said, "PLANTED") {
+			t.Errorf("%q in an address: %s", c, said)
+		}
 	}
 }
