@@ -14,7 +14,8 @@ import (
 
 // reload LOG STEPS PROGRAM ARGS... runs a program and follows its standard error.
 // Each line of the file STEPS is TEXT => ACTION: when a line with TEXT stands there,
-// the action is done: cp FROM TO (a rename over TO), process FILE (what ps shows), hup, or term. The standard error
+// the action is done: cp FROM TO (a rename over TO), process FILE (what ps shows), hup, or term, which
+// waits for a file where it names one. The standard error
 // goes to the file LOG.
 func reload(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) < 3 {
@@ -55,6 +56,12 @@ func reload(ts *testscript.TestScript, neg bool, args []string) {
 		case "hup":
 			ts.Check(c.Process.Signal(syscall.SIGHUP))
 		case "term":
+			for end := time.Now().Add(signalDeadline); len(words) > 1 && !exists(ts.MkAbs(words[1])); {
+				if time.Now().After(end) {
+					ts.Fatalf("no %s", words[1])
+				}
+				time.Sleep(10 * time.Millisecond)
+			}
 			ts.Check(c.Process.Signal(syscall.SIGTERM))
 		default:
 			ts.Fatalf("no action %q", action)
