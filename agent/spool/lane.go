@@ -67,6 +67,7 @@ type lane struct {
 	out     []byte // the same, of what is written
 	saved   uint64 // first, as the cursor on the disk has it
 	noted   uint64 // the reserved end that the newest segment says
+	mending bool   // the disk takes again, and some files may be missing or bad
 }
 
 func (l *lane) path(slot uint32) string { return filepath.Join(l.dir, slotName(slot)) }

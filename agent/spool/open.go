@@ -194,24 +194,34 @@ func (s *Spool) cursorDamaged(err error, known bool) {
 // the complaint lane, two in the others, so that a disk filled by other
 // programs can't refuse a press, nor the record of a gap.
 func (l *lane) provide() error {
-	for at := 0; l.used()+l.size <= l.quota; at++ {
-		l.mu.Lock()
-		n := len(l.free)
-		if l.active != nil {
-			n++
-		}
-		l.mu.Unlock()
-		if l.name != report.Complaint && n >= 2 {
-			return nil
-		}
-		seg, f, err := l.create()
-		if err != nil {
+	for at := 0; ; at++ {
+		if made, err := l.provideOne(at); err != nil || !made {
 			return err
 		}
-		_ = f.Close()
-		l.mu.Lock()
-		l.free = slices.Insert(l.free, at, seg) // before those with an earlier life
-		l.mu.Unlock()
 	}
-	return nil
+}
+
+// provideOne makes one of these files, if one is missing.
+func (l *lane) provideOne(at int) (made bool, err error) {
+	if l.used()+l.size > l.quota {
+		return false, nil
+	}
+	l.mu.Lock()
+	n := len(l.free)
+	if l.active != nil {
+		n++
+	}
+	l.mu.Unlock()
+	if l.name != report.Complaint && n >= 2 {
+		return false, nil
+	}
+	seg, f, err := l.create()
+	if err != nil {
+		return false, err
+	}
+	_ = f.Close()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.free = slices.Insert(l.free, at, seg) // before those with an earlier life
+	return true, nil
 }

@@ -48,7 +48,7 @@ func TestRefusalIsOverWithoutAPress(t *testing.T) {
 					t.Errorf("while the disk refuses, the lane says %q (full %v)", st.Err, st.Full)
 				}
 				new(refuse).on(disk, 0)
-				time.Sleep(2 * cursorEvery)
+				time.Sleep(10 * cursorEvery) // a file each time
 				synctest.Wait()
 				for name, st := range s.Status().Lanes {
 					if st.Err != "" {
@@ -82,4 +82,35 @@ func TestRefusalIsOverWithoutAPress(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestMendingLetsOthersWrite: what a slow disk refused is made up for one file at a
+// time, and appends do not wait for all of it.
+func TestMendingLetsOthersWrite(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		disk := memdisk.New()
+		o := small(disk)
+		o.Quota[report.Complaint] = 24 * 16 << 10
+		s := mustOpen(t, "/s", o)
+		(&refuse{err: syscall.EIO, ops: "sync", part: "/complaint/"}).on(disk, math.MaxInt64)
+		for range 24 {
+			if _, err := s.Append(context.Background(), report.Complaint, "test", "refused"); err == nil {
+				t.Fatal("kept on a disk that refuses")
+			}
+		}
+		new(refuse).on(disk, 0)
+		disk.Mu.Lock()
+		disk.SyncTime = 5 * time.Second
+		disk.Mu.Unlock()
+		for began := time.Now(); time.Since(began) < 20*time.Minute; time.Sleep(time.Second) {
+			at := time.Now()
+			mustAppend(t, s, report.Event, "meanwhile")
+			if took := time.Since(at); took > cursorEvery {
+				t.Fatalf("an event waited %v", took)
+			}
+		}
+		if st := s.Status().Lanes[report.Complaint]; st.Err != "" || s.lanes[0].takeBad() != nil {
+			t.Errorf("the lane is not whole: %q", st.Err)
+		}
+	})
 }
