@@ -67,7 +67,7 @@ func patience(t Test) string {
 	if t.Package == "cmd/kentongan-demo" {
 		return "20m"
 	}
-	return "200s"
+	return "6m"
 }
 
 // judge looks at what a test without the protection printed.
