@@ -82,6 +82,10 @@ image-test: tools ## builds the card's image, boots it in an emulated machine, a
 bench: ## the benchmarks, beside what one would use instead
 	@.ci/bench
 
+.PHONY: budget
+budget: ## size, memory, processor, start, bytes a day of the device program, beside Mosquitto and Telegraf; five minutes and the builds
+	@.ci/bench budget-size,budget-start,budget-sites
+
 .PHONY: bench-centre
 bench-centre: ## the centre: records a second, processor time of its pages, a fleet of 10,000 against it
 	@.ci/bench-centre

@@ -24,14 +24,19 @@ import (
 type group struct {
 	name string
 	run  func(*settings) ([]table, error)
+
+	asked bool // it is run only where it is named
 }
 
 var groups = []group{
-	{"append", measureAppend},
-	{"hour", measureHour},
-	{"drain", measureDrain},
-	{"backlog", measureBacklog},
-	{"streams", measureStreams},
+	{name: "append", run: measureAppend},
+	{name: "hour", run: measureHour},
+	{name: "drain", run: measureDrain},
+	{name: "backlog", run: measureBacklog},
+	{name: "streams", run: measureStreams},
+	{name: "budget-size", run: measured((*budget).sizes), asked: true},
+	{name: "budget-start", run: measured((*budget).starts), asked: true},
+	{name: "budget-sites", run: measured((*budget).watching), asked: true},
 }
 
 func main() {
@@ -65,7 +70,7 @@ func bench() error {
 	}
 	fmt.Println(machine)
 	for _, g := range groups {
-		if !s.wants(g.name) {
+		if !s.wants(g.name) || g.asked && s.only == "" {
 			continue
 		}
 		load, began := loadavg(), time.Now()

@@ -26,7 +26,7 @@ type settings struct {
 	began   time.Time
 }
 
-const usage = `set KENTONGAN_BENCH_ONLY to some of append,hour,drain,backlog,streams;
+const usage = `set KENTONGAN_BENCH_ONLY to some of append,hour,drain,backlog,streams,budget-size,budget-start,budget-sites;
 KENTONGAN_BENCH_DIR to where the disk is made; and to a number from 1:
 KENTONGAN_BENCH_ROUNDS, _RECORDS, _DRAINS, _DRAIN, _OPENS, _BACKLOG, _FILES, _STREAMS`
 
