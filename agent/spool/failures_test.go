@@ -79,6 +79,7 @@ func TestUnreadablePage(t *testing.T) {
 			t.Errorf("mirror %q: named %v, said %q", mirror, named, said)
 		}
 	}
+	t.Attr("injections", "2")
 }
 
 // TestClockAt1970: the order is that of the numbers, whatever the clock says.

@@ -184,6 +184,7 @@ func TestDirectoryThatCannotBeMade(t *testing.T) {
 
 // TestForeignThings: what is not of this spool is set aside and named.
 func TestForeignThings(t *testing.T) {
+	t.Attr("injections", "3") // a segment of another store and two files of none
 	disk := memdisk.New()
 	s := mustOpen(t, "/s", small(disk))
 	mustAppend(t, s, report.Complaint, "ours")
