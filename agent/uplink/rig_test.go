@@ -16,6 +16,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"kentongan/agent/report"
+	"kentongan/broker-config/brokertest"
 )
 
 const testDevice = "kiosk-7"
@@ -89,15 +90,7 @@ func startMosquitto(t testing.TB, lines ...string) *mosquitto {
 
 func isFile(name string) bool { _, err := os.Stat(name); return err == nil }
 
-func freePort(t testing.TB) int {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port
-}
+func freePort(t testing.TB) int { t.Helper(); return brokertest.FreePorts(t, 1) }
 
 func (m *mosquitto) start(bin string) {
 	m.t.Helper()

@@ -69,7 +69,7 @@ func StartLoopback(t testing.TB, accounts ...string) *Mosquitto {
 
 func newMosquitto(t testing.TB) *Mosquitto {
 	t.Helper()
-	port := freePorts(t, 1)
+	port := FreePorts(t, 1)
 	return &Mosquitto{Addr: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), Dir: t.TempDir()}
 }
 

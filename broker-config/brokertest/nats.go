@@ -30,7 +30,7 @@ type Cluster struct {
 // that ask for certificates of ca. users is who may do what.
 func StartCluster(t testing.TB, ca *CA, users []byte) *Cluster {
 	t.Helper()
-	c := &Cluster{Dir: t.TempDir(), port: freePorts(t, 12), server: Build(t, "github.com/nats-io/nats-server/v2")}
+	c := &Cluster{Dir: t.TempDir(), port: FreePorts(t, 12), server: Build(t, "github.com/nats-io/nats-server/v2")}
 	ca.install(t, filepath.Join(c.Dir, "tls"))
 	NewCA(t).install(t, filepath.Join(c.Dir, "routes")) // nodes know each other by an authority of their own
 	c.Users(t, users)

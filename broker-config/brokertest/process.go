@@ -23,10 +23,10 @@ func scripts() string {
 	return filepath.Dir(filepath.Dir(file))
 }
 
-// freePorts finds n ports in a row that nobody listens on, below those that the
+// FreePorts finds n ports in a row that nobody listens on, below those that the
 // kernel gives to outgoing connections (32768 and up): one of these would have
 // taken the port of a broker that is away for some seconds.
-func freePorts(t testing.TB, n int) int {
+func FreePorts(t testing.TB, n int) int {
 	t.Helper()
 	for range 100 {
 		first := 10000 + rand.IntN(32768-10000-n)

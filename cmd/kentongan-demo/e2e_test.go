@@ -12,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"kentongan/broker-config/brokertest"
 	"kentongan/cmd/kentongan-demo/internal/camera"
 )
 
@@ -30,13 +31,8 @@ func buildPrograms(t testing.TB) (device, centre string) {
 // newMosquitto makes a broker out of broker-config/mosquitto, and its address.
 func newMosquitto(t *testing.T, accounts ...string) (*process, string) {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().String()
-	l.Close()
-	_, port, _ := net.SplitHostPort(addr)
+	port := strconv.Itoa(brokertest.FreePorts(t, 1)) // it is away for some seconds, and wants it again
+	addr := net.JoinHostPort("127.0.0.1", port)
 	script := filepath.Join("..", "..", "broker-config", "mosquitto", "start")
 	p := newProcess("mosquitto", script, append([]string{t.TempDir(), port}, accounts...)...)
 	startBroker(t, p, addr)

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -54,6 +55,10 @@ func channel(n int) []onviftest.Profile {
 	}
 }
 
+// group is the one that all cameras of this machine answer in: of two scripts beside
+// each other, the one would find the other's.
+var group sync.Mutex
+
 // startCamera KIND starts an ONVIF responder and puts its host and port into
 // $KIND. KIND multicast also answers on the loopback interface's group.
 func startCamera(ts *testscript.TestScript, neg bool, args []string) {
@@ -63,6 +68,10 @@ func startCamera(ts *testscript.TestScript, neg bool, args []string) {
 	o, ok := cameraKinds[args[0]]
 	if !ok {
 		ts.Fatalf("no camera %q", args[0])
+	}
+	if len(args) > 1 {
+		group.Lock()
+		ts.Defer(group.Unlock) // after the camera's end
 	}
 	c, err := onviftest.Start(o)
 	ts.Check(err)
