@@ -42,6 +42,7 @@ type gotLane struct {
 	doubles  int
 	records  int
 	batches  int
+	bytes    int // of these, as they were sent
 	newest   uint64
 	history  int // records that came marked as backlog
 	lastLive uint64
@@ -188,6 +189,7 @@ func (c *testCentre) take(m mqtt.Message) {
 	c.mu.Lock()
 	g := c.got[topic.Lane]
 	g.batches++
+	g.bytes += len(m.Payload())
 	for _, r := range b.Records {
 		g.note(r.Seq, topic.Backlog)
 		if topic.Lane.Chained() {

@@ -9,6 +9,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -54,28 +55,52 @@ func TestLatencyOf600ms(t *testing.T) {
 }
 
 // A line of 16 kbit/s and 600 ms: a press leaves at once although telemetry
-// fills the line.
+// fills the line. It is judged by what comes before it: a machine that does other
+// things as well is slow with both.
 func TestModemOf16kbit(t *testing.T) {
 	t.Parallel()
+	const rate = 2000 // bytes per second
 	m := startMosquitto(t)
 	c := startCentre(t, m.url(), nil)
+	var mu sync.Mutex        // guards came
+	came := map[uint64]int{} // bytes of telemetry before each press
+	c.set(func(c *testCentre) {
+		c.onUp = func(topic report.Topic, b report.Batch) {
+			if topic.Lane != report.Complaint {
+				return
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			for _, r := range b.Records {
+				if _, again := came[r.Seq]; !again {
+					came[r.Seq] = c.lane(report.Telemetry).bytes
+				}
+			}
+		}
+	})
 	p := startProxy(t, m.addr())
-	p.set(func(p *proxy) { p.delay, p.rate = 300*time.Millisecond, 2000 })
+	p.set(func(p *proxy) { p.delay, p.rate = 300*time.Millisecond, rate })
 	store := newMemoryStore()
 	store.backlog(report.Telemetry, 100000)
 	u := startUplink(t, testConfig(p.url()), store)
 	waitFor(t, 20*time.Second, "the line is full", func() bool { return u.Status().Lanes[report.Telemetry].Brokered > 100 })
-	best := time.Hour // of three: a busy machine has no part in what the line takes
-	for n := uint64(1); n <= 3; n++ {
-		began := time.Now()
-		store.append(t, report.Complaint, 1)
-		waitFor(t, 20*time.Second, "press at the centre", func() bool { return c.thru(report.Complaint) >= n })
-		took := time.Since(began)
-		t.Logf("press %d took %v, window %d, RTT %v", n, took.Round(time.Millisecond), u.Status().Window, u.Status().RTT)
-		best = min(best, took)
+	best := 10 * rate // of three
+	for range 3 {
+		before := c.lane(report.Telemetry).bytes
+		began, seq := time.Now(), store.append(t, report.Complaint, 1)
+		passed := 0
+		waitFor(t, 20*time.Second, "press at the centre", func() bool {
+			mu.Lock()
+			defer mu.Unlock()
+			at, there := came[seq]
+			passed = at - before
+			return there
+		})
+		t.Logf("press %d took %v, %d bytes of telemetry came before it; window %d, RTT %v", seq, time.Since(began).Round(time.Millisecond), passed, u.Status().Window, u.Status().RTT)
+		best = min(best, passed)
 	}
-	if best > 10*time.Second {
-		t.Errorf("each press took %v and more beside a full line of 16 kbit/s", best)
+	if best >= 10*rate {
+		t.Errorf("each press had to wait for what a full line of 16 kbit/s takes 10 s for, or more")
 	}
 }
 
