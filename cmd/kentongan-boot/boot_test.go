@@ -133,16 +133,18 @@ func (f *fleet) status(t *testing.T) firmware.Status {
 }
 
 // TestTrials supervises real processes through a trial of each kind, as run
-// does on a board without systemd. A pause of a second lies between starts.
+// does on a board without systemd. A pause of a second lies between starts. A
+// busy machine may not have come to the new version before its time was over:
+// then it gets more.
 func TestTrials(t *testing.T) {
 	tests := map[string]struct {
 		body   func(f *fleet) string
 		want   firmware.State
-		within time.Duration
-		starts int // of the new version
+		within time.Duration // at first
+		starts int           // of the new version
 	}{
-		"well":                        {func(f *fleet) string { return well(f, 2) }, firmware.Committed, time.Minute, 1},
-		"ends at once":                {func(*fleet) string { return "exit 1" }, firmware.WentBack, time.Minute, 3},
+		"well":                        {func(f *fleet) string { return well(f, 2) }, firmware.Committed, patience, 1},
+		"ends at once":                {func(*fleet) string { return "exit 1" }, firmware.WentBack, patience, 3},
 		"runs and is never well":      {func(*fleet) string { return "exec sleep 600" }, firmware.WentBack, 3 * time.Second, 1},
 		"says another number is well": {func(f *fleet) string { return well(f, 7) }, firmware.WentBack, 3 * time.Second, 1},
 		"ignores that it shall end":   {func(*fleet) string { return "trap '' TERM; while :; do sleep 1; done" }, firmware.WentBack, 2 * time.Second, 1},
@@ -150,19 +152,23 @@ func TestTrials(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			f := newFleet(t)
-			f.run(t, exitGood, "apply", "--dir", f.dir, "--from", f.publish(t, 2, "two", script("two", tt.body(f))))
-			log := filepath.Join(f.work, "log")
-			stop := f.supervise(t, log, tt.within)
-			f.wait(t, tt.want)
-			want := "one"
-			if tt.want == firmware.Committed {
-				want = "two"
+			starts := 0
+			for within := tt.within; starts == 0 && within <= 2*patience; within *= 4 {
+				f := newFleet(t)
+				f.run(t, exitGood, "apply", "--dir", f.dir, "--from", f.publish(t, 2, "two", script("two", tt.body(f))))
+				log := filepath.Join(f.work, "log")
+				stop := f.supervise(t, log, within)
+				f.wait(t, tt.want)
+				want := "one"
+				if tt.want == firmware.Committed {
+					want = "two"
+				}
+				f.waitRuns(t, log, want)
+				stop()
+				starts = strings.Count(read(t, log), "started two")
 			}
-			f.waitRuns(t, log, want)
-			stop()
-			if n := strings.Count(read(t, log), "started two"); n != tt.starts {
-				t.Errorf("the new version was started %d times, want %d\n%s", n, tt.starts, read(t, log))
+			if starts != tt.starts {
+				t.Errorf("the new version was started %d times, want %d", starts, tt.starts)
 			}
 		})
 	}
@@ -213,7 +219,7 @@ const patience = 2 * time.Minute
 
 func (f *fleet) wait(t *testing.T, want firmware.State) {
 	t.Helper()
-	for end := time.Now().Add(patience); ; time.Sleep(100 * time.Millisecond) {
+	for end := time.Now().Add(2 * patience); ; time.Sleep(100 * time.Millisecond) {
 		s := f.status(t)
 		if s.Trial != nil && s.Trial.State == want {
 			return
