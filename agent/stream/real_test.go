@@ -3,7 +3,6 @@ package stream
 import (
 	"bufio"
 	"fmt"
-	"net"
 	"os"
 	"os/exec"
 	"regexp"
@@ -17,6 +16,7 @@ import (
 
 	"kentongan/agent/report"
 	"kentongan/agent/stream/streamtest"
+	"kentongan/broker-config/brokertest"
 )
 
 // The addresses of the servers in their namespace, so that each has a rule of
@@ -31,12 +31,7 @@ const (
 // the one that we read with.
 func startGStreamer(t *testing.T) (url string) {
 	t.Helper()
-	l, err := net.Listen("tcp", gstreamerAddr+":0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := l.Addr().(*net.TCPAddr).Port
-	_ = l.Close()
+	port := brokertest.FreePorts(t, 1)
 	cmd := exec.Command("/usr/bin/python3", "testdata/gst_server.py", gstreamerAddr, strconv.Itoa(port))
 	in, err1 := cmd.StdinPipe()
 	out, err2 := cmd.StdoutPipe()
@@ -70,7 +65,7 @@ func startFFmpeg(t *testing.T) (url string) {
 }
 
 // startOwn writes 25 pictures of ten packets a second to gortsplib's server.
-func startOwn(t *testing.T, lose func(n int) bool) (url string) {
+func startOwn(t *testing.T, lose func(n int) bool) *streamtest.Server {
 	t.Helper()
 	m := h264Media()
 	s, err := streamtest.Start(streamtest.Options{Listen: gortsplibAddr + ":0", UDP: true, Medias: []*description.Media{m}})
@@ -92,7 +87,7 @@ func startOwn(t *testing.T, lose func(n int) bool) (url string) {
 			}
 		}
 	})
-	return s.URL()
+	return s
 }
 
 // pace calls f with 0, 1, 2, ... until the test ends.
@@ -155,7 +150,7 @@ func TestLossOfRealServers(t *testing.T) {
 	}
 	servers := []struct{ name, addr, url string }{
 		{"ffmpeg", ffmpegAddr, startFFmpeg(t)},
-		{"gortsplib", gortsplibAddr, startOwn(t, nil)},
+		{"gortsplib", gortsplibAddr, startOwn(t, nil).URL()},
 		{"GStreamer", gstreamerAddr, startGStreamer(t)},
 	}
 	for _, loss := range []int{1, 5, 15} { // per cent
@@ -209,13 +204,15 @@ func waitMeasure(t *testing.T, w *running, ok func(Measure) bool) Measure {
 	}
 }
 
-// TestLossOfTheCamera: what a camera leaves out over TCP is measured exactly.
+// TestLossOfTheCamera: what a camera leaves out over TCP is measured exactly. On a
+// busy machine it leaves out more, for which its queue had no room.
 func TestLossOfTheCamera(t *testing.T) {
-	url := startOwn(t, func(n int) bool { return n%20 == 7 })
-	w, _ := watch(t, Config{URL: url, Transport: TransportTCP})
+	s := startOwn(t, func(n int) bool { return n%20 == 7 })
+	w, _ := watch(t, Config{URL: s.URL(), Transport: TransportTCP, SilentAfter: patience})
 	m := waitMeasure(t, w, func(m Measure) bool { return m.Packets >= 1000 })
-	if got := 100 * float64(m.Lost) / float64(m.Lost+m.Packets); got < 4.9 || got > 5.1 {
-		t.Errorf("%.2f %% lost, 5 %% were left out", got)
+	all, more := float64(m.Lost+m.Packets), float64(s.Dropped())
+	if lost := float64(m.Lost); lost < 0.049*all-1 || lost-more > 0.051*all {
+		t.Errorf("%.0f lost of %.0f, 5 %% were left out, and %.0f for which the server's queue had no room", lost, all, more)
 	}
 }
 

@@ -60,6 +60,7 @@ type Server struct {
 	conns   map[*gortsplib.ServerConn]struct{}
 	readers map[*gortsplib.ServerSession]struct{} // that play
 	changed chan struct{}                         // closed at each change of the above
+	dropped int
 	closed  bool
 }
 
@@ -231,6 +232,13 @@ func (s *Server) Readers() int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return len(s.readers)
+}
+
+// Dropped is how many packets had no room in the queue of a reader.
+func (s *Server) Dropped() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.dropped
 }
 
 // Changed returns a channel that is closed at the next change of Publishing
