@@ -16,12 +16,16 @@ import (
 	"kentongan/agent/report"
 )
 
-// own is an address of this machine that no other process of these tests uses.
-var own = fmt.Sprintf("127.44.%d.%d", os.Getpid()>>8&0xff, os.Getpid()&0xff)
+// own is an address of this machine that no other process of these tests uses, nor
+// another one of them.
+func own(test int) string {
+	return fmt.Sprintf("127.%d.%d.%d", 44+test, os.Getpid()>>8&0xff, os.Getpid()&0xff)
+}
 
-// whole is a configuration with one of each unit. Its camera and its application
-// are nowhere, which is no fault of the configuration.
-var whole = liveHead + strings.ReplaceAll(`board: {driver: sim, socket: board.sock}
+// whole is a configuration with one of each unit, which listen at own. Its camera
+// and its application are nowhere, which is no fault of the configuration.
+func whole(own string) string {
+	return liveHead + strings.ReplaceAll(`board: {driver: sim, socket: board.sock}
 kiosk:
   number: 7
   buttons: [{name: road, line: GPIO17, service_code: x, category: y, label: {id: a, en: b}}]
@@ -36,6 +40,7 @@ stats_every: 1m
 streams:
   - {name: gate, url: "rtsp://127.0.0.1:9/"}
 `, "OWN", own)
+}
 
 // unitsOf are the units that run, by name.
 func unitsOf(a *Agent) map[string]*unit {
@@ -71,9 +76,11 @@ func (l *live) press() {
 // status say why. What was missing may come.
 func TestPartsRefuse(t *testing.T) {
 	t.Parallel()
+	own := own(0)
+	whole := whole(own)
 	l := goLive(t, whole)
 	await(t, func() bool { return order(t, l.socket, `{"op":"lines"}`) })
-	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	taken, err := net.Listen("tcp", own+":8079")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -147,6 +154,7 @@ func TestPartsRefuse(t *testing.T) {
 // the whole old configuration runs again.
 func TestUnmadeUnit(t *testing.T) {
 	t.Parallel()
+	whole := whole(own(1))
 	l := goLive(t, whole)
 	await(t, func() bool { return order(t, l.socket, `{"op":"lines"}`) })
 	keys := map[string]string{}

@@ -62,6 +62,8 @@ func mayImport(from, to string) bool {
 		return strings.HasPrefix(to, "hal") || strings.HasPrefix(to, "agent/")
 	case strings.HasPrefix(from, "hal/"):
 		return strings.HasPrefix(to, "hal")
+	case from == "cmd/kentongan-centre/internal/pgtest": // a server for tests, as the broker's
+		return to == "broker-config/brokertest"
 	case strings.HasPrefix(from, "cmd/kentongan-centre"):
 		return to == "agent/report" || strings.HasPrefix(to, "firmware") || strings.HasPrefix(to, "cmd/kentongan-centre/")
 	case strings.HasPrefix(from, "cmd/kentongan-demo"):

@@ -22,7 +22,7 @@ import (
 // parser; only this machine may ask.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
-	gate, addr := filmed(t), free(t)
+	gate, addr := filmed(t), freeAddress(t)
 	l := goLive(t, liveHead+"metrics: {listen: '"+addr+"'}\nstreams: [{name: gate, url: '"+gate.URL()+"'}]\n")
 	await(t, func() bool { return l.playing("gate") })
 	ask := func(method, path, host string) (int, string) {

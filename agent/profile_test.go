@@ -66,7 +66,8 @@ func TestProfilesNameFunctions(t *testing.T) {
 		report.ProfileGoroutine: "kentongan/agent.keepBusy",
 		report.ProfileHeap:      "alloc_space",
 	} {
-		// On a busy machine a watched moment may be one in which others ran.
+		// On a busy machine a watched moment may be one in which others ran, or the
+		// function has not begun.
 		for began := time.Now(); ; {
 			data, err := p.Profile(t.Context(), what, time.Second)
 			if err != nil {
@@ -79,7 +80,7 @@ func TestProfilesNameFunctions(t *testing.T) {
 				}
 				break
 			}
-			if what != report.ProfileCPU || time.Since(began) > time.Minute {
+			if time.Since(began) > 90*time.Second {
 				t.Errorf("%s: %d bytes that don't name %s", what, len(text), names)
 				break
 			}

@@ -44,17 +44,6 @@ func deaf(t *testing.T) (addr string) {
 	return l.Addr().String()
 }
 
-// free is an address that nobody listens on.
-func free(t *testing.T) (addr string) {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
-
 // startDeaf starts an agent with one of every loop, none of which gets an answer
 // from outside.
 func startDeaf(t *testing.T) (a *Agent, socket string) {
@@ -78,7 +67,7 @@ sensors: [{name: cabinet, driver: sht3x, every: 6s}]
 lines: [{name: door, kind: door, line: GPIO6}, {name: roof, kind: water, line: GPIO99}]
 streams: [{name: gate, url: 'rtsp://%s/'}]
 apps: [{name: bansos, url: 'http://%s/', label: {id: a, en: b}}]
-`, addr, key, free(t), addr, addr))
+`, addr, key, freeAddress(t), addr, addr))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -17,6 +18,7 @@ import (
 	"kentongan/agent/kiosk/printer/printertest"
 	"kentongan/agent/stream"
 	"kentongan/agent/stream/streamtest"
+	"kentongan/broker-config/brokertest"
 	"kentongan/hal"
 	"kentongan/hal/sim"
 )
@@ -178,12 +180,7 @@ page: {listen: "`+freeAddress(t)+`"}
 // freeAddress is one that nobody listens at, as yet.
 func freeAddress(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(brokertest.FreePorts(t, 1)))
 }
 
 // The time is the bubble's: a wire that is slower than a blink is no lamp that is broken.

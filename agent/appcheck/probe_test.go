@@ -9,12 +9,14 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"kentongan/agent/report"
+	"kentongan/broker-config/brokertest"
 )
 
 // look asks once.
@@ -192,12 +194,7 @@ func TestConnections(t *testing.T) {
 	_, at, _ := strings.Cut(site.URL, "127.0.0.1")
 	dns := &names{known: map[string]netip.Addr{"app.example": netip.MustParseAddr("127.0.0.1"), "six.example": netip.MustParseAddr("::1")}}
 	r := dns.resolver(t)
-	free, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	closed := "http://" + free.Addr().String()
-	_ = free.Close()
+	closed := "http://127.0.0.1:" + strconv.Itoa(brokertest.FreePorts(t, 1))
 	for name, tt := range map[string]struct {
 		cfg           Config
 		class, detail string

@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -15,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"kentongan/agent/onvif/onviftest"
+	"kentongan/broker-config/brokertest"
 )
 
 var loopback = netip.MustParseAddr("127.0.0.1")
@@ -229,12 +231,7 @@ func TestSearchSaysWhatIsWrong(t *testing.T) {
 // TestReachable: of addresses that no probe reaches, those that speak ONVIF.
 func TestReachable(t *testing.T) {
 	c := camera(t, onviftest.Options{Username: "ops", Password: "p"})
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	closed := l.Addr().String()
-	_ = l.Close()
+	closed := net.JoinHostPort("127.0.0.1", strconv.Itoa(brokertest.FreePorts(t, 1)))
 	list := Reachable(t.Context(), []string{closed, c.Host()}, 30*time.Second)
 	if len(list) != 1 || list[0].URL != c.URL() || list[0].Addr != loopback {
 		t.Errorf("found %+v", list)

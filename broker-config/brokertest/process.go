@@ -1,6 +1,7 @@
 package brokertest
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"net"
 	"os"
@@ -23,13 +24,20 @@ func scripts() string {
 	return filepath.Dir(filepath.Dir(file))
 }
 
-// FreePorts finds n ports in a row that nobody listens on, below those that the
-// kernel gives to outgoing connections (32768 and up): one of these would have
-// taken the port of a broker that is away for some seconds.
+// FreePorts is Ports for a test.
 func FreePorts(t testing.TB, n int) int {
 	t.Helper()
+	first, err := Ports(n)
+	must(t, err)
+	return first
+}
+
+// Ports finds n ports in a row that nobody listens on, below those that the kernel
+// gives to outgoing connections (32768 and up): one of these would have taken the
+// port of a broker that is away for some seconds.
+func Ports(n int) (first int, err error) {
 	for range 100 {
-		first := 10000 + rand.IntN(32768-10000-n)
+		first = 10000 + rand.IntN(32768-10000-n)
 		free := true
 		for p := first; free && p < first+n; p++ {
 			l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(p)))
@@ -38,11 +46,10 @@ func FreePorts(t testing.TB, n int) int {
 			}
 		}
 		if free {
-			return first
+			return first, nil
 		}
 	}
-	t.Fatalf("no %d free ports in a row", n)
-	return 0
+	return 0, fmt.Errorf("no %d free ports in a row", n)
 }
 
 // process is a program that was started, and its end.

@@ -19,7 +19,7 @@ func TestSnapshotOnOrder(t *testing.T) {
 	deviceProgram, centreProgram := buildPrograms(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
-	s, err := openSite(ctx, siteOptions{Dir: t.TempDir(), Centre: centreProgram, Device: deviceProgram, PageAddr: "127.0.0.1:0"})
+	s, err := openSite(ctx, siteOptions{Dir: t.TempDir(), Centre: centreProgram, Device: deviceProgram, PageAddr: "127.0.0.1:0", ScreenAddr: freeAddress(t)})
 	if s != nil {
 		defer s.close()
 	}

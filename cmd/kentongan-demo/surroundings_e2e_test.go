@@ -15,7 +15,7 @@ func TestSurroundingsReachTheCentre(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	device, centre := buildPrograms(t)
-	s, err := openSite(ctx, siteOptions{Dir: t.TempDir(), Device: device, Centre: centre, PageAddr: "127.0.0.1:0"})
+	s, err := openSite(ctx, siteOptions{Dir: t.TempDir(), Device: device, Centre: centre, PageAddr: "127.0.0.1:0", ScreenAddr: freeAddress(t)})
 	if s != nil {
 		defer s.close()
 	}

@@ -20,6 +20,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"kentongan/broker-config/brokertest"
 )
 
 // pagePatience is how long the test of the page waits for what has to happen on a
@@ -160,12 +162,7 @@ func buildDevice(t *testing.T, dir string) string {
 
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(brokertest.FreePorts(t, 1)))
 }
 
 func (v *visit) start() {

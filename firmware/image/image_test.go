@@ -20,6 +20,7 @@ import (
 	"testing"
 	"time"
 
+	"kentongan/broker-config/brokertest"
 	"kentongan/hal/rig"
 )
 
@@ -510,14 +511,5 @@ func hashOf(t *testing.T, file string, p partition) string {
 
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	_, port, err := net.SplitHostPort(l.Addr().String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return port
+	return strconv.Itoa(brokertest.FreePorts(t, 1))
 }

@@ -13,11 +13,13 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"kentongan/broker-config/brokertest"
 	"kentongan/hal/haltest"
 )
 
@@ -45,7 +47,7 @@ type site struct {
 
 const (
 	pressLine, lampLine = 3, 4
-	quick               = 30 * time.Second // for what takes a second when the computer is idle
+	quick               = 90 * time.Second // for what takes a second when the computer is idle
 	diskBytes           = 48 << 20
 	updatedBytes        = 96 << 20 // with three programs on it
 )
@@ -286,12 +288,7 @@ func (s *site) background(c *exec.Cmd) {
 
 func freePort(t *testing.T) string {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(brokertest.FreePorts(t, 1)))
 }
 
 // until waits for what must come.

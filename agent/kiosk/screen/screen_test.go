@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -19,6 +20,7 @@ import (
 
 	"kentongan/agent/kiosk"
 	"kentongan/agent/report"
+	"kentongan/broker-config/brokertest"
 )
 
 // played is a kiosk that a test plays.
@@ -403,13 +405,8 @@ func TestRunWaitsForItsAddress(t *testing.T) {
 
 // Who opens connections and keeps them gets some of them only.
 func TestConnectionsAreBounded(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
 	cfg := settings(t)
-	cfg.Listen = l.Addr().String()
-	_ = l.Close()
+	cfg.Listen = net.JoinHostPort("127.0.0.1", strconv.Itoa(brokertest.FreePorts(t, 1)))
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- New(cfg, newPlayed()).Run(ctx) }()
@@ -423,6 +420,7 @@ func TestConnectionsAreBounded(t *testing.T) {
 	const many = 80
 	for range many {
 		var c net.Conn
+		var err error
 		for end := time.Now().Add(90 * time.Second); ; <-time.After(10 * time.Millisecond) {
 			if c, err = net.Dial("tcp", cfg.Listen); err == nil {
 				break

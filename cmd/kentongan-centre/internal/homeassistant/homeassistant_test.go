@@ -17,6 +17,7 @@ import (
 	mqtt "github.com/eclipse/paho.mqtt.golang"
 
 	"kentongan/agent/report"
+	"kentongan/broker-config/brokertest"
 	"kentongan/cmd/kentongan-centre/internal/devicetest"
 	"kentongan/cmd/kentongan-centre/internal/store"
 )
@@ -26,12 +27,7 @@ const patience = 90 * time.Second
 // mosquitto starts a broker as a house has one, and returns its address.
 func mosquitto(t *testing.T) *url.URL {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().(*net.TCPAddr)
-	l.Close()
+	addr := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: brokertest.FreePorts(t, 1)}
 	conf := filepath.Join(t.TempDir(), "mosquitto.conf")
 	if err := os.WriteFile(conf, fmt.Appendf(nil, "listener %d 127.0.0.1\nallow_anonymous true\n", addr.Port), 0o644); err != nil {
 		t.Fatal(err)

@@ -8,6 +8,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+
+	"kentongan/broker-config/brokertest"
 )
 
 type mosquitto struct {
@@ -21,14 +23,7 @@ type mosquitto struct {
 // not committed is what these tests are about.
 func startMosquitto(t testing.TB) *mosquitto {
 	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	addr := l.Addr().(*net.TCPAddr)
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
+	addr := &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: brokertest.FreePorts(t, 1)}
 	m := &mosquitto{url: &url.URL{Scheme: "mqtt", Host: addr.String()}, conf: filepath.Join(t.TempDir(), "mosquitto.conf")}
 	text := fmt.Sprintf("listener %d 127.0.0.1\nallow_anonymous true\nset_tcp_nodelay true\nmax_queued_messages 0\npersistence false\nlog_dest stderr\nlog_type error\n", addr.Port)
 	if err := os.WriteFile(m.conf, []byte(text), 0o600); err != nil {

@@ -28,6 +28,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"kentongan/broker-config/brokertest"
 )
 
 // Server is a server and its data. Its methods are for one goroutine.
@@ -135,7 +137,7 @@ func start() (_ *Server, err error) {
 	if err := s.guard(); err != nil {
 		return nil, err
 	}
-	if s.port, err = freePort(); err != nil {
+	if s.port, err = brokertest.Ports(1); err != nil {
 		return nil, err
 	}
 	if err := s.start(); err != nil {
@@ -183,14 +185,6 @@ func credential() (*syscall.Credential, error) {
 	uid, err1 := strconv.ParseUint(u.Uid, 10, 32)
 	gid, err2 := strconv.ParseUint(u.Gid, 10, 32)
 	return &syscall.Credential{Uid: uint32(uid), Gid: uint32(gid)}, errors.Join(err1, err2)
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	return l.Addr().(*net.TCPAddr).Port, l.Close()
 }
 
 // Start starts the server again, and waits until it answers. A server that was
