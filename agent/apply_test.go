@@ -28,7 +28,7 @@ func whole(own string) string {
 	return liveHead + strings.ReplaceAll(`board: {driver: sim, socket: board.sock}
 kiosk:
   number: 7
-  buttons: [{name: road, line: GPIO17, service_code: x, category: y, label: {id: a, en: b}}]
+  buttons: [{name: road, line: GPIO17, debounce: 1ms, service_code: x, category: y, label: {id: a, en: b}}]
   lamps: {saved: {line: GPIO22}}
   screen: {listen: "OWN:8070"}
 lines: [{name: door, kind: door, line: GPIO6}]
@@ -236,12 +236,21 @@ kiosk:
 	await(t, func() bool { return order(t, l.socket, `{"op":"lines"}`) })
 	const water = "    - {name: water, line: GPIO18, service_code: x, category: y, label: {id: a, en: b}}\n"
 	texts := []string{text("b", ""), text("a", water), text("c", water+"  lamps: {saved: {line: GPIO22}}\n"), text("d", "  lamps: {saved: {line: GPIO23}}\n"), text("e", "")}
-	stop, presses := make(chan struct{}), make(chan int)
+	stop, presses := make(chan struct{}), make(chan int, 1)
 	go func() {
-		for n := 0; ; n++ {
+		n := 0
+		defer func() { presses <- n }() // also if a press could not be asked for
+		for ; ; n++ {
+			// The simulated line keeps 1024 edges: a disk that stalls must not lose some.
+			for n%50 == 0 && l.pressed() < n-200 {
+				select {
+				case <-stop:
+					return
+				case <-time.After(10 * time.Millisecond):
+				}
+			}
 			select {
 			case <-stop:
-				presses <- n
 				return
 			default:
 				l.press()

@@ -61,7 +61,6 @@ func TestLogIsRedacted(t *testing.T) {
 	}
 }
 
-// The newest lines are kept, in memory and in a bundle that must be small.
 // TestReservedCharactersInSecrets: whatever a password is made of, it leaves neither as
 // text nor as JSON, from an address, a query or a header; what follows it stays.
 func TestReservedCharactersInSecrets(t *testing.T) {
@@ -94,6 +93,7 @@ func TestReservedCharactersInSecrets(t *testing.T) {
 	}
 }
 
+// The newest lines are kept, in memory and in a bundle that must be small.
 func TestLogKeepsTheNewest(t *testing.T) {
 	r := &LogRing{}
 	log := slog.New(r.Handler(slog.DiscardHandler, slog.LevelInfo))

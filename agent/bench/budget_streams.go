@@ -25,10 +25,12 @@ func (b *budget) streaming(camera string) ([]table, error) {
 			return err
 		}
 		p, err := start()
+		if p != nil {
+			defer p.stop()
+		}
 		if err != nil {
 			return err
 		}
-		defer p.stop()
 		time.Sleep(budgetSettle)
 		pid := p.cmd.Process.Pid
 		before, _, err := family(pid)

@@ -45,8 +45,8 @@ func TestPressOvertakesASpoolOfTelemetry(t *testing.T) {
 	more := extra(t, full, idle, 2*2*delay)
 	left := s.Head(report.Telemetry).Backlog()
 	t.Logf("%d records still wait", left)
-	if left < uint64(n)/2 {
-		t.Error("most of the backlog was gone: the test tests nothing")
+	if left < 2000 { // more than the window holds
+		t.Error("the backlog was gone: the test tests nothing")
 	}
 	if more >= 2*2*delay {
 		t.Errorf("a press took %v more than on an empty spool, want under two round trips, %v", more, 4*delay)

@@ -112,9 +112,11 @@ func TestSilentClientsEnd(t *testing.T) {
 		t.Fatal(err)
 	}
 	ended(t, "who begins a CONNECT", slow)
-	if conn := dial(t, b); hello(conn, "a") != nil {
-		t.Error("who says CONNECT is refused")
-	}
+	until(t, "who says CONNECT is let in", func() bool { // in half a second, which a busy machine may not have at once
+		conn := dial(t, b)
+		defer conn.Close() //nolint:errcheck // it was a question
+		return hello(conn, "a") == nil
+	})
 }
 
 // A message has a size: who sends a larger one is cut off, and who only announces it
