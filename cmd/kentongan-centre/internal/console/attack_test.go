@@ -1,6 +1,7 @@
 package console_test
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"log/slog"
@@ -122,6 +123,25 @@ func TestProxysWordIsTheLast(t *testing.T) {
 	}
 	if res, _ := logIn(t, srv.URL, "budi", secret, "", "x", "X-Forwarded-For", "192.0.2.1, 198.51.100.8"); res.StatusCode != http.StatusSeeOther {
 		t.Errorf("another address: %s", res.Status)
+	}
+}
+
+// A proxy that the centre was not told of has one address for all: the log says so,
+// once.
+func TestUntoldProxyIsNoticed(t *testing.T) {
+	_, s, _ := serve(t, (*seeder).withPassword)
+	var log bytes.Buffer
+	c, err := console.New(console.Config{Store: s.st, Access: s.room, Ingest: func() ingest.Status { return ingest.Status{} }, BrokerClients: func() int { return -1 }, Now: func() time.Time { return noon }, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(c.Handler())
+	for range 3 {
+		get(t, srv.URL+"/login", "X-Forwarded-For", "192.0.2.1")
+	}
+	srv.Close()
+	if n := strings.Count(log.String(), "--proxy"); n != 1 {
+		t.Errorf("%d lines of the proxy, want 1:\n%s", n, &log)
 	}
 }
 

@@ -235,6 +235,10 @@ func (c *Console) addr(r *http.Request) string {
 				return ip.String()
 			}
 		}
+	} else if r.Header.Get("X-Forwarded-For") != "" {
+		c.unproxied.Do(func() {
+			c.cfg.Log.Warn("requests come through a proxy, whose one address all users now share, with its bounds; start with --proxy if it is yours", "addr", r.RemoteAddr)
+		})
 	}
 	host, _, err := net.SplitHostPort(r.RemoteAddr)
 	if err != nil {

@@ -89,6 +89,7 @@ type Console struct {
 	startedAt time.Time
 	beat      time.Duration // see beat
 	soonEvery time.Duration // see soonEvery
+	unproxied sync.Once     // told that a proxy came without --proxy
 }
 
 // New parses the pages.
