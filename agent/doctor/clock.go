@@ -23,7 +23,7 @@ type Clock struct {
 // Bounds of a clock.
 const (
 	clockOff  = 2 * time.Minute         // told: certificates and presses bear less
-	askWithin = 2500 * time.Millisecond // a network that is down is another check's
+	askWithin = 2500 * time.Millisecond // at least; a network that is down is another check's
 )
 
 // Check checks the clock.
@@ -48,7 +48,11 @@ func (c Clock) Check(ctx context.Context) Verdict {
 
 // compare asks one after the other until one tells its date.
 func (c Clock) compare(ctx context.Context) (off time.Duration, source string, ok bool) {
-	ctx, cancel := context.WithTimeout(ctx, askWithin)
+	limit := askWithin
+	if end, bounded := ctx.Deadline(); bounded {
+		limit = max(limit, time.Until(end)/2) // who has more patience has it here, too
+	}
+	ctx, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()
 	client := &http.Client{
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -175,13 +175,24 @@ func advice(f discoverFlags) string {
 	return "; check that this board is in the cameras' network and ONVIF is switched on there, or ask the addresses one by one, as --address 192.168.1.0/24"
 }
 
+// answersIn is how long answers to a search are waited for.
+const answersIn = 3 * time.Second
+
 // search asks by WS-Discovery, and over HTTP those addresses that gave no
-// answer and what is no plain address.
+// answer and what is no plain address. Where nobody is named and nobody answers,
+// it asks again for a third of its time: a board or a camera that has much to do
+// is late.
 func search(ctx context.Context, f discoverFlags, where places, show *progress) ([]onvif.Found, error) {
 	var found []onvif.Found
 	var err error
 	if len(where.addrs) > 0 || len(where.hosts) == 0 {
-		found, err = onvif.Search(ctx, onvif.SearchOptions{Interfaces: f.interfaces, Addresses: where.addrs, Wait: min(3*time.Second, f.timeout/3)})
+		o := onvif.SearchOptions{Interfaces: f.interfaces, Addresses: where.addrs, Wait: min(answersIn, f.timeout/3)}
+		for end := time.Now().Add(f.timeout / 3); ; {
+			found, err = onvif.Search(ctx, o)
+			if err != nil || len(found) > 0 || len(where.addrs) > 0 || ctx.Err() != nil || !time.Now().Before(end) {
+				break
+			}
+		}
 	}
 	have := map[netip.Addr]bool{}
 	for _, c := range found {
@@ -199,7 +210,7 @@ func search(ctx context.Context, f discoverFlags, where places, show *progress) 
 	show.say(fmt.Sprintf("asking over HTTP, addresses without an answer yet: %d", len(silent)))
 	half, cancel := context.WithTimeout(ctx, f.timeout/2)
 	defer cancel()
-	return append(found, onvif.Reachable(half, silent, min(3*time.Second, f.timeout/3))...), err
+	return append(found, onvif.Reachable(half, silent, min(answersIn, f.timeout/3))...), err
 }
 
 // maxPasswordFile bounds a password file, in bytes: a wrong path may name

@@ -43,7 +43,7 @@ var cameraKinds = map[string]onviftest.Options{
 
 func pauseAt(op, when string) {
 	if op == when {
-		time.Sleep(2500 * time.Millisecond)
+		time.Sleep(4 * time.Second) // progress speaks after 2 s
 	}
 }
 

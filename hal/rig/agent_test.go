@@ -98,22 +98,32 @@ func (r *running) lampAfterSync() {
 	}
 	const (
 		hold   = 4 * time.Second // less than a kiosk bears before it says that it has not saved
-		steady = 2 * time.Second // a blink is 200 ms; an emulated board may stand still for a while
+		steady = 2 * time.Second // a blink is 200 ms
+		beats  = 4               // changes of the line alive, of which a second of the board has as many; one that stands still has none
 	)
 	blinks, lit := 0, time.Time{}
+	alive, changes := false, 0   // since the lamp is lit
 	end := time.Now().Add(quick) // a board that stands still blinks late; the hold counts from then on
 	for ; time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		check(r.t, "looking at the lamp")
+		level, err := r.Level(aliveLine)
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		if level != alive {
+			alive = level
+			changes++
+		}
 		switch on := r.lamp(); {
 		case !on:
 			lit = time.Time{}
 		case lit.IsZero():
-			lit = time.Now()
+			lit, changes = time.Now(), 0
 			if blinks++; blinks == 1 {
 				end = lit.Add(hold)
 			}
 		}
-		if len(r.confirmed()) != before || !lit.IsZero() && time.Since(lit) > steady {
+		if len(r.confirmed()) != before || !lit.IsZero() && time.Since(lit) > steady && changes > beats {
 			r.t.Fatal("the press was confirmed before the disk had flushed it")
 		}
 	}
