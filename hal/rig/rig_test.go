@@ -99,7 +99,7 @@ func boot(t *testing.T, kernel string, env []string) {
 	m, err := Start(ctx, Spec{
 		Board: Boards[0], Kernel: kernel, Initrd: initrd, Dir: dir,
 		Watchdog: true, Keyboard: true, Bus: NewBus(haltest.Registers(t, "../sensors/testdata/bme280.regs")),
-		Args: []string{"-test.v", "-test.failfast", "-test.timeout=200s", "-capture=" + strconv.FormatBool(captureTo != "")},
+		Args: []string{"-test.v", "-test.failfast", "-test.timeout=8m", "-capture=" + strconv.FormatBool(captureTo != "")},
 	})
 	if err != nil {
 		t.Fatal(err)

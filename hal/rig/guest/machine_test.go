@@ -54,7 +54,7 @@ func TestWatchdog(t *testing.T) {
 func TestLED(t *testing.T) {
 	const light = "*::capslock"
 	var found []string
-	for end := time.Now().Add(20 * time.Second); len(found) == 0 && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(90 * time.Second); len(found) == 0 && time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		found, _ = filepath.Glob("/sys/class/leds/" + light) // the pattern is good
 	}
 	if len(found) == 0 {

@@ -28,7 +28,7 @@ var onBus = []struct{ driver, addr string }{
 // bus finds the I2C bus behind the USB adapter: i2c-0.
 func bus(t *testing.T) string {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
+	for end := time.Now().Add(90 * time.Second); time.Now().Before(end); time.Sleep(10 * time.Millisecond) {
 		names, _ := filepath.Glob("/sys/bus/i2c/devices/i2c-*/name") // the pattern is good
 		for _, n := range names {
 			if text, err := os.ReadFile(n); err == nil && strings.Contains(string(text), "i2c-tiny-usb") {
@@ -60,7 +60,7 @@ func bind(t *testing.T, bus string) {
 			}
 		})
 	}
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) { // the kernel searches the wire by itself
+	for end := time.Now().Add(90 * time.Second); ; time.Sleep(10 * time.Millisecond) { // the kernel searches the wire by itself
 		found, _ := filepath.Glob("/sys/bus/w1/devices/28-*/hwmon/hwmon*/temp1_input") // the pattern is good
 		if len(found) == 1 {
 			return
