@@ -133,6 +133,13 @@ func (b *Browser) read(from io.Reader) {
 // Call asks and waits for the answer.
 func (b *Browser) Call(result any, method string, params map[string]any) {
 	b.T.Helper()
+	if err := b.ask(result, method, params); err != nil {
+		b.T.Fatal(err)
+	}
+}
+
+// ask is Call that says what went wrong.
+func (b *Browser) ask(result any, method string, params map[string]any) error {
 	c := make(chan devtools, 1)
 	b.mu.Lock()
 	b.last++
@@ -148,29 +155,38 @@ func (b *Browser) Call(result any, method string, params map[string]any) {
 	}
 	raw, err := json.Marshal(msg)
 	if err != nil {
-		b.T.Fatal(err)
+		return err
 	}
 	if _, err := b.to.Write(append(raw, 0)); err != nil {
-		b.T.Fatalf("%s: %v", method, err)
+		return fmt.Errorf("%s: %w", method, err)
 	}
 	select {
 	case a := <-c:
 		if a.Error != nil {
-			b.T.Fatalf("%s: %s", method, a.Error.Message)
+			return fmt.Errorf("%s: %s", method, a.Error.Message)
 		}
 		if result != nil {
 			if err := json.Unmarshal(a.Result, result); err != nil {
-				b.T.Fatalf("%s: %v", method, err)
+				return fmt.Errorf("%s: %w", method, err)
 			}
 		}
 	case <-time.After(patience):
-		b.T.Fatalf("%s: no answer within %s", method, patience)
+		return fmt.Errorf("%s: no answer within %s", method, patience)
 	}
+	return nil
 }
 
 // Eval runs an expression in the page and gives its value.
 func (b *Browser) Eval(js string) any {
 	b.T.Helper()
+	value, err := b.eval(js)
+	if err != nil {
+		b.T.Fatal(err)
+	}
+	return value
+}
+
+func (b *Browser) eval(js string) (any, error) {
 	var r struct {
 		Result           struct{ Value any }
 		ExceptionDetails *struct {
@@ -178,24 +194,31 @@ func (b *Browser) Eval(js string) any {
 			Exception struct{ Description string }
 		}
 	}
-	b.Call(&r, "Runtime.evaluate", map[string]any{"expression": js, "returnByValue": true, "awaitPromise": true})
-	if r.ExceptionDetails != nil {
-		b.T.Fatalf("%s: %s %s", js, r.ExceptionDetails.Text, r.ExceptionDetails.Exception.Description)
+	if err := b.ask(&r, "Runtime.evaluate", map[string]any{"expression": js, "returnByValue": true, "awaitPromise": true}); err != nil {
+		return nil, err
 	}
-	return r.Result.Value
+	if r.ExceptionDetails != nil {
+		return nil, fmt.Errorf("%s: %s %s", js, r.ExceptionDetails.Text, r.ExceptionDetails.Exception.Description)
+	}
+	return r.Result.Value, nil
 }
 
-// Until waits until an expression is true.
+// Until waits until an expression is true. One that can't be evaluated is not, yet:
+// between two pages there is none, and half of one has not all its elements.
 func (b *Browser) Until(what, js string) {
 	b.T.Helper()
 	deadline := time.After(patience)
 	tick := time.NewTicker(20 * time.Millisecond)
 	defer tick.Stop()
-	for b.Eval(js) != true {
+	for {
+		value, err := b.eval(js)
+		if err == nil && value == true {
+			return
+		}
 		select {
 		case <-tick.C:
 		case <-deadline:
-			b.T.Fatalf("waited %s in vain for: %s", patience, what)
+			b.T.Fatalf("waited %s in vain for: %s (%v, %v)", patience, what, value, err)
 		}
 	}
 }
