@@ -84,7 +84,12 @@ func (k *Kiosk) Cancel(ctx context.Context, button, ticket string) error {
 	case err := <-answer:
 		return err
 	case <-ctx.Done():
-		return ctx.Err()
+		select {
+		case err := <-answer: // it is durable, or is not
+			return err
+		default:
+			return ctx.Err()
+		}
 	}
 }
 

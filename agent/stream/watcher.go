@@ -280,6 +280,11 @@ func (w *Watcher) watch(ctx context.Context, s *session, over <-chan error) erro
 		case beat := <-w.pulse:
 			beat()
 		case err := <-over:
+			select {
+			case fault := <-s.faults: // why, and it was there first
+				return fault
+			default:
+			}
 			return fmt.Errorf("session ended: %w", err)
 		case err := <-s.faults:
 			return err

@@ -177,13 +177,16 @@ func (p *Publisher) left() (topics []string, err error) {
 		case topic := <-got:
 			topics = append(topics, topic)
 		case <-time.After(leftWithin):
+			if len(got) > 0 {
+				continue // a busy machine was late with both
+			}
 			return topics, p.wait(p.client.Unsubscribe(filter))
 		}
 	}
 }
 
 // leftWithin is how long the next retained message may be in coming.
-const leftWithin = 500 * time.Millisecond
+const leftWithin = time.Second
 
 // ours tells whether a discovery document is one that this program made.
 func ours(payload []byte) bool {

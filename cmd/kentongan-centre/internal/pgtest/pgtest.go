@@ -192,7 +192,7 @@ func credential() (*syscall.Credential, error) {
 // next one then refuses to start.
 func (s *Server) Start(t testing.TB) {
 	t.Helper()
-	deadline := time.Now().Add(time.Minute)
+	deadline := time.Now().Add(3 * time.Minute)
 	for {
 		err := s.start()
 		if err == nil {

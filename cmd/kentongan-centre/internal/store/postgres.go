@@ -118,7 +118,7 @@ var ErrOtherCentre = errors.New("another kentongan-centre uses this database; en
 
 // lockWait is how long the lock of a centre that has just been killed may
 // outlive it: until its server process has noticed.
-const lockWait = 2 * time.Second
+const lockWait = 5 * time.Second
 
 // postgresConn is a conn on PostgreSQL. What exec is given waits in batch for
 // the next call of another kind, so that a hundred statements cost one round trip.
