@@ -203,7 +203,8 @@ func count(t *testing.T, file, query string) (n int) {
 
 // From a token to the first complaint that the centre has: authority, Mosquitto
 // with TLS, centre, kentongan enrol, agent. Then the device is revoked while it is
-// connected, can't send, and enrols again while it runs.
+// connected, can't send, and enrols again while it runs. Another device is set up at a
+// terminal.
 func TestFromTokenToComplaint(t *testing.T) {
 	t.Parallel()
 	data, broker := t.TempDir(), t.TempDir()
@@ -244,6 +245,7 @@ func TestFromTokenToComplaint(t *testing.T) {
 	if text := string(read(other.config)); !strings.Contains(text, "device: not-yet") {
 		t.Errorf("a refused device changed its configuration:\n%s", text)
 	}
+	setUp(t, s.program, link, field(t, tool(t, "token", "new", "--data", data, "--device", "kiosk-8"), "link"), "kiosk-8")
 
 	s.run()
 	s.press()
@@ -263,8 +265,8 @@ func TestFromTokenToComplaint(t *testing.T) {
 	before := complaints() // a press may have been sent twice before
 	eventually(t, "the lamp of the first complaint is out", func() bool { return !s.lamp(s.lampCentre) })
 	s.press()
-	if out := tool(t, "ca", "devices", "--data", data); out != "" {
-		t.Errorf("enrolled are %q", out)
+	if out := tool(t, "ca", "devices", "--data", data); strings.Contains(out, "kiosk-7") || !strings.Contains(out, "kiosk-8") {
+		t.Errorf("enrolled are %q, want kiosk-8 alone", out)
 	}
 
 	said = tool(t, "token", "new", "--data", data, "--device", "kiosk-7")
@@ -275,7 +277,7 @@ func TestFromTokenToComplaint(t *testing.T) {
 		t.Fatalf("enrol again: status %d\n%s", status, said)
 	}
 	eventually(t, "the centre has the second complaint", func() bool { return complaints() > before })
-	if n := count(t, filepath.Join(data, "ca", "enrol.db"), "SELECT count(*) FROM audit WHERE what = 'refused' AND reason = 'used'"); n != 1 {
-		t.Errorf("%d refusals of a used token are written down, want 1", n)
+	if n := count(t, filepath.Join(data, "ca", "enrol.db"), "SELECT count(*) FROM audit WHERE what = 'refused' AND reason = 'used'"); n != 2 {
+		t.Errorf("%d refusals of a used token are written down, want 2", n)
 	}
 }

@@ -140,10 +140,10 @@ func (a *asker) typed(q question) (string, error) {
 	if q.normally != "" {
 		text += " [" + q.normally + "]"
 	}
-	fmt.Fprint(a.stdout, text+": ")
 	if q.secret {
-		defer a.hide()()
+		defer a.hide()() // before the question: who is quick, or pastes, types at once
 	}
+	fmt.Fprint(a.stdout, text+": ")
 	if a.in == nil {
 		a.in = make(chan string)
 		go func() {
