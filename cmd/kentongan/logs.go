@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"syscall"
 	"time"
 
 	"kentongan/agent"
@@ -71,7 +72,7 @@ func runLogs(ctx context.Context, e env, args []string) int {
 	if *bundle {
 		err = runBundle(ctx, e, *file, *output)
 	} else {
-		err = printLogs(ctx, e.stdout, *lines, *follow)
+		err = printLogs(ctx, e, *lines, *follow)
 	}
 	if err != nil && ctx.Err() == nil {
 		fmt.Fprintf(e.stderr, "kentongan logs: %v\n", err)
@@ -81,22 +82,72 @@ func runLogs(ctx context.Context, e env, args []string) int {
 }
 
 // printLogs prints from the journal of the service, or from the agent's own lines.
-func printLogs(ctx context.Context, w io.Writer, lines int, follow bool) error {
+func printLogs(ctx context.Context, e env, lines int, follow bool) error {
 	if exists("/run/systemd/system") && os.Getenv("RUNTIME_DIRECTORY") == "" {
 		if journalctl, err := exec.LookPath("journalctl"); err == nil {
-			args := []string{"--unit=" + units.Main, "--no-pager", "--quiet", "--output=short-iso", "--lines=" + strconv.Itoa(lines)}
-			if follow {
-				args = append(args, "--follow")
-			}
-			c := exec.CommandContext(ctx, journalctl, args...)
-			c.Stdout, c.Stderr = redacted{w}, redacted{w}
-			if err := c.Run(); err != nil {
-				return fmt.Errorf("journalctl: %w", err)
-			}
-			return nil
+			return printJournal(ctx, e, journalctl, lines, follow)
 		}
 	}
-	return printRing(ctx, w, filepath.Join(runtimeDirectory(), ringFile), lines, follow)
+	return printRing(ctx, e.stdout, filepath.Join(runtimeDirectory(), ringFile), lines, follow)
+}
+
+func printJournal(ctx context.Context, e env, journalctl string, lines int, follow bool) error {
+	args := []string{"--unit=" + units.Main, "--no-pager", "--quiet", "--output=short-iso", "--lines=" + strconv.Itoa(lines)}
+	if follow {
+		args = append(args, "--follow")
+	}
+	c := exec.CommandContext(ctx, journalctl, args...)
+	c.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // Ctrl-C is for us: we end it, and it has not failed
+	out, bad := &byLine{w: e.stdout}, &byLine{w: e.stderr}
+	c.Stdout, c.Stderr = out, bad
+	err := c.Run()
+	if ended := errors.Join(out.end(), bad.end()); ended != nil {
+		return ended
+	}
+	if !out.any { // journalctl fails, or not, by how much this user may read
+		return fmt.Errorf("the journal shows this user nothing of %s: the service has not run, or sudo is needed", units.Main)
+	}
+	if err != nil {
+		return fmt.Errorf("journalctl: %w", err)
+	}
+	return nil
+}
+
+// maxLine bounds what byLine keeps of a line that does not end.
+const maxLine = 64 << 10
+
+// byLine takes secrets out of whole lines: half of one would not be known.
+type byLine struct {
+	w    io.Writer
+	rest []byte // the line that has not ended
+	any  bool   // something came
+}
+
+func (b *byLine) Write(p []byte) (int, error) {
+	b.any = b.any || len(p) > 0
+	b.rest = append(b.rest, p...)
+	n := 0 // is written
+	if at := bytes.LastIndexByte(p, '\n'); at >= 0 {
+		n = len(b.rest) - len(p) + at + 1
+	} else if len(b.rest) > maxLine {
+		n = len(b.rest)
+	}
+	if n == 0 {
+		return len(p), nil
+	}
+	_, err := b.w.Write(agent.Redact(b.rest[:n]))
+	b.rest = append([]byte(nil), b.rest[n:]...)
+	if err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// end writes what stands behind the last line.
+func (b *byLine) end() error {
+	_, err := b.w.Write(agent.Redact(b.rest))
+	b.rest = nil
+	return err
 }
 
 func runtimeDirectory() string {
@@ -120,36 +171,37 @@ func readRing(file string) ([]byte, error) {
 const ringLook = 500 * time.Millisecond
 
 func printRing(ctx context.Context, w io.Writer, file string, lines int, follow bool) error {
-	text, err := readRing(file)
+	f, err := os.Open(file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("no journal here, and no agent keeps its log in %s; one that was started by hand logs to its standard error", filepath.Dir(file))
 	}
 	if err != nil {
 		return err
 	}
-	if _, err := w.Write(agent.Redact(lastLines(text, lines))); err != nil || !follow {
+	defer func() { _ = f.Close() }()
+	text, err := os.ReadFile(file + ".1")
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	f, err := os.Open(file)
+	now, err := io.ReadAll(f) // what comes after it is followed
 	if err != nil {
 		return err
 	}
-	defer func() { _ = f.Close() }()
-	if _, err := f.Seek(0, io.SeekEnd); err != nil {
-		return err
+	out := &byLine{w: w}
+	if _, err := out.Write(lastLines(append(text, now...), lines)); err != nil || !follow {
+		return errors.Join(err, out.end())
 	}
 	tick := time.NewTicker(ringLook)
 	defer tick.Stop()
 	for {
-		if _, err := io.Copy(redacted{w}, f); err != nil {
+		next, err := begunAnew(file, f)
+		if err != nil {
 			return err
 		}
-		now, err := os.Stat(file)
-		if was, err2 := f.Stat(); err == nil && err2 == nil && !os.SameFile(now, was) {
-			next, err := os.Open(file)
-			if err != nil {
-				return err
-			}
+		if _, err := io.Copy(out, f); err != nil { // to its end, if the agent has left it
+			return err
+		}
+		if next != nil {
 			_ = f.Close()
 			f = next
 			continue
@@ -160,6 +212,27 @@ func printRing(ctx context.Context, w io.Writer, file string, lines int, follow 
 		case <-tick.C:
 		}
 	}
+}
+
+// begunAnew opens file if it is another one than f by now. There may be none for a
+// moment, or while the agent is down.
+func begunAnew(file string, f *os.File) (next *os.File, err error) {
+	now, err := os.Stat(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	was, err := f.Stat()
+	if err != nil || os.SameFile(now, was) {
+		return nil, err
+	}
+	next, err = os.Open(file)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	return next, err
 }
 
 func lastLines(text []byte, n int) []byte {

@@ -212,9 +212,23 @@ func TestInSystemd(t *testing.T) {
 		t.Errorf("it runs as %s", user)
 	}
 
-	// Crash.
+	// Crash, while somebody reads the log.
+	interrupt := m.follow("kentongan logs --follow --lines 1", "/run/followed")
 	m.run("kill -KILL " + m.show(Main, "MainPID"))
 	m.until("started again", func() bool { return m.show(Main, "NRestarts") == "1" && m.active(Main) })
+	m.until("shown what the agent says after it", func() bool {
+		return regexp.MustCompile(`kentongan\[` + m.show(Main, "MainPID") + `\]: .*agent started`).MatchString(m.run("cat /run/followed"))
+	})
+	if out, err := interrupt(); err != nil || out != "" {
+		t.Errorf("kentongan logs --follow, at Ctrl-C: %v, on standard error %q", err, out)
+	}
+	if out := m.run("! pgrep -x journalctl"); out != "" {
+		t.Errorf("left: %s", out)
+	}
+	if out := m.run("kentongan logs --lines 2"); strings.Count(out, "\n") != 2 {
+		t.Errorf("the newest two lines are %q", out)
+	}
+	m.fails("setpriv --reuid=65534 --regid=65534 --clear-groups kentongan logs", "sudo is needed")
 	if s := m.status(); s.State != "crash-loop" || s.Restarts != 1 {
 		t.Errorf("after a crash: %+v", s)
 	}
@@ -283,6 +297,31 @@ func TestInSystemd(t *testing.T) {
 	m.run("test -d /var/lib/kentongan/spool")
 	if s := m.status(); s.State != "not-installed" {
 		t.Errorf("after all: %+v", s)
+	}
+}
+
+// follow starts a command with its output in a file, and waits until something is
+// in it. What it returns sends SIGINT to the command and its children, as Ctrl-C
+// does, and returns what the command said on standard error and how it ended.
+func (m *machine) follow(command, file string) (interrupt func() (string, error)) {
+	m.t.Helper()
+	type end struct {
+		said string
+		err  error
+	}
+	ended := make(chan end, 1)
+	go func() {
+		said, err := m.try("sh", "-c", "echo $$ >"+file+".pid; exec setsid "+command+" >"+file)
+		ended <- end{said, err}
+	}()
+	m.until("following", func() bool {
+		_, err := m.try("test", "-s", file)
+		return err == nil
+	})
+	return func() (string, error) {
+		m.run("kill -INT -$(cat " + file + ".pid)")
+		e := <-ended
+		return e.said, e.err
 	}
 }
 
