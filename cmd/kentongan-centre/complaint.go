@@ -7,7 +7,9 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
+	"time"
 
 	"kentongan/agent/report"
 	"kentongan/cmd/kentongan-centre/internal/access"
@@ -16,17 +18,24 @@ import (
 
 const complaintHelp = `kentongan-centre complaint erase takes away what is known of one complaint. It works beside a running centre.
 
-  kentongan-centre complaint erase --data DIR --ticket TICKET [--device ID] --reason TEXT
+  kentongan-centre complaint erase --data DIR --ticket TICKET [--device ID] [--id N] --reason TEXT
       erase the ticket and PIN, button, service, time and status of a complaint, and what was written to its citizen
 
-What stays is that this kiosk was pressed, when that came in, and the record's hash: everything else is proven as before. The reason
-stands in the access log: write no names. With a centre that runs on PostgreSQL, add its --database URL.
-Copies elsewhere are not reached: the kiosk's own, backups, and what was passed on to other systems.
+Where several complaints have the ticket, they are named, and none is erased until --id says which. What stays is that this kiosk was
+pressed, when that came in, and the record's number and hash: everything else is proven as before. Who knows how the kiosk numbers its
+tickets can work out the ticket from the number; and who has a guess at all that the record said can try it against the hash.
+The reason stands in the access log: write no names. With a centre that runs on PostgreSQL, add its --database URL.
+
+Not reached: the kiosk's own memory, and a kiosk set back to an old copy of it; messages that wait in a broker, also the centre's own;
+backups; what was passed on to agencies, the webhook and Home Assistant; the log of the program and of a proxy; in the access log, tickets
+that were searched for and notes to citizens until the centre left them out.
 `
 
 // complaintOptions are the flags of complaint.
 type complaintOptions struct {
 	data, ticket, device, reason string
+	id                           int64
+	wipeFor                      time.Duration // to wait for those who read the database
 	database                     databaseOptions
 }
 
@@ -37,6 +46,7 @@ func (o *complaintOptions) flags(stderr io.Writer) *flag.FlagSet {
 	f.StringVar(&o.data, "data", "", "`directory` of the centre (required)")
 	f.StringVar(&o.ticket, "ticket", "", "`ticket` of the complaint")
 	f.StringVar(&o.device, "device", "", "`id` of the kiosk, where several have said that ticket")
+	f.Int64Var(&o.id, "id", 0, "`number` of the complaint, where several have that ticket")
 	f.StringVar(&o.reason, "reason", "", "why, for the access log")
 	o.database.flags(f)
 	return f
@@ -48,7 +58,7 @@ func complaintCommand(ctx context.Context, e env, args []string) int {
 		fmt.Fprint(e.stdout, complaintHelp)
 		return exitGood
 	}
-	var o complaintOptions
+	o := complaintOptions{wipeFor: time.Minute}
 	f := o.flags(e.stderr)
 	if err := f.Parse(args[1:]); err != nil {
 		if errors.Is(err, flag.ErrHelp) {
@@ -93,26 +103,65 @@ func (o complaintOptions) erase(ctx context.Context, e env, ticket string) (err 
 		return err
 	}
 	view := st.For(store.Everything())
-	list, err := view.Complaints(ctx, store.ComplaintFilter{Ticket: ticket, Device: o.device})
-	switch {
-	case err != nil:
+	one, err := o.pick(ctx, view, ticket)
+	if err != nil {
 		return err
-	case len(list) == 0:
-		return fmt.Errorf("ticket %s: %w", ticket, store.ErrNoComplaint)
 	}
-	for _, c := range list {
-		if c.Device != list[0].Device {
-			return fmt.Errorf("ticket %s: %s and %s have said it; name one with --device", ticket, list[0].Device, c.Device)
-		}
-	}
-	device, err := view.EraseComplaint(ctx, list[0].ID)
+	device, err := view.EraseComplaint(ctx, one.ID)
 	if err != nil {
 		return err
 	}
 	// As the page writes it: the number, for the ticket is what was erased.
-	if err := room.Note(ctx, byCommandLine("erase-complaint", fmt.Sprintf("/complaints/%d/erase", list[0].ID), "reason: "+o.reason)); err != nil {
+	if err := room.Note(ctx, byCommandLine("erase-complaint", fmt.Sprintf("/complaints/%d/erase", one.ID), "reason: "+o.reason)); err != nil {
+		return fmt.Errorf("the complaint is erased, and that does not stand in the access log: %w", err)
+	}
+	if err := o.wipe(ctx, e, view); err != nil {
 		return err
 	}
 	fmt.Fprintf(e.stdout, "erased a complaint of %s\n", device)
 	return nil
+}
+
+// pick finds the complaint. One ticket may be of several: of two kiosks with one
+// number, or of a kiosk that began to count anew.
+func (o complaintOptions) pick(ctx context.Context, view *store.View, ticket string) (store.Complaint, error) {
+	list, err := view.Complaints(ctx, store.ComplaintFilter{Ticket: ticket, Device: o.device})
+	if err != nil {
+		return store.Complaint{}, err
+	}
+	list = slices.DeleteFunc(list, func(c store.Complaint) bool { return c.Erased || o.id != 0 && c.ID != o.id })
+	switch {
+	case len(list) == 0:
+		return store.Complaint{}, fmt.Errorf("ticket %s: %w", ticket, store.ErrNoComplaint)
+	case len(list) == 1:
+		return list[0], nil
+	}
+	var all strings.Builder
+	for _, c := range list {
+		fmt.Fprintf(&all, "\n  --id %d  of %s, which came in %s (epoch %s, record %d)", c.ID, c.Device, c.Received.UTC().Format(time.RFC3339), c.Epoch, c.Seq)
+	}
+	return store.Complaint{}, fmt.Errorf("ticket %s: %d complaints have it; say which:%s", ticket, len(list), all.String())
+}
+
+// wipe takes what was erased out of the database's log, too. Whoever reads at the
+// moment keeps it from that: each try waits for them by itself.
+func (o complaintOptions) wipe(ctx context.Context, e env, view *store.View) error {
+	const left = "the complaint is erased, but the database's log (centre.db-wal) still holds it: %w; a running centre cuts the log within the hour, and at its start"
+	for until := time.Now().Add(o.wipeFor); ; {
+		done, err := view.WipeLog(ctx)
+		switch {
+		case err != nil:
+			return fmt.Errorf(left, err)
+		case done:
+			return nil
+		case time.Now().After(until):
+			return fmt.Errorf(left, errors.New("somebody has been reading the database all the time"))
+		}
+		fmt.Fprintln(e.stderr, "erased; waiting for whoever reads the database, to take it out of the log as well")
+		select {
+		case <-time.After(time.Second):
+		case <-ctx.Done():
+			return fmt.Errorf(left, ctx.Err())
+		}
+	}
 }

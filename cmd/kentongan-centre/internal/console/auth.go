@@ -193,11 +193,11 @@ func (c *Console) entry(r *http.Request, action string) access.Entry {
 		e.Name, e.Agency = s.Account.Name, s.Account.Agency
 	}
 	if q := r.URL.RawQuery; q != "" && !unsafe(r) {
-		e.Object += "?" + q
+		e.Object += "?" + withoutTicket(q)
 	}
 	var said []string
 	for _, key := range saidFields {
-		if v := strings.TrimSpace(r.PostForm.Get(key)); v != "" {
+		if v := strings.TrimSpace(r.PostForm.Get(key)); v != "" && !(key == "note" && action == "status") {
 			said = append(said, key+": "+v)
 		}
 	}
@@ -205,7 +205,22 @@ func (c *Console) entry(r *http.Request, action string) access.Entry {
 	return e
 }
 
-// saidFields are the fields of forms that the access log keeps. Never secrets.
+// withoutTicket takes out of a query which ticket was searched for. The log is for
+// ever: it would keep the ticket of a complaint that was erased.
+func withoutTicket(query string) string {
+	parts := strings.Split(query, "&")
+	for i, p := range parts {
+		key, _, _ := strings.Cut(p, "=")
+		if k, err := url.QueryUnescape(key); err != nil || k == "ticket" {
+			parts[i] = "ticket=…"
+		}
+	}
+	return strings.Join(parts, "&")
+}
+
+// saidFields are the fields of forms that the access log keeps. Never secrets, nor
+// what is written to a citizen, the note of a status: that is erased with the
+// complaint.
 var saidFields = []string{"id", "name", "full_name", "role", "agency", "device", "code", "state", "hours", "false", "seconds", "url", "number", "now", "scope", "found", "stages", "soak_hours", "wait_hours", "max_failed_percent", "max_failed", "at_once", "reason", "note", "disabled"}
 
 type statusWriter struct {

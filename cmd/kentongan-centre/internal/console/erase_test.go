@@ -48,6 +48,12 @@ func TestComplaintIsErased(t *testing.T) {
 	if !strings.Contains(page(admin), ticket) {
 		t.Fatal("it is gone already")
 	}
+	if _, body := get(t, srv.URL+"/complaints?lang=en&ticket="+ticket, admin...); !strings.Contains(body, ticket) {
+		t.Fatal("it is not found")
+	}
+	if res, _ := send(t, strings.Replace(at, "/erase", "/status", 1), url.Values{"state": {"done"}, "note": {"catatan untuk Ani"}}, admin...); res.StatusCode != http.StatusSeeOther {
+		t.Fatal(res.Status)
+	}
 	if res, back := send(t, at, why, admin...); res.StatusCode != http.StatusSeeOther || back != "/complaints" {
 		t.Fatalf("%s to %q", res.Status, back)
 	}
@@ -72,5 +78,19 @@ func TestComplaintIsErased(t *testing.T) {
 	}
 	if done != 1 {
 		t.Errorf("%d lines say that it was done, want one: %+v", done, list)
+	}
+	all, err := s.room.Journal(t.Context(), "", "", 0, 500)
+	if err != nil {
+		t.Fatal(err)
+	}
+	searched := false
+	for _, e := range all {
+		searched = searched || e.Object == "/complaints?lang=en&ticket=…"
+		if text := e.Object + e.Detail; strings.Contains(text, ticket) || strings.Contains(text, "Ani") {
+			t.Errorf("the access log keeps what was erased: %+v", e)
+		}
+	}
+	if !searched {
+		t.Errorf("the access log does not say that somebody searched: %+v", all)
 	}
 }

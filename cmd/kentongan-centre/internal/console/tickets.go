@@ -161,7 +161,7 @@ var kioskTexts = map[string][2]string{
 	"ticket.withdrawn": {"dibatalkan warga", "taken back by the citizen"},
 
 	"erasecomplaint":  {"Hapus isi pengaduan", "Erase the complaint"},
-	"erasehint":       {"Tidak dapat dibatalkan. Yang tersisa: bahwa ada tekanan dari kios ini, kapan diterima, dan sidik catatannya.", "This can't be undone. What stays: that this kiosk was pressed, when that came in, and the record's hash."},
+	"erasehint":       {"Tidak dapat dibatalkan. Yang tersisa: bahwa ada tekanan dari kios ini, kapan diterima, serta nomor dan sidik catatannya.", "This can't be undone. What stays: that this kiosk was pressed, when that came in, and the record's number and hash."},
 	"erasewhy":        {"Dasar permintaan, tanpa nama", "Why, without names"},
 	"complainterased": {"isinya dihapus", "erased"},
 

@@ -109,7 +109,7 @@ func (d *Desk) TicketStatus(ctx context.Context, device, ticket, state, who, rem
 	now := d.cfg.Now().UTC().Truncate(time.Millisecond)
 	note := report.Text{ID: remark}
 	o := store.Order{Device: device, Name: report.OrderTicket, Subject: ticket, Who: who, Reason: state}
-	o, err = d.give(ctx, o, ackLife, report.TicketStatus{Ticket: ticket, State: state, At: now, Note: note})
+	o, err = d.giveTicket(ctx, o, report.TicketStatus{Ticket: ticket, State: state, At: now, Note: note})
 	if err != nil && !errors.Is(err, store.ErrTooManyOrders) {
 		return o, err
 	}
@@ -135,6 +135,11 @@ func texts(who, reason string) (string, string, error) {
 
 func (d *Desk) give(ctx context.Context, o store.Order, life time.Duration, args any) (store.Order, error) {
 	return d.giveBy(ctx, d.cfg.Signer, o, life, args)
+}
+
+// giveTicket gives an order about a complaint, unless that was erased.
+func (d *Desk) giveTicket(ctx context.Context, o store.Order, args report.TicketStatus) (store.Order, error) {
+	return d.giveTo(ctx, d.cfg.Store.AddTicketOrder, d.cfg.Signer, o, ackLife, args)
 }
 
 // giveBy gives an order that another key than the present one signs.
@@ -186,11 +191,11 @@ func (d *Desk) retell(ctx context.Context) error {
 	list, err := d.cfg.Store.UntoldTickets(ctx, d.cfg.Now().Add(-retellFor), retellMost)
 	for _, t := range list {
 		o := store.Order{Device: t.Device, Name: report.OrderTicket, Subject: t.Ticket, Who: t.Who, Reason: t.State}
-		_, err = d.give(ctx, o, ackLife, report.TicketStatus{Ticket: t.Ticket, State: t.State, At: t.At, Note: t.Note})
-		if err != nil && !errors.Is(err, store.ErrTooManyOrders) {
+		_, err = d.giveTicket(ctx, o, report.TicketStatus{Ticket: t.Ticket, State: t.State, At: t.At, Note: t.Note})
+		if err != nil && !errors.Is(err, store.ErrTooManyOrders) && !errors.Is(err, store.ErrNoComplaint) {
 			return err
 		}
-		err = nil // another kiosk may have room
+		err = nil // another kiosk may have room; what was erased meanwhile is told nobody
 	}
 	return err
 }

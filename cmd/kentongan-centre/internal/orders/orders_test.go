@@ -14,6 +14,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"kentongan/agent/report"
+	"kentongan/cmd/kentongan-centre/internal/devicetest"
 	"kentongan/cmd/kentongan-centre/internal/orders"
 	"kentongan/cmd/kentongan-centre/internal/store"
 )
@@ -179,6 +180,7 @@ func TestTicketStatusOutlivesItsOrder(t *testing.T) {
 		return strings.Join(all, " ")
 	}
 	state(report.Offline)
+	presses(t, st, 2)
 	if _, err := d.TicketStatus(ctx, "kiosk-7", ticket, report.TicketAssigned, "Sari", "Dinas PUPR"); err != nil {
 		t.Fatal(err)
 	}
@@ -223,6 +225,7 @@ func TestTicketStatusBeyondTheOrdersThatCanWait(t *testing.T) {
 	if _, err := st.Commit(ctx, []store.Arrival{{Device: "kiosk-7", At: time.Now(), State: &online}}); err != nil {
 		t.Fatal(err)
 	}
+	presses(t, st, 103)
 	for n := range uint64(103) {
 		if _, err := d.TicketStatus(ctx, "kiosk-7", report.NewTicket(7, n+1).String(), report.TicketDone, "Sari", ""); err != nil {
 			t.Fatalf("complaint %d: %v", n+1, err)
@@ -231,5 +234,44 @@ func TestTicketStatusBeyondTheOrdersThatCanWait(t *testing.T) {
 	untold, err := st.UntoldTickets(ctx, time.Now().Add(-time.Hour), 10)
 	if err != nil || len(untold) != 3 {
 		t.Errorf("untold are %+v, %v; want the last three", untold, err)
+	}
+}
+
+// presses makes the first complaints of kiosk-7.
+func presses(t *testing.T, st *store.Store, n int) {
+	t.Helper()
+	k := devicetest.New(t, "kiosk-7", 0xe7, "")
+	var all []report.Received
+	for range n {
+		all = append(all, k.Press())
+	}
+	if _, err := st.Commit(t.Context(), []store.Arrival{{Device: k.ID, At: time.Now(), Batch: k.Batch(report.Complaint, all...)}}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Of a complaint that was erased while somebody wrote about it, nothing is said: no
+// order, and no state.
+func TestNothingIsSaidOfAnErasedComplaint(t *testing.T) {
+	d, st, _ := open(t, nil)
+	ctx := t.Context()
+	presses(t, st, 2)
+	ticket := report.NewTicket(7, 2).String()
+	list, err := st.Complaints(ctx, store.ComplaintFilter{Ticket: ticket})
+	if err != nil || len(list) != 1 {
+		t.Fatal(list, err)
+	}
+	device, of, err := st.ComplaintOf(ctx, list[0].ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := st.EraseComplaint(ctx, list[0].ID); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.TicketStatus(ctx, device, of, report.TicketDone, "Sari", "rahasia"); !errors.Is(err, store.ErrNoComplaint) {
+		t.Errorf("%v, want that there is none", err)
+	}
+	if list, err := st.Orders(ctx, store.OrderFilter{Limit: 10}); err != nil || len(list) != 0 {
+		t.Errorf("orders %+v, %v; want none", list, err)
 	}
 }

@@ -127,7 +127,7 @@ func (s *View) PassOn(ctx context.Context, id int64, agency, who string, now tim
 	if err := s.known(ctx, agency); err != nil {
 		return err
 	}
-	return s.change(ctx, "pass on complaint "+ticket, `INSERT INTO complaint_agency (device, ticket, agency, at_ms, who) VALUES (?, ?, ?, ?, ?)
+	return s.ofTicket(ctx, "pass on complaint "+ticket, device, ticket, `INSERT INTO complaint_agency (device, ticket, agency, at_ms, who) VALUES (?, ?, ?, ?, ?)
 		ON CONFLICT (device, ticket) DO UPDATE SET agency = excluded.agency, at_ms = excluded.at_ms, who = excluded.who`, device, ticket, agency, now.UnixMilli(), who)
 }
 

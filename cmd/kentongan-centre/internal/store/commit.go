@@ -268,6 +268,16 @@ func (w *writer) record(l *lane, r report.Received, backlog bool) error {
 			return nil
 		}
 	}
+	held, gone, err := w.heldBefore(l.key.Device, keep)
+	if err == nil && !held {
+		gone, err = w.ofErased(l, r)
+	}
+	if err == nil && gone {
+		keep.Line, err = erasedLine(r.Record, report.HashLine(r.Line))
+	}
+	if err != nil {
+		return err
+	}
 	w.records = append(w.records, recordRow{l.id, int64(r.Seq), w.now, r.Kind, keep.Line})
 	top := l.top
 	l.take(r.Seq)
@@ -284,12 +294,13 @@ func (w *writer) record(l *lane, r report.Received, backlog bool) error {
 		}
 	}
 	w.out.Records++
-	if held, err := w.heldBefore(l.key.Device, keep); err != nil {
-		return err
-	} else if held {
+	switch {
+	case held:
 		l.duplicates++
 		w.out.Duplicates++
 		return nil // what it means was taken when it came the first time
+	case gone:
+		return nil // nobody is told any more
 	}
 	if r.Lane.Chained() {
 		w.out.Fresh = append(w.out.Fresh, r)

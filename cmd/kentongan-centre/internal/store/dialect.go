@@ -83,6 +83,15 @@ func (d dialect) oneOf(column, param string) string {
 	return column + " IN (SELECT value FROM json_each(" + param + "))"
 }
 
+// share keeps the rows of a table that a query finds as they are until the
+// transaction is over. In SQLite one writes at a time.
+func (d dialect) share(table string) string {
+	if d == postgres {
+		return " FOR SHARE OF " + table
+	}
+	return ""
+}
+
 // args makes values fit for the database. PostgreSQL takes no NUL in a text, and
 // what a stranger's device writes may hold one: without this a single record
 // would stop the ingest for good.

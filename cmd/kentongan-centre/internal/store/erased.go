@@ -2,7 +2,6 @@ package store
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -12,7 +11,7 @@ import (
 
 // erased is the body under which a press, or its being taken back, stands once its
 // complaint was erased: the hash of the line that came, which the device's chain and
-// signatures go on proving, and nothing of what it said.
+// signatures go on proving, and none of the words that it said.
 type erased struct {
 	Erased report.Hash `json:"erased"`
 }
@@ -52,85 +51,77 @@ func HashOf(line []byte) (h report.Hash, gone bool) {
 	return b.Erased, true
 }
 
-// EraseComplaint takes away what is known of a complaint: its records, how it
-// stands, what was written to its citizen, and the orders that told the kiosk. What
-// stays is that a press came from that kiosk, when it came in, and its hash, so that
-// everything else is proven as before. Of SQLite it is overwritten when it returns, or
-// soon after where somebody reads at the moment; PostgreSQL overwrites it when it uses
-// the space again.
-func (s *View) EraseComplaint(ctx context.Context, id int64) (device string, err error) {
-	device, ticket, err := s.ComplaintOf(ctx, id)
-	if err != nil {
-		return "", err
-	}
-	if ticket == "" {
-		return "", ErrNoComplaint // it is erased, or has never had a ticket by which to find all of it
-	}
-	tx, err := s.edit.BeginTx(ctx, nil)
-	if err != nil {
-		return "", fmt.Errorf("erase complaint: %w", err)
-	}
-	defer tx.Rollback() //nolint:errcheck // after Commit there is nothing to roll back
-	if err := eraseRecords(ctx, tx, device, ticket); err != nil {
-		return "", fmt.Errorf("erase complaint: %w", err)
-	}
-	for _, q := range []string{
-		`UPDATE complaint SET ticket = '', category = '', service = '', label_id = '', label_en = '', line = '', presses = 1, time_ms = 0, clock = 'unset', boot = '', uptime_ms = 0 WHERE device = ? AND ticket = ?`,
-		`DELETE FROM complaint_status WHERE device = ? AND ticket = ?`,
-		`DELETE FROM complaint_agency WHERE device = ? AND ticket = ?`,
-		`DELETE FROM orders WHERE device = ? AND subject = ? AND name = '` + report.OrderTicket + `'`,
-	} {
-		if _, err := tx.ExecContext(ctx, q, device, ticket); err != nil {
-			return "", fmt.Errorf("erase complaint: %w", err)
-		}
-	}
-	if err := tx.Commit(); err != nil {
-		return "", fmt.Errorf("erase complaint: %w", err)
-	}
-	s.wipe.erased()
-	return device, s.wipe.try(ctx, s.edit)
+// is tells whether a record is the one that stands here erased, wherever it stands
+// itself: put back into the old one's place it has the hash that was kept.
+func (old erasedRecord) is(r report.Record) bool {
+	r.Epoch, r.Seq, r.Prev, r.Was = old.Epoch, old.Seq, old.Prev, old.Was
+	line, err := r.Encode()
+	return err == nil && report.HashLine(line) == old.hash
 }
 
-// eraseRecords erases the records that name a ticket: the press, in each epoch that it
-// moved to, that it was taken back, and what came under the same numbers.
-func eraseRecords(ctx context.Context, tx *poolTx, device, ticket string) error {
-	type place struct {
-		lane, seq int64
-		line      []byte
+// erasedRecord is a record whose content is gone, and the hash that it had.
+type erasedRecord struct {
+	report.Record
+	hash report.Hash
+}
+
+// erasedSchema: a complaint that was erased says so, by a mark of the ticket that it
+// had: what comes later of that ticket is known by it, and erased as well.
+const erasedSchema = `
+ALTER TABLE complaint ADD COLUMN erased TEXT NOT NULL DEFAULT '';
+CREATE INDEX complaint_erased ON complaint (device, erased) WHERE erased <> '';
+`
+
+// Those of before have no mark; the record says that they are erased.
+const (
+	erasedSQLite = `
+UPDATE complaint SET erased = 'before' WHERE ticket = '' AND category = '' AND time_ms = 0 AND EXISTS (
+	SELECT 1 FROM record r WHERE r.lane_id = complaint.lane_id AND r.seq = complaint.seq AND instr(CAST(r.line AS TEXT), '"body":{"erased":"') > 0);
+`
+	erasedPostgres = `
+UPDATE complaint SET erased = 'before' WHERE ticket = '' AND category = '' AND time_ms = 0 AND EXISTS (
+	SELECT 1 FROM record r WHERE r.lane_id = complaint.lane_id AND r.seq = complaint.seq AND position('"body":{"erased":"'::bytea IN r.line) > 0);
+`
+)
+
+// markOf is the mark of a ticket of a device. Whoever knows how a kiosk numbers its
+// tickets can find the ticket by it, as by the number of its record, which stays.
+func markOf(device, ticket string) string {
+	return report.HashLine([]byte("erased ticket of " + device + ": " + ticket)).String()
+}
+
+// ofErased tells whether a cancel takes back a complaint that was erased: then it
+// is erased, too, for nobody could do it later. One whose press has not come yet is
+// not.
+func (w *writer) ofErased(l *lane, r report.Received) (bool, error) {
+	var c report.Cancel
+	if r.Kind != report.KindCancel || r.Lane != report.Complaint || json.Unmarshal(r.Body, &c) != nil || c.Ticket == "" {
+		return false, nil
 	}
-	rows, err := tx.QueryContext(ctx, `SELECT r.lane_id, r.seq, r.line FROM record r JOIN lane l ON l.id = r.lane_id WHERE l.device = ? AND l.lane = 'complaint'`, device)
+	ticket := shownTicket(c.Ticket)
+	// The update holds the complaint until we commit: who erases it meanwhile waits,
+	// and then finds this record.
+	live, here, err := w.lanesOf(l, `UPDATE complaint SET presses = presses WHERE device = ? AND ticket = ? RETURNING lane_id`, l.key.Device, ticket)
+	if err != nil || here {
+		return false, err
+	}
+	erased, here, err := w.lanesOf(l, `SELECT lane_id FROM complaint WHERE device = ? AND erased = ? AND erased <> ''`, l.key.Device, markOf(l.key.Device, ticket))
+	return here || erased && !live, err
+}
+
+// lanesOf tells whether a query finds complaints, and one of this lane.
+func (w *writer) lanesOf(l *lane, query string, args ...any) (found, here bool, err error) {
+	rows, err := w.query(query, args...)
 	if err != nil {
-		return err
+		return false, false, fmt.Errorf("look for the complaint of a cancel: %w", err)
 	}
-	defer rows.Close() //nolint:errcheck // only read
-	var found []place
+	defer rows.Close()
 	for rows.Next() {
-		var p place
-		if err := rows.Scan(&p.lane, &p.seq, &p.line); err != nil {
-			return err
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			return false, false, fmt.Errorf("look for the complaint of a cancel: %w", err)
 		}
-		r, err := report.DecodeRecord(p.line)
-		var b struct {
-			Ticket string `json:"ticket"` // of report.Press and report.Cancel
-		}
-		if err != nil || json.Unmarshal(r.Body, &b) != nil || shownTicket(b.Ticket) != ticket {
-			continue
-		}
-		if p.line, err = erasedLine(r, report.HashLine(p.line)); err != nil {
-			return err
-		}
-		found = append(found, p)
+		found, here = true, here || id == l.id
 	}
-	if err := rows.Err(); err != nil {
-		return err
-	}
-	for _, p := range found {
-		if _, err := tx.ExecContext(ctx, `UPDATE record SET line = ? WHERE lane_id = ? AND seq = ?`, p.line, p.lane, p.seq); err != nil {
-			return err
-		}
-		if _, err := tx.ExecContext(ctx, `DELETE FROM conflict WHERE lane_id = ? AND seq = ?`, p.lane, p.seq); err != nil {
-			return err
-		}
-	}
-	return nil
+	return found, here, rows.Err()
 }

@@ -61,11 +61,19 @@ func testErasedComplaintIsGone(t *testing.T, place func(testing.TB) string) {
 	if c := commit(t, s, batch("kiosk-7", report.Complaint, 1, 5, press(1), press(2), press(3), cancel)); c.Duplicates != 4 || c.Conflicts != 0 || len(c.Complaints) != 0 {
 		t.Errorf("all of it again: %+v, want 4 doubles", c)
 	}
+	// What else came under the number stays known, by its hash: the kiosk may not let
+	// go of it, for it is kept nowhere else.
+	if c := commit(t, s, batch("kiosk-7", report.Complaint, 1, 5, other)); c.Conflicts != 1 || len(c.Receipts) != 1 || c.Receipts[0].Seq != 2 || c.Receipts[0].Held != 4 || *c.Receipts[0].Hash != report.HashLine(press(2).Line) {
+		t.Errorf("the other one again: %+v, want that the receipt stops at it", c)
+	}
+	if list, err := s.AuditConflicts(ctx, 1); err != nil || len(list) != 1 || list[0] != 2 {
+		t.Errorf("conflicts %v, %v; want that of number 2", list, err)
+	}
 	if list, err = s.Complaints(ctx, ComplaintFilter{}); err != nil || len(list) != 3 {
 		t.Fatal(list, err)
 	}
 	for _, c := range list {
-		if gone := c.ID == id; c.Erased() != gone || !gone && (c.Ticket == "" || c.Status != nil) || gone && (c.Device != "kiosk-7" || c.Received.IsZero() || c.Status != nil) {
+		if gone := c.ID == id; c.Erased != gone || !gone && (c.Ticket == "" || c.Status != nil) || gone && (c.Device != "kiosk-7" || c.Received.IsZero() || c.Status != nil) {
 			t.Errorf("%+v", c)
 		}
 	}

@@ -27,6 +27,7 @@ var migrations = []migration{
 	{both: withheldSchema, sqlite: withheldSQLite, postgres: withheldPostgres},
 	{both: ticketIndexSchema},
 	{both: rolloutSchema},
+	{both: erasedSchema, sqlite: erasedSQLite, postgres: erasedPostgres},
 }
 
 // migration is one step of the schema. Its text is in SQLite's words, which

@@ -29,10 +29,8 @@ type Complaint struct {
 
 	Agency string       `json:"agency,omitempty"` // whose it is to deal with
 	Status *TicketState `json:"status,omitempty"` // nil while it was only received
+	Erased bool         `json:"erased,omitempty"` // nothing is known of it any more but that it came
 }
-
-// Erased tells whether nothing is known of it any more but that it came.
-func (c Complaint) Erased() bool { return c.Ticket == "" && c.Category == "" }
 
 // ComplaintFilter says which complaints; empty fields don't restrict.
 type ComplaintFilter struct {
@@ -63,9 +61,11 @@ func (s *View) Complaints(ctx context.Context, f ComplaintFilter) ([]Complaint, 
 		var timeMS, uptime, received int64
 		var booted, at sql.NullInt64
 		var st TicketState
+		var mark string
 		err := r.Scan(&c.ID, &c.Device, &c.Epoch, &c.Seq, &c.Site, &c.Ticket, &c.Category, &c.Service, &c.Label.ID, &c.Label.EN,
 			&c.Line, &c.Presses, &timeMS, &c.Clock, &uptime, &received, &booted,
-			&st.State, &at, &st.Who, &st.Note.ID, &st.Note.EN, &c.Agency)
+			&st.State, &at, &st.Who, &st.Note.ID, &st.Note.EN, &c.Agency, &mark)
+		c.Erased = mark != ""
 		if c.Clock != string(report.ClockSynced) && booted.Valid {
 			timeMS, c.Clock = booted.Int64+uptime, "corrected"
 		}
@@ -78,11 +78,11 @@ func (s *View) Complaints(ctx context.Context, f ComplaintFilter) ([]Complaint, 
 	}, `SELECT c.id, c.device, l.epoch, c.seq,
 			coalesce(d.site, ''),
 			c.ticket, c.category, c.service, c.label_id, c.label_en, c.line, c.presses, c.time_ms, c.clock, c.uptime_ms, c.received_at, b.booted_ms,
-			coalesce(t.state, ''), t.at_ms, coalesce(t.who, ''), coalesce(t.note_id, ''), coalesce(t.note_en, ''), `+complaintAgency+`
+			coalesce(t.state, ''), t.at_ms, coalesce(t.who, ''), coalesce(t.note_id, ''), coalesce(t.note_en, ''), `+complaintAgency+`, c.erased
 		FROM complaint c JOIN lane l ON l.id = c.lane_id
 		LEFT JOIN device d ON d.id = c.device
 		LEFT JOIN boot b ON b.device = c.device AND b.boot = c.boot
-		LEFT JOIN complaint_status t ON t.device = c.device AND t.ticket = c.ticket
+		LEFT JOIN complaint_status t ON t.device = c.device AND t.ticket = c.ticket AND c.erased = ''
 		WHERE `+only(f.Device, "c.device", "?1")+` AND `+only(f.Ticket, "c.ticket", "?2")+` AND c.id < ?3
 			AND (?5 = '' OR coalesce(t.state, 'received') = ?5) AND (?6 = '' OR `+complaintAgency+` = ?6) AND `+s.ownComplaint()+`
 		ORDER BY c.id DESC LIMIT ?4`, f.Device, f.Ticket, before, f.Limit, f.State, f.Agency)

@@ -32,6 +32,7 @@ const pruneAtOnce = 1000
 // Of a lane it takes the records from the first one on, up to the first that is
 // young enough, and notes how far it came: so a hole of before stays a hole, what
 // is sent again is known for a double, and the audit can tell age from theft.
+// SQLite's log is due to be cut after it, see wiper.
 func (s *Store) Prune(ctx context.Context, keep Retention, now time.Time) (records, alarms int64, err error) {
 	if keep.Telemetry > 0 {
 		if records, err = s.pruneTelemetry(ctx, now.Add(-keep.Telemetry).UnixMilli()); err != nil {
@@ -43,6 +44,7 @@ func (s *Store) Prune(ctx context.Context, keep Retention, now time.Time) (recor
 			return records, alarms, fmt.Errorf("prune alarms: %w", err)
 		}
 	}
+	s.wipe.erased() // a command may have, beside us, and have found somebody reading
 	return records, alarms, nil
 }
 

@@ -40,13 +40,50 @@ type TicketState struct {
 const upsertTicket = `INSERT INTO complaint_status (device, ticket, state, at_ms, who, note_id, note_en) VALUES (?, ?, ?, ?, ?, ?, ?)
 	ON CONFLICT (device, ticket) DO UPDATE SET state = excluded.state, at_ms = excluded.at_ms, who = excluded.who, note_id = excluded.note_id, note_en = excluded.note_en`
 
-// SetTicket keeps what somebody here says of a complaint.
+// SetTicket keeps what somebody here says of a complaint; ErrNoComplaint: it is not
+// here, or not any more.
 func (s *Store) SetTicket(ctx context.Context, device, ticket string, t TicketState) error {
-	_, err := s.edit.ExecContext(ctx, upsertTicket, device, ticket, t.State, t.At.UnixMilli(), t.Who, t.Note.ID, t.Note.EN)
+	return s.ofTicket(ctx, "set state of complaint "+ticket, device, ticket, upsertTicket, device, ticket, t.State, t.At.UnixMilli(), t.Who, t.Note.ID, t.Note.EN)
+}
+
+// ofTicket changes what is said of a complaint, as long as it is here.
+func (s *View) ofTicket(ctx context.Context, what, device, ticket, query string, args ...any) error {
+	tx, err := s.edit.BeginTx(ctx, nil)
 	if err != nil {
-		return fmt.Errorf("set state of complaint %s: %w", ticket, err)
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	defer tx.Rollback() //nolint:errcheck // after Commit there is nothing to roll back
+	if err = holdTicket(ctx, tx, device, ticket); err == nil {
+		_, err = tx.ExecContext(ctx, query, args...)
+	}
+	if err == nil {
+		err = tx.Commit()
+	}
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
 	}
 	return nil
+}
+
+// AddTicketOrder is AddOrder for one that tells a kiosk how a complaint stands, its
+// subject; ErrNoComplaint as of SetTicket.
+func (s *Store) AddTicketOrder(ctx context.Context, o Order, sign func(counter uint64) ([]byte, error)) (Order, error) {
+	return s.addOrder(ctx, o, sign, func(tx *poolTx) error { return holdTicket(ctx, tx, o.Device, o.Subject) })
+}
+
+// holdTicket keeps a complaint from being erased until the transaction is over, so
+// that nothing is said of one that is gone. It is an update for PostgreSQL's sake,
+// where others wait for the row.
+func holdTicket(ctx context.Context, tx *poolTx, device, ticket string) error {
+	res, err := tx.ExecContext(ctx, `UPDATE complaint SET presses = presses WHERE device = ? AND ticket = ? AND erased = ''`, device, ticket)
+	if err != nil {
+		return err
+	}
+	n, err := res.RowsAffected()
+	if err == nil && n == 0 {
+		err = ErrNoComplaint
+	}
+	return err
 }
 
 // ordersSchema finds the orders of one complaint.
@@ -80,7 +117,7 @@ func (s *Store) UntoldTickets(ctx context.Context, since time.Time, limit int) (
 
 // ComplaintOf finds where a complaint came from.
 func (s *View) ComplaintOf(ctx context.Context, id int64) (device, ticket string, err error) {
-	err = s.read.QueryRowContext(ctx, `SELECT device, ticket FROM complaint c WHERE id = ? AND `+s.ownComplaint(), id).Scan(&device, &ticket)
+	err = s.read.QueryRowContext(ctx, `SELECT device, ticket FROM complaint c WHERE id = ? AND erased = '' AND `+s.ownComplaint(), id).Scan(&device, &ticket)
 	if errors.Is(err, sql.ErrNoRows) {
 		return "", "", ErrNoComplaint
 	}
@@ -90,8 +127,8 @@ func (s *View) ComplaintOf(ctx context.Context, id int64) (device, ticket string
 	return device, ticket, nil
 }
 
-// cancel notes that a citizen took a complaint back. It comes in the same lane as
-// the press and after it.
+// cancel notes that a citizen took a complaint back. It stands in the same lane as
+// the press and after it, but may come before it.
 func (w *writer) cancel(l *lane, r report.Received) error {
 	var c report.Cancel
 	if !w.body(r, &c) {

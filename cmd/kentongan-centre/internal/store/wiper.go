@@ -16,6 +16,15 @@ type wiper struct {
 // erased says that something was.
 func (w *wiper) erased() { w.due.Store(true) }
 
+// WipeLog takes out of SQLite's log what was erased, and tells whether it did:
+// where somebody reads at the moment, it can't.
+func (s *View) WipeLog(ctx context.Context) (bool, error) {
+	if err := s.wipe.try(ctx, s.edit); err != nil {
+		return false, err
+	}
+	return s.edit.d != sqlite || !s.wipe.due.Load(), nil
+}
+
 // try cuts the log, if it is due. Where somebody reads at the moment it can't be
 // cut, and the next try does it.
 func (w *wiper) try(ctx context.Context, edit *pool) error {
