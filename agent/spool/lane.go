@@ -20,7 +20,7 @@ type segment struct {
 	last uint64 // number of the newest durable record, first-1 for none
 	end  int64  // where the next frame goes; of the active segment
 	pins int    // readers; a pinned segment is not given a new life
-	bad  bool   // a write or sync failed: the file is made anew before its next life
+	bad  bool   // a write or sync failed: the file is made anew before its next life, or retry makes it good
 }
 
 // lane is one ordered log.
@@ -63,11 +63,14 @@ type lane struct {
 	topID   uint64
 	topSlot uint32
 	prev    report.Hash
-	lines   []byte // of the commit being made; its room is used again
-	out     []byte // the same, of what is written
-	saved   uint64 // first, as the cursor on the disk has it
-	noted   uint64 // the reserved end that the newest segment says
-	mending bool   // the disk takes again, and some files may be missing or bad
+	lines   []byte        // of the commit being made; its room is used again
+	out     []byte        // the same, of what is written
+	saved   uint64        // first, as the cursor on the disk has it
+	noted   uint64        // the reserved end that the newest segment says
+	mending bool          // some files may be missing or bad
+	short   bool          // and a log line says so
+	largeAt time.Time     // no whole file is tried before
+	pause   time.Duration // that led there
 }
 
 func (l *lane) path(slot uint32) string { return filepath.Join(l.dir, slotName(slot)) }

@@ -201,18 +201,23 @@ func (l *lane) provide() error {
 	}
 }
 
-// provideOne makes one of these files, if one is missing.
-func (l *lane) provideOne(at int) (made bool, err error) {
+// lacks tells whether one of these files is missing.
+func (l *lane) lacks() bool {
 	if l.used()+l.size > l.quota {
-		return false, nil
+		return false
 	}
 	l.mu.Lock()
+	defer l.mu.Unlock()
 	n := len(l.free)
 	if l.active != nil {
 		n++
 	}
-	l.mu.Unlock()
-	if l.name != report.Complaint && n >= 2 {
+	return l.name == report.Complaint || n < 2
+}
+
+// provideOne makes one of these files, if one is missing.
+func (l *lane) provideOne(at int) (made bool, err error) {
+	if !l.lacks() {
 		return false, nil
 	}
 	seg, f, err := l.create()

@@ -1,9 +1,21 @@
 package spool
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
+	"path/filepath"
 	"slices"
+	"syscall"
+	"time"
 )
+
+// largeLimit is the longest pause before something is tried again that writes a whole
+// file: a disk that takes all of it and then refuses the flush would wear.
+const largeLimit = time.Hour
+
+// errLater is what can be asked for, and is not yet.
+var errLater = errors.New("a whole file is written later, since the disk refused one")
 
 // retry asks the disk again for what it refused the lane. Presses may be hours
 // apart, and measurements minutes: until the next one an old refusal would stand for
@@ -13,23 +25,27 @@ import (
 //
 // What is missing is made up for one file at a time, for each may cost a slow disk
 // seconds, and appends wait behind it.
+//
+// Nothing is asked while the cursor on the disk is old: the headers that are
+// overwritten may be all that says which numbers were given out.
 func (l *lane) retry(saved bool) {
 	st := l.status()
 	switch {
+	case !saved:
 	case st.Err != "":
 		asked, err := l.ask()
-		if err != nil {
-			l.s.fault(l, err)
+		if errors.Is(err, errLater) || err == nil && !asked && st.Full {
 			return
 		}
-		if !asked && (!saved || st.Full) {
+		if err != nil {
+			l.s.fault(l, err)
 			return
 		}
 		l.mu.Lock()
 		l.stats.Err, l.stats.Full = "", false
 		l.mu.Unlock()
 		l.s.taken(string(l.name))
-		l.mending = true
+		l.mending, l.pause, l.largeAt = true, 0, time.Time{}
 	case l.mending:
 		l.mending = l.mend()
 	}
@@ -40,24 +56,66 @@ func (l *lane) retry(saved bool) {
 func (l *lane) ask() (asked bool, err error) {
 	seg := l.takeFree()
 	if seg == nil {
-		return l.provideOne(0)
+		return l.makeOne()
 	}
-	return true, l.tryOut(seg)
+	return true, l.tryOut(seg, false)
 }
 
-// mend makes one file that is missing, or makes anew one that the disk refused; false
-// when there is none, or the disk does not take it now: the lane does without.
-func (l *lane) mend() bool {
-	made, err := l.provideOne(0)
-	if seg := l.takeBad(); err == nil && !made && seg != nil {
-		made, err = true, l.tryOut(seg)
-	} else if seg != nil {
-		l.giveBack(seg, false)
+// mend makes one file that is missing, or makes good one that the disk refused, and
+// tells whether there may be more. What the disk does not take now it is asked again.
+func (l *lane) mend() (more bool) {
+	var made bool
+	var err error
+	if seg := l.takeBad(); seg != nil {
+		err = l.tryOut(seg, true)
+		made = err == nil
 	}
-	if err != nil {
-		l.s.log.Info("lane not made whole", "lane", l.name, "err", err)
+	if !made {
+		var missing error
+		made, missing = l.makeOne()
+		err = errors.Join(err, missing)
 	}
-	return made && err == nil
+	switch {
+	case made:
+		return true
+	case err == nil:
+		if l.short {
+			l.s.log.Info("lane whole again", "lane", l.name)
+		}
+		l.short = false
+		return false
+	case !l.short:
+		l.s.log.Warn("lane not whole", "lane", l.name, "err", err)
+		l.short = true
+	}
+	return true
+}
+
+// makeOne makes one of the files that the lane must never lack, if one is missing.
+func (l *lane) makeOne() (made bool, err error) {
+	if !l.lacks() {
+		return false, nil
+	}
+	err = l.large(func() error {
+		_, err := l.provideOne(0)
+		return err
+	})
+	return err == nil, err
+}
+
+// large does what writes a whole file, unless that failed a short while ago.
+func (l *lane) large(do func() error) error {
+	now := time.Now()
+	if now.Before(l.largeAt) {
+		return errLater
+	}
+	if err := do(); err != nil {
+		l.pause = min(max(2*l.pause, cursorEvery), largeLimit)
+		l.largeAt = now.Add(l.pause)
+		return err
+	}
+	l.pause = 0
+	return nil
 }
 
 // takeBad takes a free segment whose file the disk refused; nil is none.
@@ -73,34 +131,59 @@ func (l *lane) takeBad() *segment {
 	return nil
 }
 
-// tryOut probes a segment that was taken, and gives it back.
-func (l *lane) tryOut(seg *segment) error {
+// tryOut probes a segment that was taken, and gives it back: one that is good before
+// the others, and a bad one behind them.
+func (l *lane) tryOut(seg *segment, whole bool) error {
 	l.saveBefore(seg)
-	err := l.probe(seg)
-	l.giveBack(seg, err == nil)
-	return err
-}
-
-// giveBack puts one that is good before the others, and a bad one behind them.
-func (l *lane) giveBack(seg *segment, good bool) {
+	err := l.probe(seg, whole)
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if good {
+	if err == nil && !seg.bad {
 		l.free = slices.Insert(l.free, 0, seg)
 	} else {
 		l.free = append(l.free, seg)
 	}
+	return err
 }
 
 // probe writes into a free segment that it was never used, which its next life
-// overwrites anyway.
-func (l *lane) probe(seg *segment) error {
-	f, err := l.openFree(seg)
+// overwrites anyway. A file that failed before is bad until the whole of it was
+// written, in its place or, where the disk refuses that, in a new file.
+func (l *lane) probe(seg *segment, whole bool) error {
+	was, err := seg.bad, fmt.Errorf("%d bytes instead of %d", seg.size, l.size)
+	if seg.size == l.size {
+		err = l.wipe(seg)
+	} else {
+		was = true
+	}
+	if !was || err == nil && !whole {
+		return err
+	}
+	err = l.large(func() error {
+		if err == nil {
+			err = l.refill(seg)
+		}
+		if err != nil {
+			err = l.renew(seg)
+		}
+		return err
+	})
 	if err != nil {
+		return fmt.Errorf("segment %s: try: %w", slotName(seg.slot), err)
+	}
+	seg.bad = false
+	return nil
+}
+
+// wipe writes the header of a segment that was never used.
+func (l *lane) wipe(seg *segment) error {
+	f, err := l.s.fs.Open(l.path(seg.slot), true)
+	if err != nil {
+		seg.bad = seg.bad || errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.EIO) // see openFree
 		return err
 	}
 	defer f.Close()
-	*seg = segment{slot: seg.slot, header: header{size: seg.size}}
+	*seg = segment{slot: seg.slot, bad: seg.bad, header: header{size: seg.size}}
 	if _, err = f.WriteAt(l.blank(), 0); err == nil {
 		err = f.Sync()
 	}
@@ -111,3 +194,49 @@ func (l *lane) probe(seg *segment) error {
 	l.s.wrote(headerSize, 1)
 	return nil
 }
+
+// refill writes all of a file where it is.
+func (l *lane) refill(seg *segment) error {
+	f, err := l.s.fs.Open(l.path(seg.slot), true)
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	if err = fill(f, l.size); err == nil {
+		_, err = f.WriteAt(l.blank(), 0)
+	}
+	if err == nil {
+		err = f.Sync()
+	}
+	if err == nil {
+		l.s.wrote(l.size, 1)
+	}
+	return err
+}
+
+// renew puts a new file in the place of one, which stays where the disk has no room
+// for another: space that was given back others might take.
+func (l *lane) renew(seg *segment) error {
+	name := l.path(seg.slot)
+	_ = l.s.fs.Remove(l.spare()) // a power cut may have left it
+	f, err := allocate(l.s.fs, l.dir, l.spare(), l.size, l.blank())
+	if err != nil {
+		return err
+	}
+	l.s.wrote(l.size, 1)
+	err = errors.Join(f.Close(), l.s.fs.Rename(l.spare(), name))
+	if err == nil {
+		err = l.s.fs.SyncDir(l.dir)
+	}
+	if err != nil {
+		_ = l.s.fs.Remove(l.spare())
+		return err
+	}
+	*seg = segment{slot: seg.slot, header: header{size: l.size}}
+	return nil
+}
+
+// renewName is that of a file until it takes the place of another.
+const renewName = "renew.seg"
+
+func (l *lane) spare() string { return filepath.Join(l.dir, renewName) }

@@ -278,6 +278,7 @@ func (s *Spool) fault(l *lane, err error) {
 	if !same {
 		s.log.Warn("disk refuses", "lane", l.name, "err", err)
 	}
+	l.mending = true
 	s.refused(string(l.name), err, 1, 0)
 }
 

@@ -42,6 +42,10 @@ func (s *Spool) survey() (*survey, error) {
 		}
 		for _, info := range files {
 			slot, ok := parseSlot(info.Name)
+			if info.Name == renewName { // a power cut left it
+				_ = s.fs.Remove(l.spare())
+				continue
+			}
 			if !ok {
 				s.moveAside(l.name, l.dir, info, "not a file of the spool")
 				continue
