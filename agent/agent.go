@@ -193,7 +193,24 @@ func (a *Agent) runParts(ctx context.Context, units []*unit) error {
 	}
 	err := g.Wait()
 	a.crew.stopAll() // what a change of the configuration began in the last moment
+	a.settleEstate(ctx)
 	return err
+}
+
+// settleEstate keeps what a kiosk has left that ended for a change of the
+// configuration which the agent's end cut short: another one takes its lines, decides
+// what is undecided, and ends as at any end. ctx has ended.
+func (a *Agent) settleEstate(ctx context.Context) {
+	if a.estate.Load() == nil {
+		return
+	}
+	u, err := a.newKiosk(a.current().Kiosk)
+	if err != nil {
+		a.o.Log.Error("presses within a change not kept", "part", "agent", "err", err)
+		return
+	}
+	a.crew.start(ctx, u)
+	a.crew.stopAll()
 }
 
 // build makes the parts, each with what it needs of the others, and the units of

@@ -40,7 +40,7 @@ func (a *Agent) applyPlan(ctx context.Context, c, live *config.Config, plan []pl
 		return nil
 	}
 	if k := a.kiosk.Load(); k != nil && slices.Contains(ends, "kiosk") {
-		k.Leave(kioskConfig(live.Kiosk))
+		k.Leave(a.living, kioskConfig(live.Kiosk))
 	}
 	a.crew.stop(ends)
 	if err := a.begin(ctx, live, begins); err != nil {

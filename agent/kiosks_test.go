@@ -224,3 +224,30 @@ func (l litLamp) Out(v gpio.Level) error {
 	}
 	return err
 }
+
+// TestEndWithinAChange: the agent ends between the end of one kiosk and the beginning
+// of the next. A press that waits in the open line is kept all the same.
+func TestEndWithinAChange(t *testing.T) {
+	t.Parallel()
+	l := goLive(t, liveHead+`board: {driver: sim, socket: board.sock}
+kiosk:
+  number: 7
+  buttons: [{name: road, line: GPIO17, service_code: x, category: y, label: {id: a, en: b}}]
+`)
+	await(t, func() bool { return order(t, l.socket, `{"op":"lines"}`) })
+	await(t, func() bool { return l.a.kiosk.Load().Troubles() == "" })
+	l.a.kiosk.Load().Leave(l.a.living, kioskConfig(l.a.current().Kiosk))
+	l.a.crew.stop([]string{"kiosk"})
+	l.press()
+	l.end()
+	err := <-l.ended
+	l.ended <- err
+	s, err := spool.Open(filepath.Join(l.a.cfg.Data, "spool"), l.a.spoolOptions())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.Close()
+	if n := len(records(t, s, report.Complaint)); n != 1 {
+		t.Errorf("%d presses kept, want 1:\n%s", n, l.log)
+	}
+}

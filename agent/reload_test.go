@@ -60,6 +60,7 @@ type live struct {
 	log    *syncBuffer
 	level  *slog.LevelVar
 	again  chan struct{}
+	end    context.CancelFunc
 	ended  chan error
 	socket string
 }
@@ -106,6 +107,7 @@ func goLive(t *testing.T, text string) *live {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
+	l.end = cancel
 	go func() { l.ended <- l.a.Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()

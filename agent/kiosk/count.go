@@ -183,12 +183,7 @@ func (b *button) storeRefused(err error) {
 
 // flush waits for the append under way and makes a record of what is counted.
 func (b *button) flush() {
-	within := flushTimeout
-	if b.k.isLeft() {
-		within = handOverTimeout
-	}
-	limit := time.AfterFunc(within, b.give)
-	defer limit.Stop()
+	defer b.k.limit(b.give)()
 	defer func() { b.leaves.accepted = b.newest }()
 	b.brought()
 	for {

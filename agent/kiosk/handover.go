@@ -1,6 +1,7 @@
 package kiosk
 
 import (
+	"context"
 	"slices"
 	"time"
 
@@ -57,12 +58,12 @@ type left struct {
 }
 
 // Leave tells the kiosk, before Run's ctx ends, that one with this configuration
-// will take its place.
-func (k *Kiosk) Leave(next Config) {
+// will take its place. When living ends it won't have long: the program ends.
+func (k *Kiosk) Leave(living context.Context, next Config) {
 	k.panel.leaveTo(next.Lamps.lines())
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.heirs = slices.Clone(next.Buttons)
+	k.living, k.heirs = living, slices.Clone(next.Buttons)
 	for i := range k.heirs {
 		k.heirs[i].Line = named(k.heirs[i])
 	}
@@ -117,11 +118,21 @@ func (k *Kiosk) Succeed(e *Estate) {
 	k.panel.succeed(e.panel)
 }
 
-// isLeft tells whether another kiosk takes this one's place.
-func (k *Kiosk) isLeft() bool {
+// limit calls give when the time for a last record is over, unless stop is called.
+func (k *Kiosk) limit(give func()) (stop func()) {
 	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.heirs != nil
+	living := k.living
+	k.mu.Unlock()
+	if living == nil {
+		t := time.AfterFunc(flushTimeout, give)
+		return func() { t.Stop() }
+	}
+	t := time.AfterFunc(handOverTimeout, give)
+	hurry := context.AfterFunc(living, func() { t.Reset(flushTimeout) })
+	return func() {
+		hurry()
+		t.Stop()
+	}
 }
 
 // holds tells whether there is an open line among what was left.

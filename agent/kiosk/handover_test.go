@@ -21,7 +21,7 @@ func (b *booth) change(cfg Config, at func(moment int)) {
 	b.t.Helper()
 	at(0)
 	before := b.kiosk
-	before.Leave(cfg)
+	before.Leave(b.t.Context(), cfg)
 	at(1)
 	b.end()
 	at(2)
@@ -284,7 +284,7 @@ func TestChangeGoesOnSignalling(t *testing.T) {
 func TestChangesInARow(t *testing.T) {
 	in(t, config(), func(b *booth) {
 		for range 5 {
-			b.kiosk.Leave(config())
+			b.kiosk.Leave(b.t.Context(), config())
 			b.end() // it may not have begun yet
 			<-b.ended
 			b.set("GPIO17", true)
@@ -305,5 +305,37 @@ func TestChangesInARow(t *testing.T) {
 		if got := b.kept()["road"]; got != 5 {
 			t.Errorf("%d presses kept of 5", got)
 		}
+	})
+}
+
+// TestEndWithinAChange: the program ends while the kiosk waits for a disk that does not
+// answer, so that another can take its place: nothing waits for it longer than at any end.
+func TestEndWithinAChange(t *testing.T) {
+	in(t, config(), func(b *booth) {
+		b.store.set(nil, time.Hour)
+		b.press("GPIO17")
+		living, end := context.WithCancel(b.t.Context())
+		defer end()
+		b.kiosk.Leave(living, config())
+		b.end()
+		time.Sleep(flushTimeout * 2)
+		synctest.Wait()
+		select {
+		case <-b.ended:
+			t.Fatal("it did not wait for the disk")
+		default:
+		}
+		end()
+		time.Sleep(flushTimeout)
+		synctest.Wait()
+		select {
+		case err := <-b.ended:
+			if err != nil {
+				t.Error(err)
+			}
+		default:
+			t.Fatal("it waits on though the program ends")
+		}
+		b.end = nil
 	})
 }

@@ -144,7 +144,8 @@ type Kiosk struct {
 	last   Kept       // the newest press kept
 	newest *button    // pressed last
 	shown  shown
-	heirs  []Button // of the kiosk that takes this one's place; nil if none is known
+	heirs  []Button        // of the kiosk that takes this one's place; nil if none is known
+	living context.Context // of what both are part of; nil if none is known
 }
 
 // New checks the configuration. It opens no line.
