@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"regexp"
 	"runtime"
 	"runtime/pprof"
 	"time"
@@ -46,7 +47,7 @@ func (p profiler) Profile(ctx context.Context, what string, d time.Duration) ([]
 		err := pprof.WriteHeapProfile(&out)
 		return out.Bytes(), err
 	case report.ProfileGoroutine:
-		return squeeze(stacks())
+		return squeeze(wordless(stacks()))
 	}
 	return nil, fmt.Errorf("this version has no %q", what)
 }
@@ -65,6 +66,13 @@ func stacks() []byte {
 		}
 	}
 }
+
+// arguments are the words that a call was made with, in hex: addresses, lengths, and
+// what a number of ours was.
+var arguments = regexp.MustCompile(`(?m)\([^()\n]*\)$`)
+
+// wordless takes the arguments out of stacks.
+func wordless(stacks []byte) []byte { return arguments.ReplaceAll(stacks, []byte("(...)")) }
 
 // duringCPU writes a profile of the processor while do runs; there can be one at a
 // time in a program.

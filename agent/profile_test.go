@@ -169,3 +169,26 @@ func TestNoProfileAtTheWrongTime(t *testing.T) {
 		})
 	}
 }
+
+// TestStacksHoldNoValues: a stack prints the words of each call, and a profile of the
+// goroutines does not.
+func TestStacksHoldNoValues(t *testing.T) {
+	const secret = 0x5ec7e75ec7e7
+	got := stacksIn(secret)
+	if !bytes.Contains(got, []byte("0x5ec7e75ec7e7")) {
+		t.Fatalf("the word is not in the stack, so nothing is proven:\n%s", got)
+	}
+	got = wordless(got)
+	if bytes.Contains(got, []byte("(0x")) || bytes.Contains(got, []byte("5ec7e7")) || !bytes.Contains(got, []byte("stacksIn(...)\n")) {
+		t.Errorf("after it:\n%s", got)
+	}
+}
+
+//go:noinline
+func stacksIn(n uint64) []byte {
+	b := stacks()
+	if n == 0 {
+		return nil
+	}
+	return b
+}
