@@ -267,6 +267,9 @@ func (a *Agent) tellApplied(old, c *config.Config, pending, ends []string, begin
 			a.o.Log.Error("configured file not usable", "part", "config", "line", p.Line, "value", p.Path, "detail", p.Text)
 		}
 	}
+	a.reload.mu.Lock()
+	a.reload.wanted = nil // what was refused is not wanted any more
+	a.reload.mu.Unlock()
 	e := report.Config{State: report.ConfigApplied, Version: c.Version(), NeedsRestart: pending}
 	for _, ch := range config.Diff(old, c) {
 		e.Changed = append(e.Changed, ch.Path)
