@@ -98,15 +98,16 @@ func tryStream(c *config.Config, i int) func() error {
 }
 
 // tryUplink makes the uplink's configuration and tells whether it can be used.
-func (a *Agent) tryUplink(old, live *config.Config) (uplink.Config, error) {
+func (a *Agent) tryUplink(old, live *config.Config) (*uplink.Checked, error) {
 	up, err := a.uplinkConfig(live)
-	if err == nil {
-		err = a.uplink.Check(up)
+	if err != nil {
+		return nil, err
 	}
+	checked, err := a.uplink.Check(up)
 	if err != nil || live.Digest(uplinkValues...) == old.Digest(uplinkValues...) {
-		return up, err
+		return checked, err
 	}
-	return up, filesOf(live, "uplink.brokers") // whoever takes one that is missing has no link any more
+	return checked, filesOf(live, "uplink.brokers") // whoever takes one that is missing has no link any more
 }
 
 // filesOf tells what is wrong with the files that the values at a path name.

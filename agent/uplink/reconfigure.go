@@ -9,28 +9,28 @@ import (
 // errNewConfig ends a session because the brokers or limits are others now.
 var errNewConfig = &linkError{kind: failOrdered, err: errors.New("the configuration has changed")}
 
-// Check tells what Reconfigure would say of a configuration, and changes nothing.
-func (u *Uplink) Check(c Config) error { return check(&c) }
+// Checked is a configuration that Reconfigure can take. What was checked counts: a
+// file that it names may be gone a moment later, which is no reason to end.
+type Checked struct{ cfg Config }
 
-func check(c *Config) error {
+// Check looks at a configuration, and changes nothing.
+func (u *Uplink) Check(c Config) (*Checked, error) {
 	if err := c.check(); err != nil {
-		return fmt.Errorf("uplink: %w", err)
+		return nil, fmt.Errorf("uplink: %w", err)
 	}
-	_, err := newBrokers(c)
-	return err
+	if _, err := newBrokers(&c); err != nil {
+		return nil, err
+	}
+	return &Checked{c}, nil
 }
 
 // Reconfigure takes other brokers and limits: Brokers, KeepAlive, BytesPerSecond
 // and BytesPerDay of c. The connection ends in order and another begins; what is
 // kept and what is announced stays. It returns at once and may be called from any
 // goroutine; the newest one counts.
-func (u *Uplink) Reconfigure(c Config) error {
-	if err := check(&c); err != nil {
-		return err
-	}
-	u.next.Store(&c)
+func (u *Uplink) Reconfigure(c *Checked) {
+	u.next.Store(&c.cfg)
 	poke(u.renewed)
-	return nil
 }
 
 // Announce says anew who the device is, in the session that there is. It may be
@@ -52,7 +52,7 @@ func (u *Uplink) takeChange() {
 	}
 	brokers, err := newBrokers(c)
 	if err != nil {
-		return // Reconfigure has checked it
+		return // Check has looked at it
 	}
 	usage := u.budget.usage
 	u.cfg.Brokers, u.cfg.KeepAlive, u.cfg.BytesPerSecond, u.cfg.BytesPerDay = c.Brokers, c.KeepAlive, c.BytesPerSecond, c.BytesPerDay

@@ -23,17 +23,21 @@ func TestReconfigureGoesToAnotherBroker(t *testing.T) {
 	on := func(addr string) func() bool {
 		return func() bool { s := u.Status(); return s.Connected && s.Broker == addr }
 	}
-	if err := u.Reconfigure(testConfig(one.url())); err != nil {
-		t.Fatal(err)
+	take := func(url string) {
+		t.Helper()
+		checked, err := u.Check(testConfig(url))
+		if err != nil {
+			t.Fatal(err)
+		}
+		u.Reconfigure(checked)
 	}
+	take(one.url())
 	waitFor(t, time.Minute, "on the second", on(one.addr()))
-	if err := u.Reconfigure(testConfig("mqtt://")); err == nil {
+	if _, err := u.Check(testConfig("mqtt://")); err == nil {
 		t.Error("a broker without a host is taken")
 	}
 	for _, url := range []string{one.url(), one.url(), two.url()} { // the newest counts
-		if err := u.Reconfigure(testConfig(url)); err != nil {
-			t.Fatal(err)
-		}
+		take(url)
 	}
 	waitFor(t, time.Minute, "on the third", on(two.addr()))
 	last := store.append(t, report.Complaint, 3)
