@@ -91,15 +91,20 @@ func (a *Agent) streamConfigs(whole *config.Config, c config.Stream) ([]stream.C
 		each.StatsEvery, each.ClockKnown, each.Dial = whole.StatsEvery, a.knowsClock, a.o.Bench.Dial
 	}
 	main.Recovery = a.recovery(c) // of the camera, so one of its streams is enough
+	return watchedOf(c, main, sub), err
+}
+
+// watchedOf are those of a camera's two streams that its configuration has watched.
+func watchedOf(c config.Stream, main, sub stream.Config) []stream.Config {
 	switch c.Watch {
 	case config.WatchSub:
 		sub.Recovery = main.Recovery
-		return []stream.Config{sub}, err
+		return []stream.Config{sub}
 	case config.WatchBoth:
 		sub.Name += config.SubSuffix
-		return []stream.Config{main, sub}, err
+		return []stream.Config{main, sub}
 	}
-	return []stream.Config{main}, err
+	return []stream.Config{main}
 }
 
 // baseStreams are what the configuration says of a camera's two streams. With an

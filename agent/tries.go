@@ -84,11 +84,7 @@ func tryStream(c *config.Config, i int) func() error {
 		if err != nil {
 			return c.Wrong(fmt.Sprintf("streams[%d].password_file", i), err.Error(), err)
 		}
-		watched := map[string][]stream.Config{config.WatchSub: {sub}, config.WatchBoth: {main, sub}}[s.Watch]
-		if watched == nil {
-			watched = []stream.Config{main}
-		}
-		for _, cfg := range watched {
+		for _, cfg := range watchedOf(s, main, sub) {
 			if err := stream.Check(cfg); err != nil {
 				return c.Wrong(fmt.Sprintf("streams[%d]", i), err.Error(), err)
 			}
