@@ -13,6 +13,7 @@ type panelLeft struct {
 	s            signals
 	shown, green signals
 	savedUntil   time.Time // the lamp was lit for a press that was kept
+	received     lamp      // what it still plays for one that the centre has
 	outs         map[hal.LineConfig]hal.Output
 }
 
@@ -42,6 +43,7 @@ func (p *panel) leave(shown, green signals) {
 	if len(p.saved.steps) == 1 && p.saved.on {
 		p.left.savedUntil = p.saved.until
 	}
+	p.left.received = p.received
 }
 
 // leaveLines leaves the lines of the lamps to the next kiosk, or gives them back
@@ -96,6 +98,10 @@ func (p *panel) goOn() (shown, green signals) {
 	p.openLamps()
 	if d := time.Until(p.left.savedUntil); d > 0 {
 		p.play(&p.saved, []time.Duration{d})
+	}
+	if l := p.left.received; len(l.steps) > 0 {
+		p.received.steps, p.received.until = l.steps, l.until // step goes on where that has passed
+		p.set(&p.received, l.on)
 	}
 	return p.left.shown, p.left.green
 }

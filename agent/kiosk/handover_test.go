@@ -268,8 +268,10 @@ func TestChangeGoesOnSignalling(t *testing.T) {
 			t.Errorf("the screen shows %+v", s)
 		}
 		b.kiosk.Acked(1)
+		time.Sleep(time.Second) // it flashes before
 		b.wantLamps("SR", "the centre has it")
 		b.change(cfg, func(int) {})
+		b.wantLamps("SR", "after the second change")
 		b.press("GPIO19")
 		b.store.mu.Lock()
 		cancels := slices.Clone(b.store.cancels)
