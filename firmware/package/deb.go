@@ -66,8 +66,10 @@ func (p Package) Write(file string) error {
 		DisableGlobbing: true,
 		Overridables: nfpm.Overridables{
 			Contents: contents, Umask: 0o022,
-			Depends:    []string{"systemd"},
-			Recommends: []string{"ffmpeg", "udev"},
+			Depends: []string{"systemd"},
+			// Without the authorities' certificates nothing that is asked over HTTPS is
+			// believed, and a small system has none.
+			Recommends: []string{"ca-certificates", "ffmpeg", "udev"},
 			Scripts: nfpm.Scripts{
 				PreInstall: filepath.Join(scripts, "preinst"), PostInstall: filepath.Join(scripts, "postinst"),
 				PreRemove: filepath.Join(scripts, "prerm"), PostRemove: filepath.Join(scripts, "postrm"),

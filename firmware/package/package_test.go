@@ -12,12 +12,16 @@ import (
 	"time"
 )
 
+// built is where programs puts them; "" until a test wanted one.
+var built string
+
 // programs are kentongan and kentongan-boot of this source, for this machine.
 var programs = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "kentongan-package")
 	if err != nil {
 		return "", err
 	}
+	built = dir
 	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-tags", "nethttpomithttp2", "-ldflags", "-s -w -X main.version=v1", "-o", dir+"/", "./cmd/kentongan", "./cmd/kentongan-boot")
 	cmd.Dir = "../.."
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
@@ -29,8 +33,8 @@ var programs = sync.OnceValues(func() (string, error) {
 
 func TestMain(m *testing.M) {
 	status := m.Run()
-	if dir, err := programs(); err == nil {
-		os.RemoveAll(dir)
+	if built != "" {
+		os.RemoveAll(built)
 	}
 	os.Exit(status)
 }
@@ -226,6 +230,33 @@ func TestPreinst(t *testing.T) {
 		if (err == nil) != (tt.want == "") || !strings.Contains(string(out), tt.want) {
 			t.Errorf("%s on %s: %v %q, want %q", tt.arch, tt.machine, err, out, tt.want)
 		}
+	}
+}
+
+// TestControl reads the package as dpkg does. What a part needs of other packages
+// stands here too, so that it is not lost unseen.
+func TestControl(t *testing.T) {
+	release := t.TempDir()
+	for name, text := range map[string]string{
+		"keys": "a key list\n", "p.zst": "a program\n",
+		"release": "kentongan/firmware/release\nnumber 1\npayload linux/amd64 1 aa p.zst 1 bb\n",
+	} {
+		if err := os.WriteFile(filepath.Join(release, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "kentongan.deb")
+	p := Package{Root: "../..", Version: "v1.2.3", Arch: "amd64", Program: program(t, "kentongan"), Launcher: program(t, "kentongan-boot"), Release: release, Time: time.Unix(1790000000, 0).UTC()}
+	if err := p.Write(file); err != nil {
+		t.Fatal(err)
+	}
+	got := shell(t, "dpkg-deb", "--show", "--showformat", "${Package} ${Version} ${Architecture}\nDepends: ${Depends}\nRecommends: ${Recommends}\n", file)
+	const want = `kentongan 1.2.3 amd64
+Depends: systemd
+Recommends: ca-certificates, ffmpeg, udev
+`
+	if got != want {
+		t.Errorf("the package says\n%s\nwant\n%s", got, want)
 	}
 }
 
