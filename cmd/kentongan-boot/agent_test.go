@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -23,7 +24,7 @@ func TestAgentIsUpdated(t *testing.T) {
 	one, two, three := f.build(t, "v1"), f.build(t, "v2"), f.build(t, "v3")
 	f.dir = filepath.Join(f.work, "fw-agent")
 	f.run(t, exitGood, "init", "--dir", f.dir, "--keys", filepath.Join(f.work, "keys"), "--program", one)
-	data, conf := f.agentConfig(t)
+	data, conf := f.agentConfig(t, nobody)
 	log := filepath.Join(f.work, "log")
 	stop := f.superviseAs(t, log, "--within", "2m", "--incoming", filepath.Join(data, "incoming"), "--", "current/kentongan", "run", "--config", conf)
 	f.press(t, 1, data, one)
@@ -71,10 +72,29 @@ func TestAgentIsUpdated(t *testing.T) {
 	}
 }
 
+// builds are the agents that the tests of this package share, by version: one is
+// linked once, one at a time.
+var builds struct {
+	sync.Mutex
+	dir string
+}
+
 // build compiles the agent as a version.
 func (f *fleet) build(t *testing.T, version string) string {
 	t.Helper()
-	file := filepath.Join(f.work, "kentongan-"+version)
+	builds.Lock()
+	defer builds.Unlock()
+	if builds.dir == "" {
+		dir, err := os.MkdirTemp("", "kentongan-builds") // TestMain removes it
+		if err != nil {
+			t.Fatal(err)
+		}
+		builds.dir = dir
+	}
+	file := filepath.Join(builds.dir, "kentongan-"+version)
+	if _, err := os.Stat(file); err == nil {
+		return file
+	}
 	cmd := exec.Command("go", "build", "-trimpath", "-ldflags", "-s -w -X main.version="+version, "-o", file, "kentongan/cmd/kentongan")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
@@ -122,21 +142,24 @@ func (f *fleet) pulse() {
 	_, _ = bufio.NewReader(c).ReadString('\n')
 }
 
+// nobody is an uplink to a port on which nobody listens: the broker is out of reach
+// before and after an update, which is no reason to go back.
+const nobody = `{acknowledge: broker, brokers: [{url: "mqtt://127.0.0.1:1"}]}`
+
 // agentConfig writes a configuration for the real agent, and tells where its data
-// are. Nobody listens on the broker's port: it is out of reach before and after an
-// update, which is no reason to go back.
-func (f *fleet) agentConfig(t *testing.T) (data, conf string) {
+// are.
+func (f *fleet) agentConfig(t *testing.T, uplink string) (data, conf string) {
 	t.Helper()
 	data, conf = filepath.Join(f.work, "data"), filepath.Join(f.work, "kentongan.yaml")
 	put(t, conf, fmt.Appendf(nil, `device: kiosk-7
 data: %s
-uplink: {acknowledge: broker, brokers: [{url: "mqtt://127.0.0.1:1"}]}
+uplink: %s
 board: {driver: sim, socket: %s}
 kiosk:
   number: 7
   cooldown: 200ms
   buttons: [{name: road, line: GPIO17, service_code: jalan-rusak, category: jalan, label: {id: Jalan rusak, en: Damaged road}}]
 update: {dir: %s, healthy: %s, hold: 5s}
-`, data, filepath.Join(f.work, "board.sock"), f.dir, f.healthy), 0o644)
+`, data, uplink, filepath.Join(f.work, "board.sock"), f.dir, f.healthy), 0o644)
 	return data, conf
 }

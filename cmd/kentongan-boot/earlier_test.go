@@ -26,7 +26,7 @@ func TestGoingBackToAnEarlierVersion(t *testing.T) {
 	today := f.build(t, "today")
 	f.dir = filepath.Join(f.work, "fw-agent")
 	f.run(t, exitGood, "init", "--dir", f.dir, "--keys", filepath.Join(f.work, "keys"), "--program", old)
-	data, conf := f.agentConfig(t)
+	data, conf := f.agentConfig(t, nobody)
 	log := filepath.Join(f.work, "log")
 	args := []string{"--within", "5m", "--incoming", filepath.Join(data, "incoming"), "--", "current/kentongan", "run", "--config", conf}
 	update := func(number uint64, with string) {
