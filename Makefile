@@ -14,7 +14,7 @@ DEVICE_TAGS := nethttpomithttp2
 DEVICE_SMALL := net/http net crypto/tls crypto/x509 encoding/asn1 encoding/xml regexp/syntax runtime/pprof gopkg.in/yaml.v3 \
 	github.com/kardianos/service github.com/pion/... github.com/gorilla/websocket golang.org/x/net/... \
 	kentongan/agent kentongan/agent/config kentongan/agent/statuspage kentongan/agent/kiosk/screen kentongan/agent/onvif kentongan/agent/doctor \
-	kentongan/cmd/... kentongan/firmware/...
+	kentongan/hal/tpm kentongan/cmd/... kentongan/firmware/...
 DEVICE_BUILD := -trimpath -tags $(DEVICE_TAGS) $(foreach p,$(DEVICE_SMALL),-gcflags=$(p)=-l)
 # Two directories, with .git or without, give the same bytes; the version is in VERSION.
 RELEASEFLAGS := -buildvcs=false -ldflags '$(LDFLAGS)'

@@ -27,6 +27,7 @@ import (
 	"kentongan/agent/stream/streamtest"
 	"kentongan/broker-config/brokertest"
 	hgpio "kentongan/hal/gpio"
+	"kentongan/hal/tpm/tpmtest"
 )
 
 // healthy are the negative controls.
@@ -433,6 +434,19 @@ var uplinkFaults = []fault{
 		}
 		write(t, p.cert, strings.Replace(string(text), "M", "?", 3))
 		s.cert, s.key = p.cert, p.key
+	}},
+	{name: "TPM switched off", want: "identity.tpm", inject: func(t *testing.T, s *site) {
+		m := tpmtest.Start(t)
+		p := s.b.ca.inTPM(t, s.device, m.Socket)
+		m.Stop()
+		s.cert, s.key, s.tpm = p.cert, p.key, filepath.Join(s.dir, "tpmrm0")
+	}},
+	{name: "board of another TPM", want: "identity.broken", inject: func(t *testing.T, s *site) {
+		p := s.b.ca.inTPM(t, s.device, tpmtest.Start(t).Socket)
+		s.cert, s.key, s.tpm = p.cert, p.key, filepath.Join(s.dir, "tpmrm0")
+		if err := os.Symlink(tpmtest.Start(t).Socket, s.tpm); err != nil {
+			t.Fatal(err)
+		}
 	}},
 	{name: "certificate expired", want: "identity.expired", inject: identityOf("", -year, -time.Hour)},
 	{name: "certificate of the future", want: "identity.future", inject: identityOf("", time.Hour, year)},

@@ -2,6 +2,7 @@ package agent
 
 import (
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -118,17 +119,37 @@ func (a *authority) issue(t *testing.T, name string, from, until time.Duration, 
 		tmpl.IPAddresses, tmpl.ExtKeyUsage = []net.IP{net.IPv4(127, 0, 0, 1)}, append(tmpl.ExtKeyUsage, x509.ExtKeyUsageServerAuth)
 	}
 	key := newECKey(t)
-	der, err := x509.CreateCertificate(rand.Reader, tmpl, a.cert, &key.PublicKey, a.key)
+	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
 	if err != nil {
 		t.Fatal(err)
 	}
-	keyDER, err := x509.MarshalPKCS8PrivateKey(key)
+	return a.certify(t, tmpl, &key.PublicKey, pemText("PRIVATE KEY", keyDER))
+}
+
+// inTPM is a device's certificate, whose key is in a TPM.
+func (a *authority) inTPM(t *testing.T, name string, socket string) pair {
+	t.Helper()
+	k, err := Keys(socket).Make()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return a.certify(t, &x509.Certificate{
+		SerialNumber: big.NewInt(time.Now().UnixNano()), Subject: pkix.Name{CommonName: name}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(year),
+		ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageClientAuth},
+	}, k.Public(), string(k.PEM))
+}
+
+// certify signs and writes both files.
+func (a *authority) certify(t *testing.T, tmpl *x509.Certificate, public crypto.PublicKey, key string) pair {
+	t.Helper()
+	serial := tmpl.SerialNumber
+	der, err := x509.CreateCertificate(rand.Reader, tmpl, a.cert, public, a.key)
 	if err != nil {
 		t.Fatal(err)
 	}
 	p := pair{cert: filepath.Join(a.dir, serial.String()+".pem"), key: filepath.Join(a.dir, serial.String()+".key"), serial: serial}
 	write(t, p.cert, pemText("CERTIFICATE", der))
-	write(t, p.key, pemText("PRIVATE KEY", keyDER))
+	write(t, p.key, key)
 	return p
 }
 
@@ -279,6 +300,7 @@ type site struct {
 
 	device, data, address, centreKey  string
 	ca, cert, key, serverName, login  string // login: more lines of the broker
+	tpm                               string
 	cameraURL, cameraUser, cameraPass string
 	more                              string // more sections
 }
@@ -418,6 +440,9 @@ func (s *site) yaml() string {
 		}
 	}
 	b.WriteString(s.login)
+	if s.tpm != "" {
+		fmt.Fprintf(&b, "  tpm: %s\n", s.tpm)
+	}
 	fmt.Fprintf(&b, "streams:\n  - name: gate\n    url: %s\n    username: %s\n    password: %s\n", s.cameraURL, s.cameraUser, s.cameraPass)
 	b.WriteString("board: {driver: gpio}\nkiosk:\n  number: 7\n  buttons:\n    - {name: road, line: GPIO17, label: {id: Jalan, en: Road}, service_code: road, category: jalan}\n")
 	b.WriteString("sensors:\n  - {name: box, driver: ds18b20}\n")

@@ -25,6 +25,7 @@ import (
 	"kentongan/agent/doctor"
 	"kentongan/agent/report"
 	"kentongan/agent/uplink"
+	"kentongan/hal/tpm"
 )
 
 // way is one broker, tried step by step.
@@ -55,7 +56,7 @@ func (v *visit) uplink() (all []doctor.Check) {
 	var ways []*way
 	for i, b := range c.Brokers {
 		w := &way{v: v, broker: b}
-		made := uplink.Broker{URL: b.URL}
+		made := uplink.Broker{URL: b.URL, Cert: b.Cert, Key: b.Key, Pair: tpm.At(c.TPM).X509KeyPair}
 		if badPassword == nil {
 			made = passwords[i]
 		}
@@ -250,12 +251,25 @@ func (w *way) identity(context.Context) doctor.Verdict {
 			return doctor.Say("identity.missing", "file", file)
 		}
 	}
-	pair, err := tls.LoadX509KeyPair(w.broker.Cert, w.broker.Key)
+	pair, err := w.tried.Pair()
+	if errors.Is(err, tpm.ErrNone) {
+		return doctor.Say("identity.tpm", "detail", err.Error())
+	}
 	if err == nil && pair.Leaf == nil {
 		pair.Leaf, err = x509.ParseCertificate(pair.Certificate[0])
 	}
 	if err != nil {
 		return doctor.Say("identity.broken", "detail", w.broker.Cert+": "+err.Error())
+	}
+	if k, ok := pair.PrivateKey.(*tpm.Key); ok {
+		switch err := k.Try(); {
+		case errors.Is(err, fs.ErrPermission):
+			return doctor.Say("identity.unreadable", "detail", err.Error())
+		case errors.Is(err, tpm.ErrOther):
+			return doctor.Say("identity.broken", "detail", err.Error())
+		case err != nil:
+			return doctor.Say("identity.tpm", "detail", err.Error())
+		}
 	}
 	c, now := pair.Leaf, w.v.o.clock()
 	if w.v.o.quality(now) == report.ClockUnset {

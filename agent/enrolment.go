@@ -18,6 +18,7 @@ import (
 	"kentongan/agent/config"
 	"kentongan/agent/enrol"
 	"kentongan/agent/report"
+	"kentongan/hal/tpm"
 )
 
 // How a device enrols and renews its certificate.
@@ -40,6 +41,7 @@ type EnrolOptions struct {
 	Data     string // data directory; "" is the configuration's, or DefaultData
 	Centre   *url.URL
 	Token    report.EnrolToken
+	TPM      string // in which the key is made; "" is the configuration's
 	Progress func(step enrol.Step)
 
 	Disk enrol.Disk // nil is the real one; tests cut it
@@ -57,7 +59,7 @@ func Enrol(ctx context.Context, o EnrolOptions) (*enrol.Identity, error) {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, fmt.Errorf("read configuration: %w", err)
 	}
-	data := o.Data
+	data, inTPM := o.Data, o.TPM
 	if len(text) > 0 {
 		c, err := config.Parse(o.Config, text)
 		if err != nil {
@@ -65,6 +67,9 @@ func Enrol(ctx context.Context, o EnrolOptions) (*enrol.Identity, error) {
 		}
 		if data == "" {
 			data = c.Data
+		}
+		if inTPM == "" {
+			inTPM = c.Uplink.TPM
 		}
 	}
 	if data == "" {
@@ -86,7 +91,7 @@ func Enrol(ctx context.Context, o EnrolOptions) (*enrol.Identity, error) {
 		return nil, err
 	}
 	id, err := enrol.Enrol(ctx, enrol.Options{
-		Centre: o.Centre, Token: o.Token, Dir: dir, Disk: o.Disk, Progress: o.Progress, Clock: known.clock,
+		Centre: o.Centre, Token: o.Token, Dir: dir, Disk: o.Disk, Keys: &deviceKeys{func() *tpm.TPM { return tpm.At(inTPM) }, true}, Progress: o.Progress, Clock: known.clock,
 		RecordKey: ed25519.NewKeyFromSeed(seed).Public().(ed25519.PublicKey),
 	})
 	if err != nil {
@@ -98,7 +103,7 @@ func Enrol(ctx context.Context, o EnrolOptions) (*enrol.Identity, error) {
 	if err := nameRecordKey(data, id.Device, seed, o.Disk); err != nil {
 		return nil, err
 	}
-	text, err = config.WithEnrolment(o.Config, text, enrolledConfig(id, dir, data))
+	text, err = config.WithEnrolment(o.Config, text, enrolledConfig(id, dir, data, o.TPM))
 	if err == nil {
 		err = o.Disk.Save(o.Config, text)
 	}
@@ -120,8 +125,8 @@ func makeIdentityDir(data, dir string) error {
 	return chownLike(dir, info)
 }
 
-func enrolledConfig(id *enrol.Identity, dir, data string) config.Enrolled {
-	e := config.Enrolled{Device: id.Device, CentreKey: id.CentreKeys[0]}
+func enrolledConfig(id *enrol.Identity, dir, data, tpm string) config.Enrolled {
+	e := config.Enrolled{Device: id.Device, CentreKey: id.CentreKeys[0], TPM: tpm}
 	if data != DefaultData {
 		e.Data = data
 	}
@@ -219,7 +224,7 @@ func (a *Agent) buildEnrolment() {
 		}
 	}
 	r := enrol.NewRenewer(enrol.RenewConfig{
-		Dir: identityDir(a.cfg.Data), Disk: smallFiles{}, Clock: a.known.clock, RecordKey: key,
+		Dir: identityDir(a.cfg.Data), Disk: smallFiles{}, Keys: a.currentKeys(), Clock: a.known.clock, RecordKey: key,
 		Told: func(c report.Certificate) { a.journal.add(report.Event, report.KindCertificate, c) },
 		Learned: func(t time.Time) {
 			if err := a.known.learn(t); err != nil {

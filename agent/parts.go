@@ -15,6 +15,7 @@ import (
 	"kentongan/hal"
 	hgpio "kentongan/hal/gpio"
 	"kentongan/hal/sim"
+	"kentongan/hal/tpm"
 )
 
 // What the configuration says, as each part wants it.
@@ -70,7 +71,7 @@ func (a *Agent) uplinkConfig(whole *config.Config) (uplink.Config, error) {
 func brokers(c config.Uplink) (all []uplink.Broker, err error) {
 	for _, b := range c.Brokers {
 		broker := uplink.Broker{
-			URL: b.URL, CA: b.CA, Cert: b.Cert, Key: b.Key, ServerName: b.ServerName,
+			URL: b.URL, CA: b.CA, Cert: b.Cert, Key: b.Key, Pair: tpm.At(c.TPM).X509KeyPair, ServerName: b.ServerName,
 			Username: b.Username, PasswordFile: b.Password.File(),
 			Interface: b.Interface, Metered: b.Metered,
 		}

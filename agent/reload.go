@@ -203,7 +203,7 @@ func (r *reloading) refusePart(c *config.Config, why error) {
 const maxConfigText = 400
 
 // uplinkValues are those of a running uplink that can change.
-var uplinkValues = []string{"uplink.brokers", "uplink.keepalive", "uplink.bytes_per_second", "uplink.megabytes_per_day"}
+var uplinkValues = []string{"uplink.brokers", "uplink.tpm", "uplink.keepalive", "uplink.bytes_per_second", "uplink.megabytes_per_day"}
 
 // keeping is c with what a running agent can't change as it started.
 func (a *Agent) keeping(c *config.Config) *config.Config {

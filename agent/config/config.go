@@ -87,6 +87,7 @@ const (
 // Uplink is how records leave.
 type Uplink struct {
 	Brokers         []Broker // in order of preference, at least one
+	TPM             string   // device file; "" for none
 	Acknowledge     string   // ByCentre or ByBroker
 	CentreKey       string   // note verifier key; not "" with ByCentre
 	KeepAlive       time.Duration

@@ -15,6 +15,7 @@ type Enrolled struct {
 	Data      string // written into a new file only
 	Brokers   []Broker
 	CentreKey string
+	TPM       string // "" leaves what the file says
 }
 
 // ErrByHand is a file that can't be changed without touching more of it than the
@@ -29,7 +30,7 @@ func (e ErrByHand) Error() string {
 }
 
 // WithEnrolment returns the text of a configuration with what an enrolment says:
-// device, uplink.brokers and uplink.centre_key. All other lines, comments too,
+// device, uplink.brokers, uplink.centre_key, uplink.tpm. All other lines, comments too,
 // stay as they are. Without a text it makes one.
 func WithEnrolment(file string, text []byte, e Enrolled) ([]byte, error) {
 	if len(text) == 0 {
@@ -37,7 +38,7 @@ func WithEnrolment(file string, text []byte, e Enrolled) ([]byte, error) {
 		if e.Data != "" {
 			head += "data: " + quote(e.Data) + "\n"
 		}
-		return checked(file, []byte(head+"\nuplink:\n"+e.brokers("  ")+e.key("  ")), e)
+		return checked(file, []byte(head+"\nuplink:\n"+e.uplink("  ")), e)
 	}
 	if _, err := Parse(file, text); err != nil {
 		return nil, err
@@ -55,7 +56,7 @@ func WithEnrolment(file string, text []byte, e Enrolled) ([]byte, error) {
 	up := child(root, "uplink")
 	switch {
 	case up == nil:
-		ed.add(len(ed.lines), "uplink:\n"+e.brokers("  ")+e.key("  "))
+		ed.add(len(ed.lines), "uplink:\n"+e.uplink("  "))
 	case up.Kind != yaml.MappingNode || up.Style&yaml.FlowStyle != 0:
 		return nil, e.byHand(file)
 	default:
@@ -63,6 +64,9 @@ func WithEnrolment(file string, text []byte, e Enrolled) ([]byte, error) {
 		end := ed.end(root, "uplink", len(ed.lines))
 		ed.set(up, "brokers", end, e.brokers(indent))
 		ed.set(up, "centre_key", end, e.key(indent))
+		if e.TPM != "" {
+			ed.set(up, "tpm", end, e.tpm(indent))
+		}
 	}
 	ed.set(root, "device", len(ed.lines), "device: "+e.Device+"\n")
 	return checked(file, []byte(ed.text()), e)
@@ -71,7 +75,7 @@ func WithEnrolment(file string, text []byte, e Enrolled) ([]byte, error) {
 // checked sees that the new text says what it should.
 func checked(file string, text []byte, e Enrolled) ([]byte, error) {
 	c, err := Parse(file, text)
-	if err != nil || c.Device != e.Device || c.Uplink.CentreKey != e.CentreKey || len(c.Uplink.Brokers) != len(e.Brokers) {
+	if err != nil || c.Device != e.Device || c.Uplink.CentreKey != e.CentreKey || len(c.Uplink.Brokers) != len(e.Brokers) || e.TPM != "" && c.Uplink.TPM != e.TPM {
 		return nil, errors.Join(e.byHand(file), err)
 	}
 	for i, b := range c.Uplink.Brokers {
@@ -83,7 +87,18 @@ func checked(file string, text []byte, e Enrolled) ([]byte, error) {
 }
 
 func (e Enrolled) byHand(file string) error {
-	return ErrByHand{show(file) + " is written in a way that is not changed by itself", "device: " + e.Device + "\nuplink:\n" + e.brokers("  ") + e.key("  ")}
+	return ErrByHand{show(file) + " is written in a way that is not changed by itself", "device: " + e.Device + "\nuplink:\n" + e.uplink("  ")}
+}
+
+func (e Enrolled) uplink(indent string) string {
+	return e.brokers(indent) + e.key(indent) + e.tpm(indent)
+}
+
+func (e Enrolled) tpm(indent string) string {
+	if e.TPM == "" {
+		return ""
+	}
+	return indent + "tpm: " + quote(e.TPM) + "\n"
 }
 
 func (e Enrolled) key(indent string) string { return indent + "centre_key: " + e.CentreKey + "\n" }

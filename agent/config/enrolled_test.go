@@ -105,6 +105,30 @@ func TestWithEnrolmentMakesAFile(t *testing.T) {
 	}
 }
 
+// A TPM that is named is written, into a new file and an old one; one that is
+// not named leaves what there is.
+func TestWithEnrolmentInATPM(t *testing.T) {
+	inside := enrolled
+	inside.TPM = "/dev/tpmrm0"
+	text, err := WithEnrolment("kiosk.yaml", nil, inside)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range []Enrolled{inside, enrolled} {
+		again, err := WithEnrolment("kiosk.yaml", text, e)
+		if err != nil || string(again) != string(text) || !strings.Contains(string(text), "\n  tpm: /dev/tpmrm0\n") {
+			t.Errorf("%v: was\n%s\nis\n%s", err, text, again)
+		}
+	}
+	inside.TPM = "/dev/tpmrm1"
+	if text, err = WithEnrolment("kiosk.yaml", text, inside); err != nil {
+		t.Fatal(err)
+	}
+	if c, err := Parse("kiosk.yaml", text); err != nil || c.Uplink.TPM != "/dev/tpmrm1" {
+		t.Errorf("%v\n%s", err, text)
+	}
+}
+
 // The examples are the files that people begin with.
 func TestWithEnrolmentOfExamples(t *testing.T) {
 	for _, name := range []string{"kiosk", "camera-gateway"} {

@@ -90,6 +90,8 @@ func (u *Uplink) fields(dir string) []field {
 	return []field{
 		list("brokers", &u.Brokers, func(b *Broker) []field { return b.fields(dir) }).must().
 			says("The MQTT brokers, in order of preference. The same broker may stand twice with another interface."),
+		path("tpm", &u.TPM, dir).like("/dev/tpmrm0").
+			says("The TPM 2.0 in which `kentongan enrol` and each renewal make the certificate's key, and that signs with it. Without it the key is in a file."),
 		oneOf("acknowledge", &u.Acknowledge, ByCentre, ByBroker).defaults(ByCentre).
 			says("Who says that a record has arrived. With broker it leaves the disk when the broker has it, which proves nothing about the centre."),
 		text("centre_key", &u.CentreKey, checkCentreKey).like("kentongan-centre+1a2b3c4d+AbCd...").
@@ -109,7 +111,7 @@ func (b *Broker) fields(dir string) []field {
 			says("The broker. Without a port 8883 (mqtts) or 1883 (mqtt, not encrypted)."),
 		path("ca", &b.CA, dir).like("ca.pem").says("PEM file of the authorities that the broker's certificate may come from; else the system's."),
 		path("cert", &b.Cert, dir).like("device.pem").says("PEM file of the device's certificate. cert and key come together."),
-		path("key", &b.Key, dir).like("device.key").says("PEM file of the certificate's private key."),
+		path("key", &b.Key, dir).like("device.key").says("PEM file of the certificate's private key; TSS2 PRIVATE KEY is one of the TPM that `uplink.tpm` names."),
 		text("server_name", &b.ServerName, checkHost).like("centre.example").says("Name that the broker's certificate must have; else the host of url."),
 		brief("username", &b.Username, 128).apart().says("User name, where the broker wants one."),
 		inlineSecret("password", &b.Password),

@@ -2,6 +2,7 @@ package config
 
 import (
 	"bytes"
+	"crypto/ecdsa"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/pem"
@@ -33,7 +34,7 @@ func (c *Config) fileProblems() Problems {
 	for i, b := range c.Uplink.Brokers {
 		path := fmt.Sprintf("uplink.brokers[%d]", i)
 		f.authorities(path+".ca", b.CA)
-		f.pair(path, b.Cert, b.Key)
+		f.pair(path, b.Cert, b.Key, c.Uplink.TPM)
 		f.secret(path+".password_file", b.Password)
 	}
 	for i, s := range c.Streams {
@@ -96,13 +97,22 @@ func (f *fileCheck) authorities(path, file string) {
 
 // pair looks at a certificate and its key. Both are looked at by themselves
 // first, so that the problem names the one that is wrong.
-func (f *fileCheck) pair(path, cert, key string) {
+func (f *fileCheck) pair(path, cert, key, tpm string) {
 	certPEM := f.block(path+".cert", cert, "CERTIFICATE", "no certificate in it; it must be PEM, with lines BEGIN CERTIFICATE")
 	keyPEM := f.block(path+".key", key, "PRIVATE KEY", "no private key in it; it must be PEM, with lines BEGIN PRIVATE KEY, not encrypted")
 	if certPEM == nil || keyPEM == nil {
 		return
 	}
-	if _, err := tls.X509KeyPair(certPEM, keyPEM); err != nil {
+	var err error
+	if wrapped := blockOf(keyPEM, "TSS2 PRIVATE KEY"); wrapped == nil {
+		_, err = tls.X509KeyPair(certPEM, keyPEM)
+	} else if tpm == "" {
+		f.add(path+".key", key, errors.New("the key is in a TPM, and uplink.tpm names none; write tpm: /dev/tpmrm0 into uplink"))
+		return
+	} else {
+		err = wrappedFor(wrapped.Bytes, blockOf(certPEM, "CERTIFICATE").Bytes)
+	}
+	if err != nil {
 		f.add(path+".key", key, fmt.Errorf("does not go with cert %s (%v)", show(cert), err))
 	}
 }
@@ -124,15 +134,42 @@ func (f *fileCheck) block(path, file, kind, without string) []byte {
 	return data
 }
 
+// wrappedFor tells whether a key that a TPM wrapped can be the certificate's: the
+// public key's coordinates stand in both. The TPM is not asked here.
+func wrappedFor(key, cert []byte) error {
+	c, err := x509.ParseCertificate(cert)
+	if err != nil {
+		return err
+	}
+	p, ok := c.PublicKey.(*ecdsa.PublicKey)
+	if !ok {
+		return errors.New("the certificate is not for an ECDSA key")
+	}
+	point, err := p.Bytes()
+	if err != nil {
+		return err
+	}
+	half := len(point) / 2
+	for _, coordinate := range [][]byte{point[1 : 1+half], point[1+half:]} {
+		if !bytes.Contains(key, bytes.TrimLeft(coordinate, "\x00")) { // some TPMs leave zeros out
+			return errors.New("the certificate is for another key")
+		}
+	}
+	return nil
+}
+
 // hasBlock tells whether there is a PEM block whose type ends in kind.
-func hasBlock(data []byte, kind string) bool {
+func hasBlock(data []byte, kind string) bool { return blockOf(data, kind) != nil }
+
+// blockOf is the first PEM block whose type ends in kind.
+func blockOf(data []byte, kind string) *pem.Block {
 	for {
 		var b *pem.Block
 		if b, data = pem.Decode(data); b == nil {
-			return false
+			return nil
 		}
 		if bytes.HasSuffix([]byte(b.Type), []byte(kind)) && b.Type != "ENCRYPTED PRIVATE KEY" {
-			return true
+			return b
 		}
 	}
 }

@@ -96,6 +96,49 @@ func TestCheckFiles(t *testing.T) {
 	}
 }
 
+// A key that a TPM wrapped has the certificate's point in it, and needs a TPM.
+func TestFilesOfATPM(t *testing.T) {
+	dir := t.TempDir()
+	writePair(t, dir, "a")
+	writePair(t, dir, "b")
+	text, err := os.ReadFile(filepath.Join(dir, "a.pem"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, _ := pem.Decode(text)
+	cert, err := x509.ParseCertificate(b.Bytes)
+	if err != nil {
+		t.Fatal(err)
+	}
+	point, err := cert.PublicKey.(*ecdsa.PublicKey).Bytes()
+	if err != nil {
+		t.Fatal(err)
+	}
+	// What stands around the two coordinates is read by hal/tpm, and tested there.
+	wrapped := append(append(append([]byte{0, 32}, point[1:33]...), 0, 32), point[33:]...)
+	put(t, dir, "tpm.key", string(pem.EncodeToMemory(&pem.Block{Type: "TSS2 PRIVATE KEY", Bytes: wrapped})))
+	for name, tt := range map[string]struct{ cert, more, want string }{
+		"good":                {"a.pem", "  tpm: none\n", ""},
+		"no TPM named":        {"a.pem", "", `4:50: uplink.brokers[0].key: "DIR/tpm.key": the key is in a TPM, and uplink.tpm names none; write tpm: /dev/tpmrm0 into uplink`},
+		"another's key":       {"b.pem", "  tpm: none\n", `4:50: uplink.brokers[0].key: "DIR/tpm.key": does not go with cert "DIR/b.pem" (the certificate is for another key)`},
+		"damaged certificate": {"bad", "  tpm: none\n", `4:48: uplink.brokers[0].key: "DIR/tpm.key": does not go with cert "DIR/bad" (x509: malformed tbs certificate)`},
+	} {
+		put(t, dir, "bad", "-----BEGIN CERTIFICATE-----\nMAAA\n-----END CERTIFICATE-----\n")
+		file := filepath.Join(dir, "x.yaml")
+		c, err := Parse(file, []byte("device: a\nuplink:\n  acknowledge: broker\n  brokers: [{url: 'mqtts://h', cert: "+tt.cert+", key: tpm.key}]\n"+tt.more))
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		if err := c.CheckFiles(); err != nil {
+			got = strings.ReplaceAll(strings.ReplaceAll(err.Error(), file+":", ""), dir, "DIR")
+		}
+		if got != tt.want {
+			t.Errorf("%s:\ngot  %s\nwant %s", name, got, tt.want)
+		}
+	}
+}
+
 // TestExampleKeyIsRefused: receipts of no centre would ever count with it.
 func TestExampleKeyIsRefused(t *testing.T) {
 	c, err := Parse("x.yaml", []byte(least))

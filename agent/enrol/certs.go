@@ -2,9 +2,11 @@ package enrol
 
 import (
 	"bytes"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/asn1"
 	"encoding/base64"
@@ -14,63 +16,72 @@ import (
 	"net/url"
 )
 
-// Key is the device's TLS key. Where a board has a TPM or a secure element, a Key
-// of its own can stand for one that never leaves it.
-type Key interface {
-	// Request signs a PKCS #10 request in DER without a name, which the centre
-	// sets, with the URIs as alternative names.
-	Request(uris []*url.URL) ([]byte, error)
+// Key is the device's TLS key: in a file, or in a TPM that signs with it.
+type Key struct {
+	crypto.Signer
 	// PEM is what TLS reads together with the certificate.
-	PEM() ([]byte, error)
-	// Goes tells whether the certificate is for this key.
-	Goes(c *x509.Certificate) bool
+	PEM []byte
 }
 
-// fileKey is a key in a file that its owner alone can read.
-type fileKey struct{ key *ecdsa.PrivateKey }
-
-func newFileKey() (fileKey, error) {
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		return fileKey{}, fmt.Errorf("make key: %w", err)
-	}
-	return fileKey{k}, nil
+// Keys makes keys and reads them again.
+type Keys interface {
+	Make() (Key, error)
+	Read(text []byte) (Key, error)
+	// Pair reads device.pem.
+	Pair(text []byte) (tls.Certificate, error)
 }
 
-func (k fileKey) Request(uris []*url.URL) ([]byte, error) {
-	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{URIs: uris}, k.key)
+// request signs a PKCS #10 request in DER without a name, which the centre sets,
+// with the URIs as alternative names.
+func (k Key) request(uris []*url.URL) ([]byte, error) {
+	der, err := x509.CreateCertificateRequest(rand.Reader, &x509.CertificateRequest{URIs: uris}, k.Signer)
 	if err != nil {
 		return nil, fmt.Errorf("make certificate request: %w", err)
 	}
 	return der, nil
 }
 
-func (k fileKey) PEM() ([]byte, error) {
-	der, err := x509.MarshalPKCS8PrivateKey(k.key)
-	if err != nil {
-		return nil, fmt.Errorf("encode key: %w", err)
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}), nil
+// goes tells whether the certificate is for this key.
+func (k Key) goes(c *x509.Certificate) bool {
+	p, ok := k.Public().(*ecdsa.PublicKey)
+	return ok && p.Equal(c.PublicKey)
 }
 
-func (k fileKey) Goes(c *x509.Certificate) bool { return k.key.PublicKey.Equal(c.PublicKey) }
+// Files are keys in files that their owner alone can read.
+type Files struct{}
 
-// readFileKey reads what PEM wrote.
-func readFileKey(text []byte) (fileKey, error) {
+// Make makes a key.
+func (Files) Make() (Key, error) {
+	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return Key{}, fmt.Errorf("make key: %w", err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(k)
+	if err != nil {
+		return Key{}, fmt.Errorf("encode key: %w", err)
+	}
+	return Key{k, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der})}, nil
+}
+
+// Read reads what Make made.
+func (Files) Read(text []byte) (Key, error) {
 	b, _ := pem.Decode(text)
 	if b == nil || b.Type != "PRIVATE KEY" {
-		return fileKey{}, errors.New("no private key in it")
+		return Key{}, errors.New("no private key in it")
 	}
 	any, err := x509.ParsePKCS8PrivateKey(b.Bytes)
 	if err != nil {
-		return fileKey{}, err
+		return Key{}, err
 	}
 	k, ok := any.(*ecdsa.PrivateKey)
 	if !ok {
-		return fileKey{}, errors.New("not an ECDSA key")
+		return Key{}, errors.New("not an ECDSA key")
 	}
-	return fileKey{k}, nil
+	return Key{k, text}, nil
 }
+
+// Pair reads a key and its certificate.
+func (Files) Pair(text []byte) (tls.Certificate, error) { return tls.X509KeyPair(text, text) }
 
 // encodeCert is a certificate in PEM.
 func encodeCert(c *x509.Certificate) []byte {

@@ -118,7 +118,7 @@ func (c *client) caCerts(ctx context.Context) ([]*x509.Certificate, error) {
 // certificate asks for a certificate: with a token the first one, without it the
 // next one. chain is what verifies it.
 func (c *client) certificate(ctx context.Context, token string, k Key, uris []*url.URL, chain []*x509.Certificate) (*x509.Certificate, error) {
-	der, err := k.Request(uris)
+	der, err := k.request(uris)
 	if err != nil {
 		return nil, err
 	}
@@ -135,7 +135,7 @@ func (c *client) certificate(ctx context.Context, token string, k Key, uris []*u
 		return nil, fmt.Errorf("ask for a certificate: %w", err)
 	}
 	for _, cert := range certs {
-		if k.Goes(cert) {
+		if k.goes(cert) {
 			return cert, checkOwn(cert, chain)
 		}
 	}

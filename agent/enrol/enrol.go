@@ -2,7 +2,8 @@
 //
 //	token ─► key (on the disk, first) ─► EST simpleenroll ─► files, one rename each
 //
-// The key is made here and never leaves. The centre sets the name in the
+// The key is made here and never leaves; where Keys are a TPM's, it is in there
+// and the files hold it wrapped. The centre sets the name in the
 // certificate. The first contact believes only the root whose hash the token
 // carries; later ones believe the root that came then.
 //
@@ -20,6 +21,7 @@
 package enrol
 
 import (
+	"bytes"
 	"context"
 	"crypto/ed25519"
 	"crypto/x509"
@@ -60,6 +62,7 @@ type Options struct {
 	Token  report.EnrolToken
 	Dir    string // of the identity; made when it is not there
 	Disk   Disk
+	Keys   Keys // nil is Files
 	Clock  Clock
 	// RecordKey is the key that the device signs its records with; nil without one.
 	RecordKey ed25519.PublicKey
@@ -95,7 +98,8 @@ func Enrol(ctx context.Context, o Options) (*Identity, error) {
 	if err := makeDir(o.Dir); err != nil {
 		return nil, err
 	}
-	key, err := nextKey(o.Dir, o.Disk)
+	keys := orFiles(o.Keys)
+	key, err := nextKey(o.Dir, o.Disk, keys)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +120,7 @@ func Enrol(ctx context.Context, o Options) (*Identity, error) {
 	if err != nil {
 		return nil, err
 	}
-	n := &next{dir: o.Dir, disk: o.Disk, key: key, cert: cert, chain: chain, roots: encodeCert(root)}
+	n := &next{dir: o.Dir, disk: o.Disk, keys: keys, key: key, cert: cert, chain: chain, roots: encodeCert(root)}
 	say(StepBrokers)
 	answer, err := n.ask(ctx, o.Centre, now, sure)
 	if err != nil {
@@ -166,33 +170,38 @@ func makeDir(dir string) error {
 
 // nextKey is the key of the certificate that is asked for: the one that was made
 // before a cut, or a new one, which is on the disk when this returns.
-func nextKey(dir string, disk Disk) (Key, error) {
+func nextKey(dir string, disk Disk, keys Keys) (Key, error) {
 	file := filepath.Join(dir, nextFile)
 	text, err := disk.Load(file, maxFile)
 	if err != nil {
-		return nil, fmt.Errorf("read the new key: %w", err)
+		return Key{}, fmt.Errorf("read the new key: %w", err)
 	}
 	if text != nil {
-		k, err := readFileKey(text)
+		k, err := keys.Read(text)
 		if err != nil {
-			return nil, fmt.Errorf("read %s: %w; remove it, and have the centre make another token", file, err)
+			return Key{}, fmt.Errorf("read %s: %w; remove it, and have the centre make another token", file, err)
 		}
 		return k, nil
 	}
-	k, err := newFileKey()
+	k, err := keys.Make()
 	if err != nil {
-		return nil, err
+		return Key{}, err
 	}
-	if text, err = k.PEM(); err != nil {
-		return nil, err
+	return k, disk.Save(file, k.PEM)
+}
+
+func orFiles(k Keys) Keys {
+	if k == nil {
+		return Files{}
 	}
-	return k, disk.Save(file, text)
+	return k
 }
 
 // next is a certificate that came and is not in use yet.
 type next struct {
 	dir   string
 	disk  Disk
+	keys  Keys
 	key   Key
 	cert  *x509.Certificate
 	chain []*x509.Certificate // as the centre gave it
@@ -200,28 +209,20 @@ type next struct {
 }
 
 // pem is key and chain in one file.
-func (n *next) pem() ([]byte, error) {
-	text, err := n.key.PEM()
-	if err != nil {
-		return nil, err
-	}
-	text = append(text, encodeCert(n.cert)...)
+func (n *next) pem() []byte {
+	text := append(bytes.Clone(n.key.PEM), encodeCert(n.cert)...)
 	for _, c := range n.chain {
 		if !isRoot(c) {
 			text = append(text, encodeCert(c)...)
 		}
 	}
-	return text, nil
+	return text
 }
 
 // ask shows the new certificate to the centre, which proves that it works, and
 // returns what the centre tells its devices.
 func (n *next) ask(ctx context.Context, centre *url.URL, now func() time.Time, sure func() bool) (report.Enrolment, error) {
-	text, err := n.pem()
-	if err != nil {
-		return report.Enrolment{}, err
-	}
-	pair, err := pairOf(text)
+	pair, err := pairOf(n.keys, n.pem())
 	if err != nil {
 		return report.Enrolment{}, err
 	}
@@ -243,14 +244,10 @@ func (n *next) save(e report.Enrolment) error {
 	if err != nil {
 		return fmt.Errorf("encode enrolment: %w", err)
 	}
-	text, err := n.pem()
-	if err != nil {
-		return err
-	}
 	for _, f := range []struct {
 		name string
 		text []byte
-	}{{CAFile, n.roots}, {AnswerFile, append(answer, '\n')}, {DeviceFile, text}} {
+	}{{CAFile, n.roots}, {AnswerFile, append(answer, '\n')}, {DeviceFile, n.pem()}} {
 		if err := n.disk.Save(filepath.Join(n.dir, f.name), f.text); err != nil {
 			return err
 		}

@@ -11,8 +11,8 @@ import (
 )
 
 // pairOf reads device.pem.
-func pairOf(text []byte) (tls.Certificate, error) {
-	pair, err := tls.X509KeyPair(text, text)
+func pairOf(keys Keys, text []byte) (tls.Certificate, error) {
+	pair, err := keys.Pair(text)
 	if err != nil {
 		return pair, fmt.Errorf("key and certificate: %w", err)
 	}
@@ -33,7 +33,7 @@ type identity struct {
 }
 
 // load reads an identity; ErrNone when there is none.
-func load(dir string, disk Disk) (*identity, error) {
+func load(dir string, disk Disk, keys Keys) (*identity, error) {
 	var files [3][]byte
 	for i, name := range []string{DeviceFile, CAFile, AnswerFile} {
 		text, err := disk.Load(filepath.Join(dir, name), maxFile)
@@ -47,7 +47,7 @@ func load(dir string, disk Disk) (*identity, error) {
 	}
 	id := &identity{roots: files[1]}
 	var err error
-	if id.pair, err = pairOf(files[0]); err != nil {
+	if id.pair, err = pairOf(keys, files[0]); err != nil {
 		return nil, fmt.Errorf("read identity: %s: %w", DeviceFile, err)
 	}
 	if _, err = decodeCerts(files[1]); err != nil {

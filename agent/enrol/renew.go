@@ -19,6 +19,7 @@ import (
 type RenewConfig struct {
 	Dir       string
 	Disk      Disk
+	Keys      Keys // nil is Files
 	Clock     Clock
 	RecordKey ed25519.PublicKey // nil without one
 	// Told keeps what became of the certificate.
@@ -42,6 +43,7 @@ func NewRenewer(cfg RenewConfig, log *slog.Logger) *Renewer {
 	if cfg.Jitter == nil {
 		cfg.Jitter = func(lo, hi time.Duration) time.Duration { return lo + rand.N(hi-lo+1) }
 	}
+	cfg.Keys = orFiles(cfg.Keys)
 	return &Renewer{cfg: cfg, log: log.With("part", "enrol"), pulse: pulse.New()}
 }
 
@@ -116,7 +118,7 @@ func (r *Renewer) tell(err error) {
 
 // pass looks once, and renews when it is due.
 func (r *Renewer) pass(ctx context.Context) error {
-	id, err := load(r.cfg.Dir, r.cfg.Disk)
+	id, err := load(r.cfg.Dir, r.cfg.Disk, r.cfg.Keys)
 	if errors.Is(err, ErrNone) {
 		return nil
 	}
@@ -180,11 +182,11 @@ func (r *Renewer) renew(ctx context.Context, id *identity) error {
 		return err
 	}
 	defer c.close()
-	key, err := nextKey(r.cfg.Dir, r.cfg.Disk)
-	if err == nil && key.Goes(id.pair.Leaf) {
+	key, err := nextKey(r.cfg.Dir, r.cfg.Disk, r.cfg.Keys)
+	if err == nil && key.goes(id.pair.Leaf) {
 		// A cut came between the last renewal and its end: each has a new key.
 		if err = Finish(r.cfg.Dir); err == nil {
-			key, err = nextKey(r.cfg.Dir, r.cfg.Disk)
+			key, err = nextKey(r.cfg.Dir, r.cfg.Disk, r.cfg.Keys)
 		}
 	}
 	if err != nil {
@@ -206,7 +208,7 @@ func (r *Renewer) renew(ctx context.Context, id *identity) error {
 	if cert.Subject.CommonName != id.Device {
 		return fmt.Errorf("the new certificate is for %q, this is %q", cert.Subject.CommonName, id.Device)
 	}
-	n := &next{dir: r.cfg.Dir, disk: r.cfg.Disk, key: key, cert: cert, chain: chain, roots: id.roots}
+	n := &next{dir: r.cfg.Dir, disk: r.cfg.Disk, keys: r.cfg.Keys, key: key, cert: cert, chain: chain, roots: id.roots}
 	now, sure := split(r.cfg.Clock)
 	answer, err := n.ask(ctx, c.centre, now, sure)
 	if err != nil {

@@ -2,6 +2,7 @@ package uplink
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
@@ -21,9 +22,12 @@ const (
 
 // Broker is one place to connect to, over one link.
 type Broker struct {
-	URL        string // mqtt://HOST[:1883] or mqtts://HOST[:8883]
-	CA         string // PEM file; "" is the system's roots
-	Cert, Key  string // PEM files of the device's certificate; "" for none
+	URL       string // mqtt://HOST[:1883] or mqtts://HOST[:8883]
+	CA        string // PEM file; "" is the system's roots
+	Cert, Key string // PEM files of the device's certificate; "" for none
+	// Pair joins what is in them; nil is tls.X509KeyPair.
+	Pair func(cert, key []byte) (tls.Certificate, error)
+
 	ServerName string // the name that the certificate must have; "" is the URL's host
 
 	Username     string

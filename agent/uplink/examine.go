@@ -190,3 +190,6 @@ func loginKind(err error) failure {
 	}
 	return classify(err).kind
 }
+
+// Pair is the device's certificate with its key.
+func (e *Examiner) Pair() (tls.Certificate, error) { return e.dialer.broker.pair() }

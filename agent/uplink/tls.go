@@ -31,13 +31,29 @@ func (b *Broker) tlsConfig(serverName string, now func() time.Time) (*tls.Config
 		}
 	}
 	if b.Cert != "" {
-		pair, err := tls.LoadX509KeyPair(b.Cert, b.Key)
+		pair, err := b.pair()
 		if err != nil {
 			return nil, fmt.Errorf("cert %s, key %s: %w", b.Cert, b.Key, err)
 		}
 		c.Certificates = []tls.Certificate{pair}
 	}
 	return c, nil
+}
+
+// pair reads the certificate and its key.
+func (b *Broker) pair() (c tls.Certificate, err error) {
+	cert, err := os.ReadFile(b.Cert)
+	if err != nil {
+		return c, err
+	}
+	key, err := os.ReadFile(b.Key)
+	if err != nil {
+		return c, err
+	}
+	if b.Pair == nil {
+		return tls.X509KeyPair(cert, key)
+	}
+	return b.Pair(cert, key)
 }
 
 // password returns what is to be sent; the file's line end is not part of it.

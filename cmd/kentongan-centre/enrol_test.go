@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"kentongan/broker-config/brokertest"
+	"kentongan/hal/tpm/tpmtest"
 )
 
 // tool runs a command of the centre to its end.
@@ -203,8 +204,8 @@ func count(t *testing.T, file, query string) (n int) {
 
 // From a token to the first complaint that the centre has: authority, Mosquitto
 // with TLS, centre, kentongan enrol, agent. Then the device is revoked while it is
-// connected, can't send, and enrols again while it runs. Another device is set up at a
-// terminal.
+// connected, can't send, and enrols again while it runs, with its key in a TPM. Another
+// device is set up at a terminal.
 func TestFromTokenToComplaint(t *testing.T) {
 	t.Parallel()
 	data, broker := t.TempDir(), t.TempDir()
@@ -273,8 +274,16 @@ func TestFromTokenToComplaint(t *testing.T) {
 	if n := complaints(); n != before {
 		t.Errorf("%d complaints at the centre while the device is revoked, want %d", n, before)
 	}
-	if status, said := s.enrol("--centre", field(t, said, "centre"), "--token", field(t, said, "token")); status != 0 {
+	// This time into a TPM, while the agent runs with a key in a file.
+	again := []string{"--centre", field(t, said, "centre"), "--token", field(t, said, "token"), "--tpm"}
+	if status, said := s.enrol(append(again, filepath.Join(s.dir, "none"))...); status != 1 || !strings.Contains(said, "TPM tidak dapat dibuka") {
+		t.Errorf("enrol in a TPM that is not there: status %d\n%s", status, said)
+	}
+	if status, said := s.enrol(append(again, tpmtest.Start(t).Socket)...); status != 0 {
 		t.Fatalf("enrol again: status %d\n%s", status, said)
+	}
+	if text := string(read(filepath.Join(s.dir, "data", "identity", "device.pem"))); !strings.HasPrefix(text, "-----BEGIN TSS2 PRIVATE KEY-----") || strings.Contains(text, "BEGIN PRIVATE KEY") {
+		t.Errorf("the key is not in the TPM:\n%s", text)
 	}
 	eventually(t, "the centre has the second complaint", func() bool { return complaints() > before })
 	if n := count(t, filepath.Join(data, "ca", "enrol.db"), "SELECT count(*) FROM audit WHERE what = 'refused' AND reason = 'used'"); n != 2 {

@@ -15,17 +15,18 @@ import (
 	"kentongan/agent/config"
 	"kentongan/agent/enrol"
 	"kentongan/agent/report"
+	"kentongan/hal/tpm"
 )
 
 // exitRefused is a centre that said no: another token is needed, not another try.
 const exitRefused = 4
 
-const enrolUsage = `kentongan enrol LINK | --centre URL --token TOKEN [--config FILE] [--data DIR]
+const enrolUsage = `kentongan enrol LINK | --centre URL --token TOKEN [--config FILE] [--data DIR] [--tpm FILE]
 
 Makes the device's key, gets its certificate from the centre, and writes both
 and the configuration: device, uplink.brokers and uplink.centre_key. Everything
 else in the configuration stays as it is; where there is none, one is made. The
-key never leaves the device.
+key never leaves the device, with --tpm not even its TPM.
 
 'kentongan-centre token new' makes a token for one device. Its QR code holds the
 LINK: the centre's address and the token. The token also says which centre to
@@ -40,6 +41,9 @@ Options:
                   not stand in the list of processes. LINK can be - or file:FILE too
   --config FILE   the configuration (default ` + configFile + `)
   --data DIR      what the device keeps (default: as the configuration says)
+  --tpm FILE      make the key in this TPM 2.0 (/dev/tpmrm0), which signs with it from
+                  then on, and write that into the configuration (default: as the
+                  configuration says; without uplink.tpm the key is in a file)
   --timeout TIME  how long the centre is tried (default 3m)
 
 It says what it does in Indonesian where LANG begins with id. Exit status 4: the
@@ -55,6 +59,7 @@ func runEnrol(ctx context.Context, e env, args []string) int {
 	token := o.String("token", "", "")
 	file := o.String("config", configFile, "")
 	data := o.String("data", "", "")
+	inTPM := o.String("tpm", "", "")
 	timeout := o.Duration("timeout", 3*time.Minute, "")
 	var words []string
 	if given := o.linkOf(args); given {
@@ -65,7 +70,7 @@ func runEnrol(ctx context.Context, e env, args []string) int {
 		return status
 	}
 	say := enrolTexts(os.Getenv)
-	opts := agent.EnrolOptions{Config: *file, Data: *data}
+	opts := agent.EnrolOptions{Config: *file, Data: *data, TPM: *inTPM}
 	var err error
 	switch {
 	case len(link) > 0 && (*centre != "" || *token != ""):
@@ -180,6 +185,13 @@ func enrolFailed(e env, err error, say map[string]string) (status int, final boo
 	if errors.Is(err, enrol.ErrPin) {
 		fmt.Fprintf(e.stderr, "kentongan enrol: %v\n%s\n", err, say["pin"])
 		return exitRefused, true
+	}
+	if chip, ok := errors.AsType[*tpm.Error](err); ok {
+		fmt.Fprintf(e.stderr, "kentongan enrol: %v\n", err)
+		if !chip.Reached {
+			fmt.Fprintf(e.stderr, say["tpm"]+"\n", chip.TPM)
+		}
+		return exitFailed, true
 	}
 	if _, ok := errors.AsType[config.Problems](err); ok {
 		fmt.Fprintln(e.stderr, err)

@@ -135,7 +135,7 @@ func (m *machine) installs(text string) {
 	if again := m.run("/rig/kentongan install --keys /rig/keys"); strings.Count(again, "\n") > 1 { // Next
 		m.t.Errorf("installed again, it did\n%s", again)
 	}
-	if got := m.run("id -nG kentongan | tr ' ' '\\n' | sort | tr '\\n' ' '"); got != "audio dialout gpio i2c kentongan lp spi video " {
+	if got := m.run("id -nG kentongan | tr ' ' '\\n' | sort | tr '\\n' ' '"); got != "audio dialout gpio i2c kentongan lp spi tss video " {
 		m.t.Errorf("the user is of the groups %s", got)
 	}
 	m.wants("stopped")

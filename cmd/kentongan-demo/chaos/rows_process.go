@@ -62,7 +62,7 @@ var processRows = []Row{
 		Quick: 2,
 		Controls: []Control{{
 			Out: "keeping the new key on the disk before the centre is asked", File: "agent/enrol/enrol.go",
-			Old: "	return k, disk.Save(file, text)\n", New: "	_, _ = file, text\n	return k, nil\n",
+			Old: "	return k, disk.Save(file, k.PEM)\n", New: "	_, _ = file, text\n	return k, nil\n",
 			Says: "again:|saves:|half an identity|certificates",
 		}},
 	},

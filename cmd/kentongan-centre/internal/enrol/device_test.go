@@ -28,6 +28,7 @@ import (
 	device "kentongan/agent/enrol"
 	"kentongan/agent/report"
 	"kentongan/cmd/kentongan-centre/internal/ca"
+	"kentongan/hal/tpm/tpmtest"
 )
 
 // The device's side against the real server.
@@ -174,7 +175,7 @@ func (w *world) renew(dir string, d device.Disk, clock device.Clock, learned fun
 	var mu sync.Mutex // Told comes from Run's goroutine, which is this one's too; the jitter ends it
 	passes := 0
 	r := device.NewRenewer(device.RenewConfig{
-		Dir: dir, Disk: d, Clock: clock, Learned: learned,
+		Dir: dir, Disk: d, Keys: w.deviceKeys, Clock: clock, Learned: learned,
 		Told: func(c report.Certificate) {
 			mu.Lock()
 			defer mu.Unlock()
@@ -191,6 +192,36 @@ func (w *world) renew(dir string, d device.Disk, clock device.Clock, learned fun
 		w.t.Error(err)
 	}
 	return told
+}
+
+// A device moves from a file into its TPM when its certificate is renewed, and is
+// renewed there, with a new key.
+func TestRenewInATPM(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.keys = []string{keyed(t)}
+	w.deviceKeys = agent.Keys(tpmtest.Start(t).Socket)
+	dir := w.enrolled("kiosk-7")
+	last, _ := goodPair(t, dir)
+	for range 2 {
+		w.later(ca.DeviceLife * 3 / 4)
+		told := w.renew(dir, &disk{left: -1}, func() (time.Time, bool) { return w.now(), true }, nil)
+		if len(told) != 1 || told[0].State != report.CertificateRenewed {
+			t.Fatalf("told %v", told)
+		}
+		text, err := os.ReadFile(filepath.Join(dir, device.DeviceFile))
+		if err != nil {
+			t.Fatal(err)
+		}
+		pair, err := w.deviceKeys.Pair(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.HasPrefix(text, []byte("-----BEGIN TSS2 PRIVATE KEY-----")) || bytes.Equal(pair.Leaf.RawSubjectPublicKeyInfo, last.RawSubjectPublicKeyInfo) {
+			t.Errorf("no new key in the TPM:\n%s", text)
+		}
+		last = pair.Leaf
+	}
 }
 
 func (w *world) enrolled(id string) (dir string) {

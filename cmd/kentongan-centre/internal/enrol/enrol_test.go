@@ -25,6 +25,7 @@ import (
 
 	"github.com/smallstep/pkcs7"
 
+	device "kentongan/agent/enrol"
 	"kentongan/agent/report"
 	"kentongan/cmd/kentongan-centre/internal/ca"
 )
@@ -32,13 +33,14 @@ import (
 // world is a centre's authority, its book, and its server on loopback, with a
 // clock that the test sets.
 type world struct {
-	t    *testing.T
-	a    *ca.Authority
-	book *Book
-	url  string
-	dir  string
-	keys []string     // that devices are told
-	at   atomic.Int64 // nanoseconds after the real clock
+	t          *testing.T
+	a          *ca.Authority
+	book       *Book
+	url        string
+	dir        string
+	keys       []string     // that devices are told
+	deviceKeys device.Keys  // nil is files
+	at         atomic.Int64 // nanoseconds after the real clock
 }
 
 func (w *world) now() time.Time        { return time.Now().Add(time.Duration(w.at.Load())) }
