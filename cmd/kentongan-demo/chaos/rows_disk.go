@@ -66,7 +66,7 @@ var diskRows = []Row{
 		Quick: 2,
 		Controls: []Control{{
 			Out: "the complaint lane's space, allocated when the spool is made", File: "agent/spool/open.go",
-			Old: "if l.name != report.Complaint && n >= 2 {", New: "if n >= 2 {",
+			Old: "return l.name == report.Complaint || n < 2", New: "return n < 2",
 			Says: "press .* of .*|lane is full",
 		}},
 	},
@@ -79,7 +79,7 @@ var diskRows = []Row{
 		Quick: 1,
 		Controls: []Control{{
 			Out: "the complaint lane's files, made when the spool is made", File: "agent/spool/open.go",
-			Old: "if l.name != report.Complaint && n >= 2 {", New: "if n >= 2 {",
+			Old: "return l.name == report.Complaint || n < 2", New: "return n < 2",
 			Says: "press .* of .*",
 		}},
 	},
