@@ -22,16 +22,29 @@ func (k *Kiosk) Identify(d time.Duration) bool {
 // identify begins to blink; the panel's goroutine.
 func (p *panel) identify(d time.Duration) {
 	p.blinked.Reset(d)
-	for _, l := range []*lamp{&p.saved, &p.received} {
-		l.loop = blinking
-		p.rest(l, l.rest)
-	}
+	p.identifies, p.received.loop = true, blinking
+	p.loopSaved()
+	p.rest(&p.saved, p.saved.rest)
+	p.rest(&p.received, p.received.rest)
 }
 
 // identified ends it.
 func (p *panel) identified() {
-	for _, l := range []*lamp{&p.saved, &p.received} {
-		l.loop = nil
-		p.rest(l, l.rest)
+	p.identifies, p.received.loop = false, nil
+	p.loopSaved()
+	p.rest(&p.saved, p.saved.rest)
+	p.rest(&p.received, p.received.rest)
+}
+
+// loopSaved says what the lamp of a saved press does all the time: a press that the
+// store has not taken yet comes before Identify.
+func (p *panel) loopSaved() {
+	switch {
+	case p.waits:
+		p.saved.loop = playWorking
+	case p.identifies:
+		p.saved.loop = blinking
+	default:
+		p.saved.loop = nil
 	}
 }

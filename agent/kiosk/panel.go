@@ -67,6 +67,8 @@ type panel struct {
 	changed  func()    // told when the faults are others; may be nil
 	left     panelLeft // by the kiosk before; at the end, for the next
 
+	waits, identifies bool // a press for the store, and Identify: what the saved lamp shows; the panel's goroutine's
+
 	mu sync.Mutex // guards what follows
 	s  signals
 	st map[string]string // lamp: state
@@ -241,11 +243,9 @@ func (p *panel) show(now, shown, green signals) (signals, signals) {
 		}
 		p.rest(&p.alive, false)
 	}
-	if works := len(now.working) > 0; works != (p.saved.loop != nil) {
-		p.saved.loop = nil
-		if works {
-			p.saved.loop = playWorking
-		}
+	if works := len(now.working) > 0; works != p.waits {
+		p.waits = works
+		p.loopSaved()
 		if works || now.keeps == shown.keeps { // else it is lit without a break
 			p.rest(&p.saved, false)
 		}
