@@ -68,6 +68,11 @@ fuzz: ## every fuzz target for KENTONGAN_FUZZ (60s) each, about an hour, with a 
 rig: tools ## the whole agent on emulated ARM boards: arm64 and armhf, 50 power cuts on each and 30 in updates, a disk that lies
 	KENTONGAN_RIG_FULL=1 KENTONGAN_RIG_CUTS=$${KENTONGAN_RIG_CUTS:-50} KENTONGAN_RIG_UPDATE_CUTS=$${KENTONGAN_RIG_UPDATE_CUTS:-30} KENTONGAN_RIG_BOUND=$${KENTONGAN_RIG_BOUND:-150m} go test -count=1 -timeout 160m -v ./hal/rig
 
+.PHONY: inits
+inits: tools ## the service on OpenRC and on SysV init, in containers with Debian's own packages
+	firmware/units/inits.sh
+	KENTONGAN_INITS_TEST=1 go test -count=1 -timeout 20m -v -run 'TestInOpenRC|TestInSysV' ./firmware/units
+
 .PHONY: image
 image: ## a card's image for arm64 boards, dist/kentongan-arm64.img; KEYS=the key list; a quarter of an hour the first time
 	@[ -n "$(KEYS)" ] || { echo 'name the key list: make image KEYS=keylist (docs/how-to/publish-a-version.md makes one)'; exit 1; }

@@ -180,8 +180,11 @@ func (m *machine) first() int {
 		pid := below[0]
 		below = below[1:]
 		if comm, err := os.ReadFile("/proc/" + pid + "/comm"); err == nil && strings.TrimSpace(string(comm)) == m.init.first {
-			n, _ := strconv.Atoi(pid)
-			return n
+			// One of before the reboot, which nobody has waited for yet, has none.
+			if _, err := os.Readlink("/proc/" + pid + "/ns/cgroup"); err == nil {
+				n, _ := strconv.Atoi(pid)
+				return n
+			}
 		}
 		children, _ := os.ReadFile("/proc/" + pid + "/task/" + pid + "/children") // it may be gone
 		below = append(below, strings.Fields(string(children))...)
