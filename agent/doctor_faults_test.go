@@ -412,7 +412,7 @@ var uplinkFaults = []fault{
 		})
 	}},
 	{name: "broker down", want: "broker.tcp.refused", inject: func(t *testing.T, s *site) {
-		s.address = at(freeAddress(t))
+		s.address = at(brokertest.FreeAddress(t))
 	}},
 	{name: "broker in a black hole", waits: true, want: "broker.tcp.silent", inject: func(t *testing.T, s *site) {
 		s.address = at("127.0.0.99:8883")
@@ -558,7 +558,7 @@ var cameraFaults = []fault{
 	{name: "camera's password wrong", want: "camera.password", inject: set(func(s *site) { s.cameraPass = "salah" })},
 	{name: "camera's path wrong", want: "camera.path", inject: set(func(s *site) { s.cameraURL = strings.Replace(s.cameraURL, "/live", "/Streaming/Channels/101", 1) })},
 	{name: "camera's port wrong", want: "camera.refused", inject: func(t *testing.T, s *site) {
-		s.cameraURL = "rtsp://" + freeAddress(t) + "/live"
+		s.cameraURL = "rtsp://" + brokertest.FreeAddress(t) + "/live"
 	}},
 	{name: "camera in another subnet", waits: true, want: "camera.subnet", inject: set(func(s *site) { s.cameraURL = "rtsp://192.168.1.64/live" })},
 	{name: "camera off", waits: true, want: "camera.gone", inject: set(func(s *site) { s.cameraURL = "rtsp://10.7.0.64/live" })},

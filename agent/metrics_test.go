@@ -14,6 +14,8 @@ import (
 	"testing"
 	"time"
 
+	"kentongan/broker-config/brokertest"
+
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 )
@@ -22,7 +24,7 @@ import (
 // parser; only this machine may ask.
 func TestMetrics(t *testing.T) {
 	t.Parallel()
-	gate, addr := filmed(t), freeAddress(t)
+	gate, addr := filmed(t), brokertest.FreeAddress(t)
 	l := goLive(t, liveHead+"metrics: {listen: '"+addr+"'}\nstreams: [{name: gate, url: '"+gate.URL()+"'}]\n")
 	await(t, func() bool { return l.playing("gate") })
 	ask := func(method, path, host string) (int, string) {

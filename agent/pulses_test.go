@@ -17,6 +17,7 @@ import (
 	"kentongan/agent/config"
 	"kentongan/agent/report"
 	"kentongan/agent/watchdog"
+	"kentongan/broker-config/brokertest"
 	"kentongan/hal"
 	"kentongan/hal/sim"
 )
@@ -67,7 +68,7 @@ sensors: [{name: cabinet, driver: sht3x, every: 6s}]
 lines: [{name: door, kind: door, line: GPIO6}, {name: roof, kind: water, line: GPIO99}]
 streams: [{name: gate, url: 'rtsp://%s/'}]
 apps: [{name: bansos, url: 'http://%s/', label: {id: a, en: b}}]
-`, addr, key, freeAddress(t), addr, addr))
+`, addr, key, brokertest.FreeAddress(t), addr, addr))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -127,7 +125,7 @@ kiosk:
   buttons: [{name: road, line: GPIO17, service_code: x, category: y, label: {id: a, en: b}}]
   lamps: {saved: {line: GPIO22}}
 lines: [{name: door, kind: door, line: GPIO6, debounce: 1ms}]
-page: {listen: "`+freeAddress(t)+`"}
+page: {listen: "`+brokertest.FreeAddress(t)+`"}
 `)
 	c := l.a.cfg
 	board := l.a.board.(*sim.Board)
@@ -175,12 +173,6 @@ page: {listen: "`+freeAddress(t)+`"}
 	if err := followPage(t.Context(), parsed(t, tryHead), all, nil); !errors.Is(err, ErrHeld) {
 		t.Errorf("without a page: %v", err)
 	}
-}
-
-// freeAddress is one that nobody listens at, as yet.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(brokertest.FreePorts(t, 1)))
 }
 
 // The time is the bubble's: a wire that is slower than a blink is no lamp that is broken.

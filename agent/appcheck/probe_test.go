@@ -9,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
-	"strconv"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -194,7 +193,7 @@ func TestConnections(t *testing.T) {
 	_, at, _ := strings.Cut(site.URL, "127.0.0.1")
 	dns := &names{known: map[string]netip.Addr{"app.example": netip.MustParseAddr("127.0.0.1"), "six.example": netip.MustParseAddr("::1")}}
 	r := dns.resolver(t)
-	closed := "http://127.0.0.1:" + strconv.Itoa(brokertest.FreePorts(t, 1))
+	closed := "http://" + brokertest.FreeAddress(t)
 	for name, tt := range map[string]struct {
 		cfg           Config
 		class, detail string

@@ -8,7 +8,6 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -231,7 +230,7 @@ func TestSearchSaysWhatIsWrong(t *testing.T) {
 // TestReachable: of addresses that no probe reaches, those that speak ONVIF.
 func TestReachable(t *testing.T) {
 	c := camera(t, onviftest.Options{Username: "ops", Password: "p"})
-	closed := net.JoinHostPort("127.0.0.1", strconv.Itoa(brokertest.FreePorts(t, 1)))
+	closed := brokertest.FreeAddress(t)
 	list := Reachable(t.Context(), []string{closed, c.Host()}, 30*time.Second)
 	if len(list) != 1 || list[0].URL != c.URL() || list[0].Addr != loopback {
 		t.Errorf("found %+v", list)

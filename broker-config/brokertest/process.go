@@ -32,6 +32,13 @@ func FreePorts(t testing.TB, n int) int {
 	return first
 }
 
+// FreeAddress is a free port of loopback, as HOST:PORT, for one who listens there
+// later.
+func FreeAddress(t testing.TB) string {
+	t.Helper()
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(FreePorts(t, 1)))
+}
+
 // Ports finds n ports in a row that nobody listens on, below those that the kernel
 // gives to outgoing connections (32768 and up): one of these would have taken the
 // port of a broker that is away for some seconds.

@@ -14,7 +14,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -116,11 +115,6 @@ func (p *process) end(sig os.Signal) error {
 		p.t.Fatalf("the centre did not end: %s", p.log)
 		return nil
 	}
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(brokertest.FreePorts(t, 1)))
 }
 
 const total = 400
@@ -227,7 +221,7 @@ func ask(t *testing.T, p *process, path string, to any) {
 // The centre, and with it the embedded broker, is killed again and again while
 // a device sends: every record is there once, and the receipts say so.
 func TestKilledWhileReceiving(t *testing.T) {
-	data, mqttAddr := t.TempDir(), freePort(t)
+	data, mqttAddr := t.TempDir(), brokertest.FreeAddress(t)
 	args := []string{"--data", data, "--listen", "127.0.0.1:0", "--mqtt", mqttAddr}
 	p := start(t, args...)
 	v, err := note.NewVerifier(p.key)

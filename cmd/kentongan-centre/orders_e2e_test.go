@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"kentongan/agent/report"
+	"kentongan/broker-config/brokertest"
 	"kentongan/cmd/kentongan-centre/internal/store"
 )
 
@@ -75,7 +76,7 @@ func (d *desk) orders(name string) []store.Order {
 // and its own next keys to a device that was off while they changed twice.
 func TestOrdersOfARunningDevice(t *testing.T) {
 	t.Parallel()
-	data, mqtt := t.TempDir(), freePort(t)
+	data, mqtt := t.TempDir(), brokertest.FreeAddress(t)
 	begin := func() (*process, *desk) {
 		p := start(t, "run", "--data", data, "--listen", "127.0.0.1:0", "--mqtt", mqtt)
 		token := strings.Fields(tool(t, "user", "token", "--data", data, "--name", "sari"))

@@ -16,6 +16,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"kentongan/broker-config/brokertest"
 )
 
 // pageCert writes a certificate for localhost that signs itself, with a serial
@@ -64,7 +66,7 @@ func served(t *testing.T, addr string, versions uint16) (*http.Response, int64, 
 func TestPageOverTLS(t *testing.T) {
 	dir := t.TempDir()
 	cert, key := pageCert(t, dir, 1)
-	p := start(t, "--data", t.TempDir(), "--listen", "127.0.0.1:0", "--mqtt", freePort(t), "--tls-cert", cert, "--tls-key", key)
+	p := start(t, "--data", t.TempDir(), "--listen", "127.0.0.1:0", "--mqtt", brokertest.FreeAddress(t), "--tls-cert", cert, "--tls-key", key)
 	addr, ok := strings.CutPrefix(p.page, "https://")
 	if !ok {
 		t.Fatalf("the page is announced as %s", p.page)
@@ -108,7 +110,7 @@ func TestPageOverTLS(t *testing.T) {
 // there is one.
 func TestBehindProxy(t *testing.T) {
 	for name, believed := range map[string]bool{"--behind-proxy": true, "": false} {
-		args := []string{"--data", t.TempDir(), "--listen", "127.0.0.1:0", "--mqtt", freePort(t)}
+		args := []string{"--data", t.TempDir(), "--listen", "127.0.0.1:0", "--mqtt", brokertest.FreeAddress(t)}
 		if name != "" {
 			args = append(args, name)
 		}

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"kentongan/agent/report"
+	"kentongan/broker-config/brokertest"
 	"kentongan/cmd/kentongan-centre/internal/devicetest"
 	"kentongan/cmd/kentongan-centre/internal/store"
 )
@@ -181,7 +182,7 @@ func (d *desk) rollout(id int64) (s standing) {
 // of the next a stage fails, and it halts itself.
 func TestRolloutOverABroker(t *testing.T) {
 	t.Parallel()
-	data, mqttAt := t.TempDir(), freePort(t)
+	data, mqttAt := t.TempDir(), brokertest.FreeAddress(t)
 	begin := func() (*process, *desk) {
 		p := start(t, "run", "--data", data, "--listen", "127.0.0.1:0", "--mqtt", mqttAt)
 		token := strings.Fields(tool(t, "user", "token", "--data", data, "--name", "sari"))

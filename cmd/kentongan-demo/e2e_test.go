@@ -28,16 +28,10 @@ func buildPrograms(t testing.TB) (device, centre string) {
 	return filepath.Join(dir, "kentongan"), filepath.Join(dir, "kentongan-centre")
 }
 
-// freeAddress is one that nobody takes before it is used.
-func freeAddress(t *testing.T) string {
-	t.Helper()
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(brokertest.FreePorts(t, 1)))
-}
-
 // newMosquitto makes a broker out of broker-config/mosquitto, and its address.
 func newMosquitto(t *testing.T, accounts ...string) (*process, string) {
 	t.Helper()
-	addr := freeAddress(t) // it is away for some seconds, and wants it again
+	addr := brokertest.FreeAddress(t) // it is away for some seconds, and wants it again
 	_, port, _ := net.SplitHostPort(addr)
 	script := filepath.Join("..", "..", "broker-config", "mosquitto", "start")
 	p := newProcess("mosquitto", script, append([]string{t.TempDir(), port}, accounts...)...)
@@ -253,7 +247,7 @@ func TestDemo(t *testing.T) {
 	dir := t.TempDir()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
-	s, err := openSite(ctx, siteOptions{Dir: dir, Centre: centreProgram, Device: deviceProgram, PageAddr: "127.0.0.1:0", ScreenAddr: freeAddress(t)})
+	s, err := openSite(ctx, siteOptions{Dir: dir, Centre: centreProgram, Device: deviceProgram, PageAddr: "127.0.0.1:0", ScreenAddr: brokertest.FreeAddress(t)})
 	if s != nil {
 		defer s.close()
 	}

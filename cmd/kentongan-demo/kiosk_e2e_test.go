@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"kentongan/broker-config/brokertest"
 )
 
 // TestCitizenFollowsAComplaint is a citizen's way with the real programs: a press,
@@ -17,7 +19,7 @@ import (
 func TestCitizenFollowsAComplaint(t *testing.T) {
 	ctx := t.Context()
 	device, centre := buildPrograms(t)
-	s, err := openSite(ctx, siteOptions{Dir: t.TempDir(), Device: device, Centre: centre, PageAddr: "127.0.0.1:0", ScreenAddr: freeAddress(t)})
+	s, err := openSite(ctx, siteOptions{Dir: t.TempDir(), Device: device, Centre: centre, PageAddr: "127.0.0.1:0", ScreenAddr: brokertest.FreeAddress(t)})
 	if s != nil {
 		defer s.close()
 	}

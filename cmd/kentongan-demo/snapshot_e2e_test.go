@@ -10,6 +10,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"kentongan/broker-config/brokertest"
 )
 
 // TestSnapshotOnOrder asks both cameras of the demo for a picture, as an operator
@@ -19,7 +21,7 @@ func TestSnapshotOnOrder(t *testing.T) {
 	deviceProgram, centreProgram := buildPrograms(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
-	s, err := openSite(ctx, siteOptions{Dir: t.TempDir(), Centre: centreProgram, Device: deviceProgram, PageAddr: "127.0.0.1:0", ScreenAddr: freeAddress(t)})
+	s, err := openSite(ctx, siteOptions{Dir: t.TempDir(), Centre: centreProgram, Device: deviceProgram, PageAddr: "127.0.0.1:0", ScreenAddr: brokertest.FreeAddress(t)})
 	if s != nil {
 		defer s.close()
 	}

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"testing"
 	"time"
+
+	"kentongan/broker-config/brokertest"
 )
 
 // TestSurroundingsReachTheCentre: mains that go, a door that is opened and a
@@ -15,7 +17,7 @@ func TestSurroundingsReachTheCentre(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	device, centre := buildPrograms(t)
-	s, err := openSite(ctx, siteOptions{Dir: t.TempDir(), Device: device, Centre: centre, PageAddr: "127.0.0.1:0", ScreenAddr: freeAddress(t)})
+	s, err := openSite(ctx, siteOptions{Dir: t.TempDir(), Device: device, Centre: centre, PageAddr: "127.0.0.1:0", ScreenAddr: brokertest.FreeAddress(t)})
 	if s != nil {
 		defer s.close()
 	}

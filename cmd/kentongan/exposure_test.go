@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"kentongan/agent/nstest"
+	"kentongan/broker-config/brokertest"
 )
 
 // exposed is a device with all its parts and no page.
@@ -38,7 +39,7 @@ log: {level: debug}
 func TestWhatADeviceLeavesOpen(t *testing.T) {
 	dir := t.TempDir()
 	program := buildDevice(t, dir)
-	page, screen, metrics := freePort(t), freePort(t), freePort(t)
+	page, screen, metrics := brokertest.FreeAddress(t), brokertest.FreeAddress(t), brokertest.FreeAddress(t)
 	for _, tt := range []struct {
 		name, more string
 		want       []string

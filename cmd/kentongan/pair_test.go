@@ -40,7 +40,7 @@ const mostResident = 32 << 20
 func TestPageOnTheDevice(t *testing.T) {
 	dir := t.TempDir()
 	program := buildDevice(t, dir)
-	v := &visit{t: t, dir: dir, program: program, config: filepath.Join(dir, "kentongan.yaml"), page: freePort(t)}
+	v := &visit{t: t, dir: dir, program: program, config: filepath.Join(dir, "kentongan.yaml"), page: brokertest.FreeAddress(t)}
 	text := fmt.Sprintf(`device: kiosk-7
 data: data
 uplink: {acknowledge: broker, brokers: [{url: "mqtt://127.0.0.1:1", username: ops, password: hunter2}]}   # sandi: geheim
@@ -158,11 +158,6 @@ func buildDevice(t *testing.T, dir string) string {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
 	return program
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(brokertest.FreePorts(t, 1)))
 }
 
 func (v *visit) start() {

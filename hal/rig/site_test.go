@@ -13,7 +13,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -231,7 +230,7 @@ func (s *site) format() {
 
 // startBroker runs Mosquitto with the files of broker-config.
 func (s *site) startBroker() (address string) {
-	address = freePort(s.t)
+	address = brokertest.FreeAddress(s.t)
 	_, port, _ := net.SplitHostPort(address)
 	s.background(exec.Command("../../broker-config/mosquitto/start", filepath.Join(s.dir, "mosquitto"), port, "kentongan.centre:centre", "kiosk-7:device"))
 	s.until("Mosquitto listens", quick, func() bool {
@@ -249,7 +248,7 @@ func (s *site) startCentre(broker string) (key string) {
 	if err := os.WriteFile(secret, []byte("centre\n"), 0o600); err != nil {
 		s.t.Fatal(err)
 	}
-	page := freePort(s.t)
+	page := brokertest.FreeAddress(s.t)
 	s.centre = "http://" + page
 	s.background(exec.Command(program, "run", "--data", data, "--listen", page, "--broker", "mqtt://"+broker, "--username", "kentongan.centre", "--password-file", secret, "--log", "warn"))
 	s.until("the centre answers", quick, func() bool {
@@ -284,11 +283,6 @@ func (s *site) background(c *exec.Cmd) {
 			s.t.Logf("%s said:\n%s", filepath.Base(c.Path), said.Bytes())
 		}
 	})
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(brokertest.FreePorts(t, 1)))
 }
 
 // until waits for what must come.

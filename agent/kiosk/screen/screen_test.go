@@ -11,7 +11,6 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -406,7 +405,7 @@ func TestRunWaitsForItsAddress(t *testing.T) {
 // Who opens connections and keeps them gets some of them only.
 func TestConnectionsAreBounded(t *testing.T) {
 	cfg := settings(t)
-	cfg.Listen = net.JoinHostPort("127.0.0.1", strconv.Itoa(brokertest.FreePorts(t, 1)))
+	cfg.Listen = brokertest.FreeAddress(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
 	go func() { ended <- New(cfg, newPlayed()).Run(ctx) }()
