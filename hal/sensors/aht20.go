@@ -12,12 +12,7 @@ import (
 // readAHT20 reads Aosong's AHT20: hwmon's driver aht10, which knows the chip by this
 // name since Linux 6.5, or ours at i2c-1:0x38, its only address.
 func readAHT20(m Machine, c hal.SensorConfig) (hal.Reading, error) {
-	return readChip(m, c, func(c hal.SensorConfig) (hal.Reading, error) {
-		if c.Address == "" {
-			c.Address = "aht20"
-		}
-		return readHwmon(m, c)
-	}, measureAHT20)
+	return readChip(m, c, hwmonNamed(m, "aht20"), measureAHT20)
 }
 
 // From Aosong's AHT20 product manual, version 1.0.03, sections 5.3 and 5.4: a read gives

@@ -20,6 +20,16 @@ func readHwmon(m Machine, c hal.SensorConfig) (hal.Reading, error) {
 	return hwmonReading(c, dir)
 }
 
+// hwmonNamed reads a chip of hwmon by its name there, unless an address is given.
+func hwmonNamed(m Machine, name string) func(hal.SensorConfig) (hal.Reading, error) {
+	return func(c hal.SensorConfig) (hal.Reading, error) {
+		if c.Address == "" {
+			c.Address = name
+		}
+		return readHwmon(m, c)
+	}
+}
+
 func meansHwmon(address string) func(string) bool {
 	return func(dir string) bool {
 		chip, _ := line(filepath.Join(dir, "name")) // one without is not meant

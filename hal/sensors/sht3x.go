@@ -12,12 +12,7 @@ import (
 // readSHT3x reads Sensirion's SHT30, 31 and 35: hwmon's driver sht3x, or ours
 // at i2c-1:0x44 or 0x45.
 func readSHT3x(m Machine, c hal.SensorConfig) (hal.Reading, error) {
-	return readChip(m, c, func(c hal.SensorConfig) (hal.Reading, error) {
-		if c.Address == "" {
-			c.Address = "sht3x"
-		}
-		return readHwmon(m, c)
-	}, measureSHT3x)
+	return readChip(m, c, hwmonNamed(m, "sht3x"), measureSHT3x)
 }
 
 // From Sensirion's SHT3x-DIS datasheet, version 6: a single measurement of high
