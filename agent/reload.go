@@ -158,10 +158,7 @@ func (r *reloading) take(ctx context.Context, s config.Seen) error {
 		r.refuse(s.Version, err)
 		return nil
 	}
-	if err := a.apply(ctx, c); err != nil {
-		return err
-	}
-	return nil
+	return a.apply(ctx, c)
 }
 
 // refuse tells that what the file says is not taken.
