@@ -6,13 +6,11 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
 	"slices"
 	"strings"
 	"time"
 
 	"kentongan/agent/report"
-	"kentongan/cmd/kentongan-centre/internal/access"
 	"kentongan/cmd/kentongan-centre/internal/store"
 )
 
@@ -54,17 +52,10 @@ func (o *complaintOptions) flags(stderr io.Writer) *flag.FlagSet {
 
 // complaintCommand erases a complaint from the command line.
 func complaintCommand(ctx context.Context, e env, args []string) int {
-	if len(args) == 0 || args[0] == "help" || args[0] == "--help" || args[0] == "-h" {
-		fmt.Fprint(e.stdout, complaintHelp)
-		return exitGood
-	}
 	o := complaintOptions{wipeFor: time.Minute}
-	f := o.flags(e.stderr)
-	if err := f.Parse(args[1:]); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return exitGood
-		}
-		return exitUsage
+	f, status, ok := behindWord(e, args, complaintHelp, o.flags)
+	if !ok {
+		return status
 	}
 	ticket, err := report.ParseTicket(o.ticket)
 	switch {
@@ -91,17 +82,11 @@ func complaintCommand(ctx context.Context, e env, args []string) int {
 }
 
 func (o complaintOptions) erase(ctx context.Context, e env, ticket string) (err error) {
-	log := slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	st, err := o.database.openBeside(o.data, log)
+	st, room, err := o.database.openRoom(e, o.data)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
-	read, edit := st.Tables()
-	room, err := access.New(access.Config{Read: read, Edit: edit, Log: log})
-	if err != nil {
-		return err
-	}
 	view := st.For(store.Everything())
 	one, err := o.pick(ctx, view, ticket)
 	if err != nil {

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net/url"
 
+	"kentongan/cmd/kentongan-centre/internal/access"
 	"kentongan/cmd/kentongan-centre/internal/store"
 )
 
@@ -56,4 +57,20 @@ func (o *databaseOptions) with(dir string, log *slog.Logger, open func(url, pass
 		return nil, fmt.Errorf("--database-password-file: %w", err)
 	}
 	return open(o.url, password, log)
+}
+
+// openRoom opens a centre's database beside it, and the accounts and the access log in
+// it. Whoever gets the store closes it.
+func (o *databaseOptions) openRoom(e env, dir string) (*store.Store, *access.Room, error) {
+	log := slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	st, err := o.openBeside(dir, log)
+	if err != nil {
+		return nil, nil, err
+	}
+	read, edit := st.Tables()
+	room, err := access.New(access.Config{Read: read, Edit: edit, Log: log})
+	if err != nil {
+		return nil, nil, errors.Join(err, st.Close())
+	}
+	return st, room, nil
 }

@@ -6,7 +6,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/user"
 	"strings"
@@ -58,17 +57,10 @@ func (o *userOptions) flags(stderr io.Writer) *flag.FlagSet {
 // userCommand makes accounts from the command line: the first one has no other
 // way in.
 func userCommand(ctx context.Context, e env, args []string) int {
-	if len(args) == 0 || args[0] == "help" || args[0] == "--help" || args[0] == "-h" {
-		fmt.Fprint(e.stdout, userHelp)
-		return exitGood
-	}
 	var o userOptions
-	f := o.flags(e.stderr)
-	if err := f.Parse(args[1:]); err != nil {
-		if errors.Is(err, flag.ErrHelp) {
-			return exitGood
-		}
-		return exitUsage
+	f, status, ok := behindWord(e, args, userHelp, o.flags)
+	if !ok {
+		return status
 	}
 	do, known := map[string]func(context.Context, env, *store.Store, *access.Room, userOptions) error{
 		"add": userAdd, "link": userLink, "token": userToken, "list": userList,
@@ -102,17 +94,11 @@ func (o userOptions) with(ctx context.Context, e env, do func(context.Context, e
 	if err := os.MkdirAll(o.data, 0o700); err != nil {
 		return fmt.Errorf("make data directory: %w", err)
 	}
-	log := slog.New(slog.NewTextHandler(e.stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
-	st, err := o.database.openBeside(o.data, log)
+	st, room, err := o.database.openRoom(e, o.data)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, st.Close()) }()
-	read, edit := st.Tables()
-	room, err := access.New(access.Config{Read: read, Edit: edit, Log: log})
-	if err != nil {
-		return err
-	}
 	return do(ctx, e, st, room, o)
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -32,6 +33,23 @@ func group(ctx context.Context, e env, name string, table []command, args []stri
 		fmt.Fprintf(w, "  kentongan-centre %s %s %s\n      %s\n", name, c.name, c.args, c.short)
 	}
 	return status
+}
+
+// behindWord reads the flags behind the word that a command begins with; when it
+// returns false the command is over, with that status.
+func behindWord(e env, args []string, help string, flags func(stderr io.Writer) *flag.FlagSet) (f *flag.FlagSet, status int, ok bool) {
+	if len(args) == 0 || args[0] == "help" || args[0] == "--help" || args[0] == "-h" {
+		fmt.Fprint(e.stdout, help)
+		return nil, exitGood, false
+	}
+	f = flags(e.stderr)
+	switch err := f.Parse(args[1:]); {
+	case errors.Is(err, flag.ErrHelp):
+		return nil, exitGood, false
+	case err != nil:
+		return nil, exitUsage, false
+	}
+	return f, exitGood, true
 }
 
 // words is a flag set that takes flags and other words in any order.

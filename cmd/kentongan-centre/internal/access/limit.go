@@ -5,6 +5,8 @@ import (
 	"sync"
 	"time"
 
+	"kentongan/cmd/kentongan-centre/internal/crowd"
+
 	"golang.org/x/time/rate"
 )
 
@@ -24,11 +26,7 @@ func Place(addr string) string {
 	if err != nil || ip.Unmap().Is4() {
 		return addr
 	}
-	net, err := ip.WithZone("").Prefix(64)
-	if err != nil {
-		return addr
-	}
-	return net.String()
+	return crowd.Network(ip).String()
 }
 
 // maxKeys bounds the memory that strangers can take.
