@@ -144,12 +144,13 @@ func (s *Spool) waiting() (presses, events []*request, more bool) {
 	return presses, events, len(s.queue[1]) > 0
 }
 
-// events commits events, and the spool's own notes with them. A commit may
+// events commits events behind the spool's own notes: what was found before an
+// event stands before it, also where a segment ends between the two. A commit may
 // itself leave a note (the oldest events were dropped for it), so it goes on
 // until there is none; three rounds are enough for any that succeeds.
 func (s *Spool) events(batch []*request, rides, all bool) {
 	for range 3 {
-		batch = append(batch, s.notes.requests(all, rides || len(batch) > 0, s.o.Stamp)...)
+		batch = append(s.notes.requests(all, rides || len(batch) > 0, s.o.Stamp), batch...)
 		if len(batch) == 0 {
 			return
 		}
