@@ -132,7 +132,7 @@ var diskRows = []Row{
 		How:   "each flush takes 30 s of virtual time, under a real spool with a real kiosk's presses; a flush that takes a minute",
 		Event: "the kiosk's fault `unkept`, the lamp blinks *at work* within 0.1 s and turns red after 5 s",
 		Tests: []Test{{"agent", "TestDiskStallsFor30s"}, {"agent/spool", "TestAppendGivesUpOnASlowDisk"}, {"agent", "TestStalledDiskIsSeenToWork"}, {"agent/kiosk", "TestSlowStoreIsAFault"}},
-		Quick: 6,
+		Quick: 4,
 		Controls: []Control{{
 			Out: "waiting for the disk before the lamp lights", File: "agent/kiosk/count.go",
 			Old: "	r.seq, r.err = b.k.store.AppendFunc(b.store, report.Complaint, kind, body)\n", New: "	go func() { _, _ = b.k.store.AppendFunc(b.store, report.Complaint, kind, func(uint64) any { return b.press(1, f.n) }) }()\n	body(1)\n",
