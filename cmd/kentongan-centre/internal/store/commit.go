@@ -120,7 +120,20 @@ func (s *Store) writer(ctx context.Context) *writer {
 	}
 }
 
-func (w *writer) run(group []Arrival) (err error) {
+func (w *writer) run(group []Arrival) error {
+	return w.within(func() error {
+		for _, a := range group {
+			w.now = a.At.UnixMilli()
+			if err := w.arrival(a); err != nil {
+				return err
+			}
+		}
+		return w.flush()
+	})
+}
+
+// within runs do in a transaction.
+func (w *writer) within(do func() error) (err error) {
 	if err := w.conn.begin(w.ctx); err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
@@ -130,13 +143,7 @@ func (w *writer) run(group []Arrival) (err error) {
 			err = errors.Join(err, w.conn.rollback(context.WithoutCancel(w.ctx)))
 		}
 	}()
-	for _, a := range group {
-		w.now = a.At.UnixMilli()
-		if err := w.arrival(a); err != nil {
-			return err
-		}
-	}
-	if err := w.flush(); err != nil {
+	if err := do(); err != nil {
 		return err
 	}
 	if err := w.conn.commit(w.ctx); err != nil {

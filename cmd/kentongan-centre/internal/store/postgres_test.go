@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"net/url"
@@ -179,5 +180,30 @@ func TestServerIsKilled(t *testing.T) {
 			t.Fatalf("a server without fsync is taken (%v)", err)
 		}
 		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// A centre says all receipts when it comes back to its broker, and may have lost the
+// database in between: Receipts makes the connection anew, as Commit does.
+func TestReceiptsAfterALostConnection(t *testing.T) {
+	t.Parallel()
+	place := pgtest.URL(t)
+	s := open(t, place)
+	commit(t, s, batch("k1", report.Complaint, 1, 3, press(t, "k1", 1), press(t, "k1", 2)))
+	cut := func() { sqlExec(t, place, fmt.Sprintf(`SELECT pg_terminate_backend(%d)`, committerPID(s))) }
+	cut()
+	if _, err := s.Commit(t.Context(), []Arrival{batch("k1", report.Complaint, 1, 4, press(t, "k1", 3))}); err == nil {
+		t.Fatal("the connection was not cut: nothing is tested")
+	}
+	for _, when := range []string{"Commit has seen that it is gone", "nobody has"} {
+		all, err := s.Receipts(t.Context())
+		if when == "nobody has" && err != nil {
+			all, err = s.Receipts(t.Context()) // the first sees it
+		}
+		if err != nil || len(all) != 1 || all[0].Seq != 2 || all[0].Hash == nil {
+			t.Errorf("when %s: %+v, %v", when, all, err)
+		}
+		clear(s.lanes) // as after an error of Commit
+		cut()
 	}
 }

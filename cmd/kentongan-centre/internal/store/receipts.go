@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"database/sql"
+	"fmt"
+	"slices"
 
 	"kentongan/agent/report"
 	"kentongan/cmd/kentongan-centre/internal/sqlrows"
@@ -29,18 +31,34 @@ func (s *Store) Receipts(ctx context.Context) ([]Receipt, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := s.writer(ctx)
 	out := make([]Receipt, 0, len(keys))
-	for _, k := range keys {
-		l, err := w.lane(k)
+	w := s.writer(ctx)
+	for some := range slices.Chunk(keys, receiptsAtOnce) {
+		// A transaction makes a connection anew that was lost since the last one.
+		err := w.within(func() error {
+			for _, k := range some {
+				l, err := w.lane(k)
+				if err != nil {
+					return err
+				}
+				if l == nil {
+					continue // somebody took it out in between
+				}
+				r, err := w.receipt(l)
+				if err != nil {
+					return err
+				}
+				out = append(out, r)
+			}
+			return nil
+		})
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("read receipts: %w", err)
 		}
-		r, err := w.receipt(l)
-		if err != nil {
-			return nil, err
-		}
-		out = append(out, r)
 	}
 	return out, nil
 }
+
+// receiptsAtOnce is how many lanes one transaction reads: in SQLite whoever writes
+// waits that long.
+const receiptsAtOnce = 500
