@@ -77,6 +77,7 @@ func parsePostgres(url, password string) (*pgx.ConnConfig, error) {
 	if cfg.ConnectTimeout == 0 {
 		cfg.ConnectTimeout = 10 * time.Second
 	}
+	cfg.DialFunc = postgresDialer().DialContext
 	for name, value := range map[string]string{
 		"application_name": "kentongan-centre",
 		// What is acknowledged is on the disk, whatever the server's own default.

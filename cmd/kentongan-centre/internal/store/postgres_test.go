@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net"
 	"net/url"
 	"strings"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sys/unix"
 
 	"kentongan/agent/report"
 	"kentongan/cmd/kentongan-centre/internal/pgtest"
@@ -205,5 +207,27 @@ func TestReceiptsAfterALostConnection(t *testing.T) {
 		}
 		clear(s.lanes) // as after an error of Commit
 		cut()
+	}
+}
+
+// The kernel ends a connection to a server that is gone without a word: nothing else
+// bounds the wait of the ingest for it.
+func TestSilentServerIsNoticed(t *testing.T) {
+	t.Parallel()
+	s := open(t, pgtest.URL(t))
+	raw, err := s.conn.(*postgresConn).c.PgConn().Conn().(*net.TCPConn).SyscallConn()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, tt := range map[string]struct{ option, want int }{
+		"unconfirmed, ms":      {unix.TCP_USER_TIMEOUT, 30_000},
+		"idle before asked, s": {unix.TCP_KEEPIDLE, 10},
+		"between questions, s": {unix.TCP_KEEPINTVL, 5},
+		"questions":            {unix.TCP_KEEPCNT, 3},
+	} {
+		var got int
+		if ctlErr := raw.Control(func(fd uintptr) { got, err = unix.GetsockoptInt(int(fd), unix.IPPROTO_TCP, tt.option) }); ctlErr != nil || err != nil || got != tt.want {
+			t.Errorf("%s: %d (%v, %v), want %d", name, got, ctlErr, err, tt.want)
+		}
 	}
 }
