@@ -275,10 +275,7 @@ func (w *writer) record(l *lane, r report.Received, backlog bool) error {
 			return nil
 		}
 	}
-	held, gone, err := w.heldBefore(l.key.Device, keep)
-	if err == nil && !held {
-		gone, err = w.ofErased(l, r)
-	}
+	held, gone, err := w.cameBefore(l, keep)
 	if err == nil && gone {
 		keep.Line, err = erasedLine(r.Record, report.HashLine(r.Line))
 	}
@@ -339,7 +336,13 @@ func (w *writer) again(l *lane, r report.Received, kept []byte) error {
 	if err := w.fault(l.key, FaultContent, r.Seq, fmt.Sprintf("record %d came with two contents; the second has the hash %s", r.Seq, h)); err != nil {
 		return err
 	}
-	return w.exec(insertConflict, l.id, int64(r.Seq), h[:], w.now, r.Line)
+	line := r.Line
+	if _, gone, err := w.cameBefore(l, r); err != nil {
+		return err
+	} else if gone {
+		line = []byte{} // as erasing leaves it
+	}
+	return w.exec(insertConflict, l.id, int64(r.Seq), h[:], w.now, line)
 }
 
 // meaning takes what a new record says into the tables that the page shows. A

@@ -12,9 +12,9 @@ import (
 	"kentongan/cmd/kentongan-centre/internal/sqlrows"
 )
 
-// erasures is how often the records are searched beside the ingest; then it waits
-// for the search.
-const erasures = 3
+// erasures is how often the records are searched beside the ingest. In SQLite the
+// last search is one that the ingest waits for.
+const erasures = 5
 
 // EraseComplaint takes away what is known of a complaint: its records, how it
 // stands, what was written to its citizen, and the orders that told the kiosk. What
@@ -31,13 +31,13 @@ func (s *View) EraseComplaint(ctx context.Context, id int64) (device string, err
 		if err != nil {
 			return "", err
 		}
-		if attempt < erasures {
+		if attempt < erasures || s.edit.d != sqlite {
 			err = t.search(ctx, s.read)
 		}
 		if err == nil {
 			err = s.eraseTrace(ctx, t)
 		}
-		if errors.Is(err, errCameMeanwhile) && attempt < erasures {
+		if (errors.Is(err, errCameMeanwhile) || passing(err)) && attempt < erasures {
 			continue
 		}
 		if err != nil {
@@ -62,7 +62,13 @@ type trace struct {
 	own, foreign   map[report.Epoch]bool // where this press stands, and another one with its ticket
 }
 
-type searched struct{ top, count int64 }
+// searched is how far a lane has been searched.
+type searched struct {
+	top, count int64 // the last number, and how many records up to it
+	// lacking is how many fewer records than the lane's account says were there at
+	// first: not 0 where somebody has taken some out.
+	lacking int64
+}
 
 // tracePlace is where a record stands that may belong to the complaint.
 type tracePlace struct {
@@ -90,17 +96,29 @@ func (s *View) trace(ctx context.Context, id int64) (*trace, error) {
 
 // search reads the records of the device's complaint lanes that it has not read.
 func (t *trace) search(ctx context.Context, db sqlrows.Querier) error {
-	lanes, err := sqlrows.Collect(ctx, db, "lanes", func(r *sql.Rows) (id int64, err error) { return id, r.Scan(&id) },
-		`SELECT id FROM lane WHERE device = ? AND lane = 'complaint' ORDER BY id`, t.device)
+	lanes, err := t.accounts(ctx, db)
 	if err != nil {
 		return err
 	}
-	for _, lane := range lanes {
-		if err := t.searchLane(ctx, db, lane); err != nil {
+	for _, l := range lanes {
+		_, before := t.searched[l.id]
+		if err := t.searchLane(ctx, db, l.id); err != nil {
 			return err
+		}
+		if at := t.searched[l.id]; !before {
+			at.lacking = l.received - at.count
+			t.searched[l.id] = at
 		}
 	}
 	return nil
+}
+
+// laneAccount is how many records came in of a lane.
+type laneAccount struct{ id, received int64 }
+
+func (t *trace) accounts(ctx context.Context, db sqlrows.Querier) ([]laneAccount, error) {
+	return sqlrows.Collect(ctx, db, "lanes", func(r *sql.Rows) (l laneAccount, err error) { return l, r.Scan(&l.id, &l.received) },
+		`SELECT id, received FROM lane WHERE device = ? AND lane = 'complaint' ORDER BY id`, t.device)
 }
 
 func (t *trace) searchLane(ctx context.Context, db sqlrows.Querier, lane int64) error {
@@ -135,10 +153,7 @@ func (t *trace) look(lane, seq int64, line []byte) {
 	if err != nil && !own {
 		return
 	}
-	var b struct {
-		Ticket string `json:"ticket"` // of report.Press and report.Cancel
-	}
-	if !own && (json.Unmarshal(r.Body, &b) != nil || t.ticket == "" || shownTicket(b.Ticket) != t.ticket) {
+	if !own && !t.says(r) {
 		return
 	}
 	switch {
@@ -149,6 +164,14 @@ func (t *trace) look(lane, seq int64, line []byte) {
 		return
 	}
 	t.places = append(t.places, tracePlace{lane, r, report.HashLine(line), own})
+}
+
+// says tells whether a record names the ticket.
+func (t *trace) says(r report.Record) bool {
+	var b struct {
+		Ticket string `json:"ticket"` // of report.Press and report.Cancel
+	}
+	return t.ticket != "" && json.Unmarshal(r.Body, &b) == nil && shownTicket(b.Ticket) == t.ticket
 }
 
 // has tells whether a record that was noted belongs to the complaint: the press and
@@ -179,7 +202,6 @@ func (s *View) eraseTrace(ctx context.Context, t *trace) error {
 	if n, err := res.RowsAffected(); err != nil || n == 0 {
 		return errors.Join(err, ErrNoComplaint)
 	}
-	whole := len(t.searched) == 0 // nothing was searched before
 	if err := t.search(ctx, tx); err != nil {
 		return err
 	}
@@ -189,10 +211,8 @@ func (s *View) eraseTrace(ctx context.Context, t *trace) error {
 	if err := t.forget(ctx, tx); err != nil {
 		return err
 	}
-	if !whole {
-		if err := t.complete(ctx, tx); err != nil {
-			return err
-		}
+	if err := t.complete(ctx, tx); err != nil {
+		return err
 	}
 	return tx.Commit()
 }
@@ -218,8 +238,8 @@ func (t *trace) erase(ctx context.Context, tx *poolTx) error {
 	return t.eraseConflicts(ctx, tx)
 }
 
-// eraseConflicts erases the press where it came under the number of another record,
-// before it moved to its own.
+// eraseConflicts erases the press, and what takes it back, where they came under the
+// number of another record, before they moved to their own.
 func (t *trace) eraseConflicts(ctx context.Context, tx *poolTx) error {
 	type conflict struct {
 		lane, seq  int64
@@ -232,7 +252,8 @@ func (t *trace) eraseConflicts(ctx context.Context, tx *poolTx) error {
 		return err
 	}
 	for _, c := range list {
-		if r, err := report.DecodeRecord(c.line); err != nil || !sameRecord(r, t.press) {
+		r, err := report.DecodeRecord(c.line)
+		if err != nil || !sameRecord(r, t.press) && !(r.Kind == report.KindCancel && t.says(r) && t.has(tracePlace{Record: r})) {
 			continue
 		}
 		if _, err := tx.ExecContext(ctx, `UPDATE conflict SET line = '' WHERE lane_id = ? AND seq = ? AND hash = ?`, c.lane, c.seq, c.hash); err != nil {
@@ -258,17 +279,17 @@ func (t *trace) forget(ctx context.Context, tx *poolTx) error {
 }
 
 // complete holds what was searched against the account of the lanes: a record that
-// came late, under a number below, would have been passed over.
+// came late, under a number below, would have been passed over. So would a copy of
+// the press that came in while this transaction was under way, which PostgreSQL lets
+// it: whoever wrote that has held the press's record, for which erase waited.
 func (t *trace) complete(ctx context.Context, tx *poolTx) error {
-	type counted struct{ id, received int64 }
-	list, err := sqlrows.Collect(ctx, tx, "lanes", func(r *sql.Rows) (c counted, err error) {
-		return c, r.Scan(&c.id, &c.received)
-	}, `SELECT id, received FROM lane WHERE device = ? AND lane = 'complaint'`, t.device)
+	lanes, err := t.accounts(ctx, tx)
 	if err != nil {
 		return err
 	}
-	for _, l := range list {
-		if t.searched[l.id].count != l.received {
+	for _, l := range lanes {
+		at := t.searched[l.id]
+		if lacking := l.received - at.count; lacking != 0 && lacking != at.lacking {
 			return errCameMeanwhile
 		}
 	}

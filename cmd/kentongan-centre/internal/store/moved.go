@@ -25,6 +25,17 @@ func (w *writer) stopAtConflict(l *lane, r *Receipt) error {
 	return nil
 }
 
+// cameBefore tells whether a record is held elsewhere, see heldBefore, and whether
+// what it says was erased. Of a complaint that was not, it keeps the erasure waiting
+// until we commit.
+func (w *writer) cameBefore(l *lane, r report.Received) (held, gone bool, err error) {
+	held, gone, err = w.heldBefore(l.key.Device, r)
+	if err == nil && !held {
+		gone, err = w.ofErased(l, r)
+	}
+	return held, gone, err
+}
+
 // heldBefore tells whether a record that moved into a new epoch is one that we
 // hold under its old number, or a press is a complaint already; and whether that one
 // was erased since. A device that was set back to an older copy sends again what it

@@ -309,7 +309,10 @@ func pgCode(err error) string {
 
 func (p *postgresConn) doubled(err error) bool { return pgCode(err) == uniqueViolation }
 
-func (p *postgresConn) passing(err error) bool {
+func (p *postgresConn) passing(err error) bool { return passing(err) }
+
+// passing is conn's, for every connection; of SQLite nothing is.
+func passing(err error) bool {
 	code := pgCode(err)
 	return code == serializationFailure || code == deadlockDetected
 }
