@@ -84,7 +84,10 @@ func TestModemOf16kbit(t *testing.T) {
 	store.backlog(report.Telemetry, 100000)
 	u := startUplink(t, testConfig(p.url()), store)
 	waitFor(t, 20*time.Second, "the line is full", func() bool { return u.Status().Lanes[report.Telemetry].Brokered > 100 })
-	best := 10 * rate // of three
+	// In flight is what the window lets, some 3,000 bytes here; without it the line
+	// and what queues before it were 12,000 to 18,000.
+	const most = 4 * rate
+	best := most // of three
 	for range 3 {
 		before := c.lane(report.Telemetry).bytes
 		began, seq := time.Now(), store.append(t, report.Complaint, 1)
@@ -99,8 +102,8 @@ func TestModemOf16kbit(t *testing.T) {
 		t.Logf("press %d took %v, %d bytes of telemetry came before it; window %d, RTT %v", seq, time.Since(began).Round(time.Millisecond), passed, u.Status().Window, u.Status().RTT)
 		best = min(best, passed)
 	}
-	if best >= 10*rate {
-		t.Errorf("each press had to wait for what a full line of 16 kbit/s takes 10 s for, or more")
+	if best >= most {
+		t.Errorf("beside a full line each press had to wait for what it takes 4 s for, or more")
 	}
 }
 
@@ -355,8 +358,7 @@ func TestWrongPasswordThenTheRightOne(t *testing.T) {
 	m := startMosquitto(t, "allow_anonymous false", "password_file "+users)
 	cfg := testConfig(m.url())
 	cfg.Brokers[0].Username, cfg.Brokers[0].PasswordFile = testDevice, secret
-	cfg.Tuning.BackoffCap = time.Minute // only the file's change may end the pause
-	cfg.Tuning.BackoffBase = 10 * time.Second
+	cfg.Tuning.BackoffBase, cfg.Tuning.BackoffCap = time.Hour, time.Hour // only the file's change may end the pause
 	u := startUplink(t, cfg, newMemoryStore())
 	waitFor(t, 5*time.Second, "refused", func() bool { return u.saw(stateRefused, "") })
 	if text := u.Status().LastError; text != failNotAllowed.words() && text != failCredentials.words() {
