@@ -33,7 +33,7 @@ func (d *Dir) Apply(ctx context.Context, s Source, o Options) (Trial, error) {
 	if err != nil {
 		return Trial{}, err
 	}
-	if err := d.room(plan.payload); err != nil {
+	if err := d.room(plan); err != nil {
 		return Trial{}, err
 	}
 	// The key list first: it holds whatever becomes of the release.
@@ -70,7 +70,7 @@ func (d *Dir) Check(s Source, dev Device) (Release, error) {
 	if err != nil {
 		return plan.release, err
 	}
-	return plan.release, d.room(plan.payload)
+	return plan.release, d.room(plan)
 }
 
 type plan struct {
@@ -112,12 +112,17 @@ func (d *Dir) plan(s Source, dev Device) (plan, error) {
 	return p, err
 }
 
-func (d *Dir) room(p Payload) error {
+// room asks for the new program's place. What an earlier unpacking left beside it
+// is written over.
+func (d *Dir) room(p plan) error {
 	free, err := d.fs.Free()
 	if err != nil {
 		return fmt.Errorf("ask for free space: %w", err)
 	}
-	if need := p.Size + reserve; free < need {
+	if left, err := d.fs.Size(slotPath(other(p.current), program+".new")); err == nil {
+		free += left
+	}
+	if need := p.payload.Size + reserve; free < need {
 		return refuse(NoSpace, "%.1f MiB free, %.1f needed; free some space and try again", float64(free)/(1<<20), float64(need)/(1<<20))
 	}
 	return nil
