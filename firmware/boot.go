@@ -20,25 +20,24 @@ const (
 // start, and goes back where the count is full. boot is the kernel's boot id.
 //
 // The slot that it returns can be started. An error that comes with a slot
-// tells of something that could not be written down; the slot is the best there
-// is.
+// tells of something that could not be read or written down; the slot is the
+// best there is.
 func (d *Dir) Start(boot string) (slot string, t Trial, err error) {
-	err = loadJSON(d.fs, trialFile, &t)
-	if err != nil {
-		// The file is damaged, which our own writing does not do. Nothing can
-		// be counted; what runs goes on.
-		t = Trial{}
-	}
 	slot, cerr := d.Current()
+	err = d.mend(slot)
+	if lerr := loadJSON(d.fs, trialFile, &t); lerr != nil { // nothing can be counted; what runs goes on
+		t, err = Trial{}, errors.Join(err, lerr)
+	}
 	if cerr != nil {
 		return d.rescue(t, errors.Join(err, cerr))
 	}
 	switch t.State {
 	case Trying:
-		slot, t, err = d.tryAgain(slot, t, boot)
+		slot, t, cerr = d.tryAgain(slot, t, boot)
 	case GoingBack:
-		slot, t, err = d.back(t, t.Reason)
+		slot, t, cerr = d.back(t, t.Reason)
 	}
+	err = errors.Join(err, cerr)
 	if rerr := d.runnable(slot); rerr != nil {
 		return d.rescue(t, errors.Join(err, rerr))
 	}
@@ -234,7 +233,7 @@ func (d *Dir) Status() (Status, error) {
 	if err := errors.Join(loadJSON(d.fs, floorFile, &s.Floor), loadJSON(d.fs, trialFile, &t)); err != nil {
 		return s, err
 	}
-	if t.State != neverExists {
+	if t.State != noTrial {
 		s.Trial = &t
 	}
 	return s, nil

@@ -171,9 +171,13 @@ func (d *Dir) release(slot string) (Release, error) {
 	}
 	text, err := unsigned(msg)
 	if err != nil {
-		return Release{}, fmt.Errorf("slot %s: release: %w", slot, err)
+		return Release{}, fmt.Errorf("slot %s: release: %w: %w", slot, errDamaged, err)
 	}
-	return ParseRelease(text)
+	r, err := ParseRelease(text)
+	if err != nil {
+		return Release{}, fmt.Errorf("slot %s: %w: %w", slot, errDamaged, err)
+	}
+	return r, nil
 }
 
 // Keys is the key list that this board believes.

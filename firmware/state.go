@@ -26,11 +26,11 @@ type State string
 
 // A trial begins as Trying and ends as one of the others.
 const (
-	Trying      State = "trying"
-	Committed   State = "committed"
-	GoingBack   State = "going-back" // decided; the link may not be back yet
-	WentBack    State = "went-back"
-	neverExists State = ""
+	Trying    State = "trying"
+	Committed State = "committed"
+	GoingBack State = "going-back" // decided; the link may not be back yet
+	WentBack  State = "went-back"
+	noTrial   State = "" // nothing was ever on trial here
 )
 
 // Trial is the newest switch of versions and how it went: one file, so that
@@ -105,7 +105,7 @@ func loadJSON(d FS, name string, v any) error {
 		return err
 	}
 	if err := json.Unmarshal(text, v); err != nil {
-		return fmt.Errorf("%s: %w", name, err)
+		return fmt.Errorf("%s: %w: %w", name, errDamaged, err)
 	}
 	return nil
 }
