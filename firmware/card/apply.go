@@ -104,10 +104,13 @@ func (d Device) take(c Card) error {
 		return err
 	}
 	link := c.link()
-	if link == "" || d.holds(enrolledFile, []byte(link)) {
-		return nil
+	if link != "" && !d.holds(enrolledFile, []byte(link)) {
+		return firmware.SaveFile(d.Link(), 0o600, []byte(link+"\n"))
 	}
-	return firmware.SaveFile(d.Link(), 0o600, []byte(link+"\n"))
+	if err := os.Remove(d.Link()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err // an older one that was never used
+	}
+	return nil
 }
 
 // firstConfig takes the card's configuration where the device has none. Whoever

@@ -76,6 +76,12 @@ func TestWrongSettings(t *testing.T) {
 			}
 		})
 	}
+	// What has no name may be a password or a token, and goes to a screen and a log.
+	for _, line := range []string{"wifi_password rahasia123", "rahasia123", "wifi_password: rahasia123"} {
+		if _, err := Parse([]byte(line)); err == nil || strings.Contains(err.Error(), "rahasia123") {
+			t.Errorf("%q: %v", line, err)
+		}
+	}
 	_, err := Parse([]byte("wfi=a\napn=b c\n"))
 	if p, ok := errors.AsType[Problems](err); !ok || len(p) != 2 {
 		t.Errorf("%v, want both problems", err)
@@ -209,6 +215,20 @@ func TestLifeOfACard(t *testing.T) {
 	}
 	if _, err := os.Stat(d.Link()); err == nil {
 		t.Error("a link that was used is to be used again")
+	}
+	// Neither is one that the settings do not have any more.
+	for _, now := range []string{"apn = internet\nlink = " + link + "\n", "apn = internet\n"} {
+		put(t, settings, "link = "+link+"-OTHER\n")
+		if _, err := d.Read(); err != nil || text(t, d.Link()) != link+"-OTHER\n" {
+			t.Errorf("%v, link %q", err, text(t, d.Link()))
+		}
+		put(t, settings, now)
+		if said, err := d.Read(); err != nil || strings.Contains(said, "waits for a network") {
+			t.Errorf("%v, said %q", err, said)
+		}
+		if _, err := os.Stat(d.Link()); err == nil {
+			t.Errorf("with %q the link of before is still to be used", now)
+		}
 	}
 	if err := os.Remove(settings); err != nil {
 		t.Fatal(err)

@@ -63,8 +63,8 @@ func (r *reader) read(n int, line string) {
 	key, value, ok := strings.Cut(line, "=")
 	key, value = strings.ToLower(strings.TrimSpace(key)), strings.TrimSpace(value)
 	if !ok {
-		r.wrong(n, fmt.Sprintf("tidak ada = di %q; tulis NAMA = ISI, atau awali dengan #", short(line)),
-			fmt.Sprintf("no = in %q; write NAME = VALUE, or begin the line with #", short(line)))
+		// The line itself is not shown: it may be a password, and this goes to a screen.
+		r.wrong(n, "tidak ada = di baris ini; tulis NAMA = ISI, atau awali dengan #", "no = in this line; write NAME = VALUE, or begin the line with #")
 		return
 	}
 	keep, known := fields[key]
