@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -329,6 +331,60 @@ func TestUsage(t *testing.T) {
 		if said := f.run(t, tt.want, tt.args...); !strings.Contains(said, tt.says) {
 			t.Errorf("%v: %q, want %q in it", tt.args, said, tt.says)
 		}
+	}
+}
+
+// TestRunJudgesAgainAfterAnError: a disk that could not be read or written for a
+// moment leaves no version on trial, and out of the reach of updates, until the next
+// start.
+func TestRunJudgesAgainAfterAnError(t *testing.T) {
+	f := newFleet(t)
+	t.Setenv("LOG", filepath.Join(f.work, "log"))
+	ready := filepath.Join(f.work, "ready")
+	f.run(t, exitGood, "apply", "--dir", f.dir, "--from", f.publish(t, 2, "two", script("two", "while [ ! -e "+ready+" ]; do sleep 0.05; done\n"+well(f, 2))))
+	said, stderr, err := os.Pipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- once{env{io.Discard, stderr}, f.dir, f.healthy, "", patience, time.Second, nil}.run(ctx, []string{"current/kentongan", "run"})
+		stderr.Close()
+	}()
+	f.waitRuns(t, filepath.Join(f.work, "log"), "two")
+	trial := filepath.Join(f.dir, "trial")
+	was := read(t, trial)
+	put(t, trial, []byte("{"), 0o644)
+	for lines := bufio.NewScanner(said); ; {
+		if !lines.Scan() {
+			t.Fatal("it ended, and told of no error")
+		}
+		if strings.Contains(lines.Text(), "run: judge: trial: damaged") {
+			break
+		}
+	}
+	put(t, trial, []byte(was), 0o644)
+	put(t, ready, nil, 0o644)
+	f.wait(t, firmware.Committed)
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+// TestJudgeEndsAGoingBack: one that an error stopped half way leaves a version running
+// that was given up; the judge who comes next ends it.
+func TestJudgeEndsAGoingBack(t *testing.T) {
+	f := newFleet(t)
+	f.run(t, exitGood, "apply", "--dir", f.dir, "--from", f.publish(t, 2, "two", script("two", "exit 0")))
+	trial := filepath.Join(f.dir, "trial")
+	put(t, trial, []byte(strings.Replace(read(t, trial), `"trying"`, `"going-back","reason":"deadline: x"`, 1)), 0o644)
+	if said := f.run(t, exitGood, "judge", "--dir", f.dir, "--healthy", f.healthy); !strings.Contains(said, "goes back: deadline: x") {
+		t.Errorf("said %q", said)
+	}
+	if s := f.status(t); s.Slot != "a" || s.Trial.State != firmware.WentBack || len(s.Floor.Failed) != 1 {
+		t.Errorf("status %+v, trial %+v", s, s.Trial)
 	}
 }
 

@@ -115,7 +115,13 @@ func judgeOnce(dir, file string, within time.Duration, late bool) (t firmware.Tr
 	if err != nil {
 		return t, true, err
 	}
-	if s.Trial == nil || s.Trial.State != firmware.Trying {
+	switch {
+	case s.Trial == nil:
+		return t, true, nil
+	case s.Trial.State == firmware.GoingBack: // an error stopped it half way
+		t, err = d.Back(s.Trial.Reason)
+		return t, true, err
+	case s.Trial.State != firmware.Trying:
 		return t, true, nil
 	}
 	if h, err := readHealthy(file); err == nil && h.Number == s.Trial.Number && h.Boot == firmware.BootID() {

@@ -92,11 +92,7 @@ func (o once) run(ctx context.Context, argv []string) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: o.as, Pdeathsig: syscall.SIGKILL}
 	var beside sync.WaitGroup
 	beside.Go(func() {
-		t, err := judge(ctx, o.dir, o.healthy, o.within)
-		if err != nil {
-			fmt.Fprintf(o.e.stderr, "kentongan-boot run: judge: %v\n", err)
-		}
-		if t.State == firmware.WentBack {
+		if o.goesBack(ctx) {
 			end()
 		}
 	})
@@ -113,6 +109,26 @@ func (o once) run(ctx context.Context, argv []string) error {
 		return nil
 	}
 	return err
+}
+
+// goesBack judges a version on trial, again after an error, as the judge's unit
+// does; true when the version before is to be started.
+func (o once) goesBack(ctx context.Context) bool {
+	for told := ""; ; {
+		t, err := judge(ctx, o.dir, o.healthy, o.within)
+		if err != nil && err.Error() != told {
+			told = err.Error()
+			fmt.Fprintf(o.e.stderr, "kentongan-boot run: judge: %v\n", err)
+		}
+		if err == nil || t.State == firmware.WentBack {
+			return t.State == firmware.WentBack
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(minPause):
+		}
+	}
 }
 
 // applies waits for what the agent lays down, and applies it; true when there
