@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
-	"runtime"
 	"strconv"
 	"unsafe"
 
@@ -110,7 +109,7 @@ type i2cTransfer struct {
 
 // free asks whether the kernel would let this program speak to an address.
 func (b *i2cBus) free(addr uint16) error {
-	return b.control(i2cSlave, uintptr(addr))
+	return unix.IoctlSetInt(int(b.file.Fd()), i2cSlave, int(addr))
 }
 
 // Tx implements i2c.Bus: it writes, then reads without giving up the bus.
@@ -126,17 +125,18 @@ func (b *i2cBus) Tx(addr uint16, w, r []byte) error {
 			t.count++
 		}
 	}
-	err := b.control(i2cRdwr, uintptr(unsafe.Pointer(&t)))
-	runtime.KeepAlive(&t) // and with it m, w and r
-	if err != nil {
+	if err := b.transfer(&t); err != nil {
 		return fmt.Errorf("bus %s: address %#x: %w", b, addr, gone(err))
 	}
 	return nil
 }
 
-func (b *i2cBus) control(request, arg uintptr) error {
+// transfer takes a pointer up to the system call: as a number it would not follow t
+// when the goroutine's stack moves.
+func (b *i2cBus) transfer(t *i2cTransfer) error {
+	fd := b.file.Fd()
 	for {
-		_, _, e := unix.Syscall(unix.SYS_IOCTL, b.file.Fd(), request, arg)
+		_, _, e := unix.Syscall(unix.SYS_IOCTL, fd, i2cRdwr, uintptr(unsafe.Pointer(t)))
 		switch e {
 		case 0:
 			return nil
