@@ -2,6 +2,7 @@ package sim
 
 import (
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -25,6 +26,27 @@ func TestSensorConformance(t *testing.T) {
 		Break:    func(problem string) error { return b.SetSensor("cabinet", Environment{}, &problem) },
 		Problems: []string{hal.Missing, hal.Busy, hal.Refused, hal.Invalid, hal.Hung},
 	})
+}
+
+// TestSensorSaysItsNameWhileItIsOpenedAgain: a new configuration opens a sensor of the
+// same name while the old one's loop logs (for the race detector).
+func TestSensorSaysItsNameWhileItIsOpenedAgain(t *testing.T) {
+	b := open(t, Options{})
+	c := hal.SensorConfig{Name: "cabinet", Driver: "bme280"}
+	s, err := b.OpenSensor(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var again sync.WaitGroup
+	defer again.Wait()
+	again.Go(func() {
+		if _, err := b.OpenSensor(c); err != nil {
+			t.Error(err)
+		}
+	})
+	if got := s.String(); got != "cabinet (simulated bme280)" {
+		t.Errorf("it says %q", got)
+	}
 }
 
 func TestSetSensorRefuses(t *testing.T) {

@@ -118,7 +118,11 @@ func (b *Board) Sensors() []SensorState {
 	return all
 }
 
-func (s *sensor) String() string { return s.cfg.Name + " (simulated " + s.cfg.Driver + ")" }
+func (s *sensor) String() string {
+	s.board.mu.Lock()
+	defer s.board.mu.Unlock()
+	return s.cfg.Name + " (simulated " + s.cfg.Driver + ")"
+}
 
 // Read implements hal.Sensor.
 func (s *sensor) Read(ctx context.Context) (hal.Reading, error) {
