@@ -37,12 +37,9 @@ var _ hal.Output = (*led)(nil)
 // Open takes the LED that c names, and puts it out. sys is where sysfs is, /sys
 // for "". All errors are *hal.LineError.
 func Open(sys string, c hal.LineConfig) (hal.Output, error) {
-	if sys == "" {
-		sys = "/sys"
-	}
-	class := filepath.Join(sys, "class/leds")
-	if c.LED != filepath.Base(c.LED) || strings.HasPrefix(c.LED, ".") {
-		return nil, &hal.LineError{Line: c, Problem: hal.Missing, Detail: "that is no LED's name; " + there(class)}
+	class, err := classOf(sys, c)
+	if err != nil {
+		return nil, err
 	}
 	l := &led{ours: c.Name, name: c.LED, dir: filepath.Join(class, c.LED), full: "1"}
 	if err := l.take(); err != nil {
@@ -61,14 +58,11 @@ func Open(sys string, c hal.LineConfig) (hal.Output, error) {
 // Look tells whether the LED is there, and leaves it as it is. All errors are
 // *hal.LineError.
 func Look(sys string, c hal.LineConfig) error {
-	if sys == "" {
-		sys = "/sys"
+	class, err := classOf(sys, c)
+	if err != nil {
+		return err
 	}
-	class := filepath.Join(sys, "class/leds")
-	if c.LED != filepath.Base(c.LED) || strings.HasPrefix(c.LED, ".") {
-		return &hal.LineError{Line: c, Problem: hal.Missing, Detail: "that is no LED's name; " + there(class)}
-	}
-	_, err := os.Stat(filepath.Join(class, c.LED, "brightness"))
+	_, err = os.Stat(filepath.Join(class, c.LED, "brightness"))
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return &hal.LineError{Line: c, Problem: hal.Missing, Detail: there(class)}
@@ -76,6 +70,18 @@ func Look(sys string, c hal.LineConfig) error {
 		return &hal.LineError{Line: c, Problem: hal.Refused, Err: err}
 	}
 	return nil
+}
+
+// classOf is the directory of all LEDs, once it is sure that c names something in it.
+func classOf(sys string, c hal.LineConfig) (string, error) {
+	if sys == "" {
+		sys = "/sys"
+	}
+	class := filepath.Join(sys, "class/leds")
+	if c.LED != filepath.Base(c.LED) || strings.HasPrefix(c.LED, ".") {
+		return "", &hal.LineError{Line: c, Problem: hal.Missing, Detail: "that is no LED's name; " + there(class)}
+	}
+	return class, nil
 }
 
 // there names the LEDs of the machine.

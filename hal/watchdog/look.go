@@ -28,14 +28,7 @@ const bitten = 0x20
 
 // Look reads what sysfs has of a watchdog (Documentation/ABI/testing/sysfs-class-watchdog).
 func (m Machine) Look(device string) (Facts, error) {
-	if m.Sys == "" {
-		m.Sys = "/sys"
-	}
-	name := filepath.Base(device)
-	if name == "watchdog" {
-		name = "watchdog0" // the old name of the first
-	}
-	dir := filepath.Join(m.Sys, "class/watchdog", name)
+	dir := filepath.Join(m.class(), nameOf(device))
 	if _, err := os.Stat(dir); errors.Is(err, fs.ErrNotExist) {
 		return Facts{}, fmt.Errorf("watchdog %s: the kernel knows none of that name; there is %s", device, m.there())
 	} else if err != nil {
@@ -58,7 +51,7 @@ func (m Machine) Look(device string) (Facts, error) {
 }
 
 func (m Machine) there() string {
-	all, _ := filepath.Glob(filepath.Join(m.Sys, "class/watchdog/watchdog*")) // the pattern is well formed
+	all, _ := filepath.Glob(filepath.Join(m.class(), "watchdog*")) // the pattern is well formed
 	if len(all) == 0 {
 		return "none: switch it on in the firmware or load its driver, as dtparam=watchdog=on on a Raspberry Pi"
 	}

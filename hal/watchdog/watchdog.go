@@ -7,6 +7,7 @@
 package watchdog
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"os"
@@ -100,16 +101,20 @@ func (d *dog) setTimeout(fd int, s int32) (int32, error) {
 	return s, nil
 }
 
+// class is where sysfs has the watchdogs.
+func (m Machine) class() string { return filepath.Join(cmp.Or(m.Sys, "/sys"), "class/watchdog") }
+
+// nameOf is a device's name in sysfs.
+func nameOf(device string) string {
+	if name := filepath.Base(device); name != "watchdog" {
+		return name
+	}
+	return "watchdog0" // whose old name that is
+}
+
 // noWayOut tells whether the kernel was built or told to never stop it.
 func (m Machine) noWayOut(device string) bool {
-	if m.Sys == "" {
-		m.Sys = "/sys"
-	}
-	name := filepath.Base(device)
-	if name == "watchdog" {
-		name = "watchdog0" // the old name of the first
-	}
-	b, err := os.ReadFile(filepath.Join(m.Sys, "class/watchdog", name, "nowayout"))
+	b, err := os.ReadFile(filepath.Join(m.class(), nameOf(device), "nowayout"))
 	return err == nil && strings.TrimSpace(string(b)) == "1"
 }
 
