@@ -63,6 +63,9 @@ func (p *usbPort) serve() {
 		p.conn = c
 		p.mu.Unlock()
 		_ = p.session(c) // ends when the machine does
+		p.mu.Lock()
+		p.conn = nil
+		p.mu.Unlock()
 		_ = c.Close()
 	}
 }
