@@ -129,10 +129,10 @@ func (o complaintOptions) pick(ctx context.Context, view *store.View, ticket str
 }
 
 // wipe takes what was erased out of the database's log, too. Whoever reads at the
-// moment keeps it from that: each try waits for them by itself.
+// moment keeps it from that.
 func (o complaintOptions) wipe(ctx context.Context, e env, view *store.View) error {
 	const left = "the complaint is erased, but the database's log (centre.db-wal) still holds it: %w; a running centre cuts the log within the hour, and at its start"
-	for until := time.Now().Add(o.wipeFor); ; {
+	for first, until := true, time.Now().Add(o.wipeFor); ; first = false {
 		done, err := view.WipeLog(ctx)
 		switch {
 		case err != nil:
@@ -142,7 +142,9 @@ func (o complaintOptions) wipe(ctx context.Context, e env, view *store.View) err
 		case time.Now().After(until):
 			return fmt.Errorf(left, errors.New("somebody has been reading the database all the time"))
 		}
-		fmt.Fprintln(e.stderr, "erased; waiting for whoever reads the database, to take it out of the log as well")
+		if first {
+			fmt.Fprintln(e.stderr, "erased; waiting for whoever reads the database, to take it out of the log as well")
+		}
 		select {
 		case <-time.After(time.Second):
 		case <-ctx.Done():
