@@ -61,7 +61,7 @@ soak: ## the long forms of the durability tests, 30 days under a fake clock, an 
 	KENTONGAN_SOAK=$${KENTONGAN_SOAK:-1h} go test -count=1 -timeout 7h -v -run FlatWithinAnHour ./cmd/kentongan-demo
 
 .PHONY: fuzz
-fuzz: ## every fuzz target for KENTONGAN_FUZZ (60s) each, about an hour, with a table of what they did
+fuzz: ## every fuzz target for KENTONGAN_FUZZ (60s) each, an hour and a half, with a table of what they did
 	@.ci/fuzz
 
 .PHONY: rig
