@@ -37,7 +37,7 @@ var networkRows = []Row{
 		Controls: []Control{{
 			Out: "the patience with a link that answers late", File: "agent/uplink/config.go",
 			Old: "orDefault(&t.StallAfter, 15*time.Second)", New: "orDefault(&t.StallAfter, 500*time.Millisecond)",
-			Says: "not within|the centre holds",
+			Says: "the link was given up|the centre holds",
 		}},
 	},
 	{
