@@ -72,7 +72,7 @@ func fetchJPEG(ctx context.Context, address, username, password string) ([]byte,
 			return body, err
 		}
 		if !strings.EqualFold(next.Host, u.Host) || u.Scheme == "https" && next.Scheme != "https" {
-			return nil, fmt.Errorf("fetch picture: the camera redirects to %s, which never gets this camera's password; write that address into the configuration if it is right", next.Redacted())
+			return nil, fmt.Errorf("fetch picture: the camera redirects to %s, which never gets this camera's password; write that address into the configuration if it is right", Redact(next.String()))
 		}
 		u = next
 	}

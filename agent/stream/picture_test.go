@@ -505,7 +505,8 @@ func TestFetchJPEG(t *testing.T) {
 			w.WriteHeader(401)
 		}, "ops", ""},
 		"other host": {redirect(other.URL + "/snap.jpg"), "ops", "never gets this camera's password"},
-		"loop":       {redirect("/snap.jpg?channel=1"), "", "redirects more than"},
+		"other host, and the password in the query": {redirect(other.URL + "/snap.jpg?usr=ops&pwd=rahasia"), "", "never gets this camera's password"},
+		"loop": {redirect("/snap.jpg?channel=1"), "", "redirects more than"},
 		"same host": {func(w http.ResponseWriter, r *http.Request) {
 			if r.URL.Path == "/new" {
 				_, _ = io.WriteString(w, "picture")
