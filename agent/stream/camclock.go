@@ -11,8 +11,10 @@ import "time"
 type cameraClock struct {
 	reports uint64
 	offset  time.Duration // camera minus us, of the newest minute with reports
-	steps   uint64        // jumps of more than clockStep from one report to the next
+	steps   uint64        // jumps of more than clockStep from one report to the next, by the camera
 
+	at      time.Duration // of the report before
+	wall    time.Time     // and what our clock said then
 	last    time.Duration // raw offset of the report before
 	minute  int64         // which minute the best one below is of, from 1
 	best    time.Duration
@@ -46,12 +48,15 @@ func (c *cameraClock) add(at time.Duration, wall time.Time, ntp uint64) {
 	if ntp == 0 { // RFC 3550, 6.4.1: the sender has no clock
 		return
 	}
+	wall = wall.Round(0) // a monotonic reading would hide that our clock was set
 	offset := ntpTime(ntp).Sub(wall)
 	if c.reports > 0 && (offset-c.last).Abs() > clockStep {
-		c.steps++
+		if ours := wall.Sub(c.wall) - (at - c.at); ours.Abs() <= clockStep/2 {
+			c.steps++
+		}
 		c.points, c.minute = 0, 0 // what was before says nothing of the drift
 	}
-	c.reports, c.last = c.reports+1, offset
+	c.reports, c.last, c.at, c.wall = c.reports+1, offset, at, wall
 	minute := int64(at/time.Minute) + 1
 	if minute != c.minute {
 		if c.minute > 0 && (c.minute%clockStride == 0 || c.points == 0) {

@@ -71,6 +71,23 @@ func TestCameraClock(t *testing.T) {
 	}
 }
 
+// TestOurClockIsSet: a board without a battery sets its own clock while the
+// stream plays. That is no jump of the camera's.
+func TestOurClockIsSet(t *testing.T) {
+	var c cameraClock
+	right := time.Date(2026, 11, 23, 10, 0, 0, 0, time.UTC)
+	for at := time.Duration(0); at <= time.Minute; at += 5 * time.Second {
+		ours := right.Add(at)
+		if at < 30*time.Second {
+			ours = time.Unix(0, 0).Add(at)
+		}
+		c.add(at, ours, ntpOf(right.Add(at)))
+	}
+	if c.steps != 0 || c.offset.Abs() > time.Millisecond {
+		t.Errorf("%d steps and an offset of %v, want none", c.steps, c.offset)
+	}
+}
+
 func TestCameraClockWithoutTime(t *testing.T) {
 	var c cameraClock
 	c.add(0, time.Now(), 0)
