@@ -67,8 +67,7 @@ func classify(err error) string {
 		{ClassTLS, as[*tls.CertificateVerificationError](err) || as[x509.UnknownAuthorityError](err) ||
 			as[x509.HostnameError](err) || as[x509.CertificateInvalidError](err) || as[tls.RecordHeaderError](err) || as[tls.AlertError](err)},
 		{ClassNoMedia, errors.Is(err, errSilent)},
-		{ClassTimeout, as[liberrors.ErrClientRequestTimedOut](err) || as[liberrors.ErrClientTCPTimeout](err) ||
-			as[liberrors.ErrClientUDPTimeout](err) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, syscall.ETIMEDOUT)},
+		{ClassTimeout, as[liberrors.ErrClientRequestTimedOut](err) || errors.Is(err, context.DeadlineExceeded) || errors.Is(err, os.ErrDeadlineExceeded) || errors.Is(err, syscall.ETIMEDOUT)},
 		{ClassRefused, errors.Is(err, syscall.ECONNREFUSED) || errors.Is(err, errBusy)},
 		{ClassUnreachable, errors.Is(err, syscall.EHOSTUNREACH) || errors.Is(err, syscall.ENETUNREACH) || errors.Is(err, syscall.ENETDOWN) || errors.Is(err, syscall.EHOSTDOWN)},
 		{ClassAuth, as[liberrors.ErrClientAuthSetup](err)},
@@ -111,7 +110,7 @@ func wantsOtherTransport(err error) bool {
 	s, ok := errors.AsType[liberrors.ErrClientBadStatusCode](err)
 	return ok && s.Code == base.StatusUnsupportedTransport || errors.Is(err, errTransport) ||
 		as[liberrors.ErrClientServerRequestedTCP](err) || as[liberrors.ErrClientServerRequestedUDP](err) ||
-		as[liberrors.ErrClientServerPortsNotProvided](err) || as[liberrors.ErrClientUDPTimeout](err)
+		as[liberrors.ErrClientServerPortsNotProvided](err)
 }
 
 // isBusy tells whether the camera said that it has no room.

@@ -74,7 +74,7 @@ func TestClassify(t *testing.T) {
 		ClassDNS:         {&net.DNSError{Err: "no such host"}, &net.OpError{Op: "dial", Err: &net.DNSError{IsTimeout: true}}},
 		ClassRefused:     {&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", syscall.ECONNREFUSED)}, status(453), status(503)},
 		ClassUnreachable: {&net.OpError{Err: os.NewSyscallError("connect", syscall.EHOSTUNREACH)}, syscall.ENETUNREACH},
-		ClassTimeout:     {liberrors.ErrClientRequestTimedOut{}, context.DeadlineExceeded, os.ErrDeadlineExceeded, liberrors.ErrClientTCPTimeout{}, syscall.ETIMEDOUT},
+		ClassTimeout:     {liberrors.ErrClientRequestTimedOut{}, context.DeadlineExceeded, os.ErrDeadlineExceeded, syscall.ETIMEDOUT},
 		ClassTLS:         {x509.UnknownAuthorityError{}, x509.HostnameError{Certificate: &x509.Certificate{}}},
 		ClassAuth:        {status(401), status(403)},
 		ClassNotFound:    {status(404), status(410)},

@@ -193,6 +193,31 @@ func TestSilentInTime(t *testing.T) {
 	}
 }
 
+// TestSilenceIsOurs: a camera that plays and sends nothing at all keeps its
+// session beyond the library's ReadTimeout. It was ended by that after 5 s, also
+// where silent_after is longer.
+func TestSilenceIsOurs(t *testing.T) {
+	server, _ := serve(t, streamtest.Options{})
+	cfg := Config{Name: "gate", URL: server.URL()}
+	target, err := cfg.check()
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := newSession(target, gortsplib.TransportTCP, cfg.Dial, time.Now)
+	s.client.ReadTimeout = time.Second
+	defer s.close()
+	if err := s.open(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	over := make(chan error, 1)
+	go func() { over <- s.client.Wait() }()
+	select {
+	case err := <-over:
+		t.Errorf("the session ended: %v", err)
+	case <-time.After(2500 * time.Millisecond): // the library looks each second
+	}
+}
+
 // TestComesBack: the server goes and comes back on the same port.
 func TestComesBack(t *testing.T) {
 	s, m := serve(t, streamtest.Options{})

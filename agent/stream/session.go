@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"math"
 	"net"
 	"net/netip"
 	"slices"
@@ -26,6 +27,11 @@ const (
 	openTimeout    = 12 * time.Second // of all until PLAY is answered
 	closeTimeout   = 2 * time.Second  // for TEARDOWN, then the connection is cut
 )
+
+// untimed is the library's ReadTimeout while it plays. It would end a session
+// by the wall clock, which may be set meanwhile, and before a longer SilentAfter
+// is over; how long a stream may be silent is the watchdog's to say.
+const untimed = time.Duration(math.MaxInt64)
 
 // maxForeign is how many packets of another source (SSRC) are borne over UDP,
 // where they can't be mended, before the session is begun anew.
@@ -59,6 +65,7 @@ type session struct {
 	foreign atomic.Int64 // packets of another source, over UDP
 	badRTP  atomic.Int64 // packets that the library could not read
 	dialled bool         // used by the client's goroutine only
+	asked   bool         // to play; set before the request goes out, then as above
 	moved   string       // Location of a redirect; the same goroutine
 
 	mu     sync.Mutex // guards what follows
@@ -145,6 +152,7 @@ func (s *session) play() error {
 		defer s.recover()
 		s.meter.report(time.Now(), s.now(), p)
 	})
+	s.asked = true
 	if _, err := s.client.Play(nil); err != nil {
 		return fmt.Errorf("play: %w", err)
 	}
@@ -222,9 +230,12 @@ func (s *session) take(c net.Conn) bool {
 	return !s.closed
 }
 
-// response is called for each answer of the camera.
+// response is called for each answer of the camera, by the client's goroutine,
+// which alone reads ReadTimeout once it has started.
 func (s *session) response(r *base.Response) {
 	switch code := r.StatusCode; {
+	case code == base.StatusOK && s.asked:
+		s.client.ReadTimeout = untimed
 	case code == base.StatusUnauthorized:
 		s.step(StateAuthenticating)
 		if offers := strings.Join(r.Header["WWW-Authenticate"], " "); s.target.tls == nil && strings.Contains(offers, "Basic") && !strings.Contains(offers, "Digest") {
