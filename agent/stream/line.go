@@ -189,6 +189,7 @@ func (l *line) message() error {
 		head, body = mendResponse(head, body, l.options.Load(), l.note)
 	}
 	l.ready = joinMessage(head, body)
+	l.slow(len(l.ready) + frameCost)
 	return nil
 }
 

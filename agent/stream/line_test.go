@@ -10,6 +10,8 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"testing/synctest"
+	"time"
 )
 
 // wire is a connection that reads from a reader.
@@ -107,6 +109,20 @@ func TestLine(t *testing.T) {
 			})
 		}
 	}
+}
+
+// TestAnswersAreSlowed: a camera may flood with whole messages as well as with
+// frames.
+func TestAnswersAreSlowed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const size = 100 << 10
+		answer := "RTSP/1.0 200 OK\r\nContent-Length: " + strconv.Itoa(size) + "\r\n\r\n" + strings.Repeat("x", size)
+		began := time.Now()
+		_, notes, err := readLine(strings.NewReader(strings.Repeat(answer, 2*floodBytes/size)), false)
+		if took := time.Since(began); err != nil || took < time.Second || len(notes) == 0 {
+			t.Errorf("two seconds' worth was read in %v, notes %q, error %v", took, notes, err)
+		}
+	})
 }
 
 func TestMendLine(t *testing.T) {
