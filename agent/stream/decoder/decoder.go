@@ -22,8 +22,9 @@
 // process has less priority, little memory, may write no file, and dies with
 // us. A camera whose keyframe broke it waits before its next turn. Cameras take
 // turns in the order in which they ask, and between two turns the decoder rests
-// for as long as the one before took: it never uses more than half a core per
-// codec, and 64 cameras become slower before they become a burst.
+// for as long as the one before took, a second at most: of keyframes that take
+// less it uses half a core per codec, and 64 cameras become slower before they
+// become a burst.
 //
 // # Concurrency
 //

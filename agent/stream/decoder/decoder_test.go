@@ -514,6 +514,33 @@ func TestNoSuchProgram(t *testing.T) {
 	}
 }
 
+// TestEndsWhileItStarts: a decoder that is slow to start does not keep the agent
+// from ending.
+func TestEndsWhileItStarts(t *testing.T) {
+	script := filepath.Join(t.TempDir(), "ffmpeg")
+	if err := os.WriteFile(script, []byte("#!/bin/sh\nmkdir \"$0.started\"\nexec sleep 600\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	d := New(Options{FFmpeg: script, Log: slog.New(slog.DiscardHandler)})
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	over := make(chan struct{})
+	go func() { defer close(over); _ = d.Run(ctx) }()
+	go func() { _, _ = d.Look(ctx, Keyframe{Camera: "a", Codec: H264, Unit: []byte{0, 0, 1, 0x65, 1}}) }()
+	for {
+		if _, err := os.Stat(script + ".started"); err == nil {
+			break
+		}
+		time.Sleep(10 * time.Millisecond) // the test's own limit ends this
+	}
+	cancel()
+	select {
+	case <-over:
+	case <-time.After(startDeadline * 2 / 3):
+		t.Error("Run waits for the start of its decoder")
+	}
+}
+
 func TestPause(t *testing.T) {
 	for times, want := range map[int]time.Duration{0: time.Second, 1: time.Second, 2: 2 * time.Second, 6: 32 * time.Second, 7: time.Minute, 100: time.Minute} {
 		if got := pause(firstPause, times, lastPause); got != want {
@@ -639,6 +666,18 @@ func TestStill(t *testing.T) {
 }
 
 // TestTidy: a complaint is one line without addresses.
+// TestStillsTakeTurns: snapshots of several cameras that send JPEG are not
+// decoded side by side, or their memory would add up.
+func TestStillsTakeTurns(t *testing.T) {
+	d := New(Options{Log: slog.New(slog.DiscardHandler)})
+	d.stills <- struct{}{} // another is decoded
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := d.Still(ctx, Keyframe{Codec: JPEG, Unit: []byte("no JPEG")}, 2, 2); !errors.Is(err, context.Canceled) {
+		t.Errorf("%v, want that it waits for its turn", err)
+	}
+}
+
 func TestTidy(t *testing.T) {
 	if got, want := tidy("[h264 @ 0x55bcbf1ace40] no frame!\nError \xff\n"), "h264: no frame!; Error ?;"; got != want {
 		t.Errorf("got %q, want %q", got, want)

@@ -16,10 +16,16 @@ import (
 const stillDeadline = 20 * time.Second
 
 // Still decodes a keyframe into a picture of w x h pixels, both even, in full
-// range. Each has a process of its own, which costs 100 ms of CPU: snapshots
-// are rare, and nothing of another camera can be in it. One is decoded at a
-// time. The error is a RefusedError, ErrNoFFmpeg, ctx's, or the process's.
+// range. One is decoded at a time, since a large JPEG takes up to 50 MB. H.264
+// and H.265 have a process of their own, which costs 100 ms of CPU: snapshots
+// are rare, and nothing of another camera can be in it. The error is a RefusedError, ErrNoFFmpeg, ctx's, or the process's.
 func (d *Decoder) Still(ctx context.Context, k Keyframe, w, h int) (*image.YCbCr, error) {
+	select {
+	case d.stills <- struct{}{}:
+		defer func() { <-d.stills }()
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 	if k.Codec == JPEG {
 		img, err := DecodeJPEG(k.Unit)
 		if err != nil {
@@ -32,12 +38,6 @@ func (d *Decoder) Still(ctx context.Context, k Keyframe, w, h int) (*image.YCbCr
 	}
 	if err := checkSize(k); err != nil {
 		return nil, err
-	}
-	select {
-	case d.stills <- struct{}{}:
-		defer func() { <-d.stills }()
-	case <-ctx.Done():
-		return nil, ctx.Err()
 	}
 	args := []string{
 		"-nostdin", "-hide_banner", "-loglevel", "repeat+error", "-protocol_whitelist", "pipe",
