@@ -50,7 +50,7 @@ type child struct {
 	frame   Picture
 }
 
-// start starts a process and sees that it decodes.
+// start starts a process and sees that it decodes. The end of ctx ends that.
 func start(ctx context.Context, o Options, s syntax, style int) (*child, error) {
 	args := []string{
 		"-nostdin", "-hide_banner", "-loglevel", "repeat+error", "-protocol_whitelist", "pipe",
@@ -64,6 +64,7 @@ func start(ctx context.Context, o Options, s syntax, style int) (*child, error) 
 	if err != nil {
 		return nil, err
 	}
+	defer context.AfterFunc(ctx, func() { _ = c.cmd.Process.Kill() })()
 	c.s, c.markers, c.slack = s, s.markers(), firstSlack
 	// The first keyframe is what ffmpeg takes the stream's form from.
 	_, err = c.look(append(append([]byte(nil), s.delimiter...), c.markers[fillGrey]...), time.Now().Add(startDeadline))

@@ -123,6 +123,7 @@ func (f *family) ready(ctx context.Context) error {
 		f.style = (f.style + 1) % len(styles)
 		c, err = start(ctx, f.o, syntaxes[f.codec], f.style)
 	}
+	f.child = c // also when ctx has ended meanwhile: stop ends it
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -130,7 +131,6 @@ func (f *family) ready(ctx context.Context) error {
 		f.failed(err)
 		return &DownError{f.why, f.retry}
 	}
-	f.child = c
 	f.log.Info("decoder started", "pid", c.cmd.Process.Pid, "took", time.Since(began), "failures", f.fails)
 	return nil
 }
