@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -172,6 +173,26 @@ func in(t *testing.T, ns string, f func()) {
 		f()
 	}()
 	<-done
+}
+
+// TestLastAddressIsAsked: to ask many addresses takes longer than answers are
+// waited for.
+func TestLastAddressIsAsked(t *testing.T) {
+	last, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 9, 9)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer last.Close()
+	addrs := slices.Repeat([]netip.Addr{netip.MustParseAddr("127.0.9.1")}, 200)
+	addrs = append(addrs, netip.MustParseAddr("127.0.9.9"))
+	port := last.LocalAddr().(*net.UDPAddr).Port
+	if _, err := Search(t.Context(), SearchOptions{Addresses: addrs, Wait: time.Millisecond, port: uint16(port)}); err != nil {
+		t.Fatal(err)
+	}
+	_ = last.SetReadDeadline(time.Now().Add(time.Second)) // it has come, or never will
+	if _, _, err := last.ReadFrom(make([]byte, 2000)); err != nil {
+		t.Errorf("the last address was not asked: %v", err)
+	}
 }
 
 // TestAnswersOfStrangers feeds datagrams straight in.
