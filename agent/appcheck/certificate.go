@@ -46,7 +46,7 @@ func (v *visit) verify(cs tls.ConnectionState, host string, roots *x509.CertPool
 	if trusted && (v.r.expires.IsZero() || first.NotAfter.Before(v.r.expires)) {
 		v.r.expires, v.r.at, v.r.subject = first.NotAfter.UTC(), at, first.Subject.CommonName
 	}
-	return explain(err, cs.PeerCertificates[0])
+	return explain(err, cs.PeerCertificates[0], roots == nil && noAuthorities())
 }
 
 // time is when certificates are checked, and whether that is now. While the
@@ -88,9 +88,22 @@ func bestChain(chains [][]*x509.Certificate) *x509.Certificate {
 	return best
 }
 
-// explain adds to the library's words what a technician can act on.
-func explain(err error, leaf *x509.Certificate) error {
-	if _, unknown := errors.AsType[x509.UnknownAuthorityError](err); unknown {
+// noAuthorities tells whether the system's list of who may sign is empty or
+// can't be read.
+func noAuthorities() bool {
+	pool, err := x509.SystemCertPool()
+	return err != nil || pool.Equal(x509.NewCertPool())
+}
+
+// explain adds to the library's words what a technician can act on. bare is a
+// machine that trusts nobody.
+func explain(err error, leaf *x509.Certificate, bare bool) error {
+	_, unknown := errors.AsType[x509.UnknownAuthorityError](err)
+	_, unread := errors.AsType[x509.SystemRootsError](err)
+	switch {
+	case bare && (unknown || unread):
+		return errors.New("this device knows no certificate authority at all, so it can't check any certificate; install the package ca-certificates")
+	case unknown:
 		return fmt.Errorf("the certificate of %q is signed by %q, which nobody here knows; is an intermediate certificate missing at the server?", leaf.Subject.CommonName, leaf.Issuer.CommonName)
 	}
 	return err

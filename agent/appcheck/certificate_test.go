@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"testing"
 	"time"
 )
@@ -86,6 +87,24 @@ func TestTLSVersions(t *testing.T) {
 		r := look(t, Config{URL: site.URL, CA: ca.file, ExpectStatus: "404"})
 		wantClass(t, r, tt.class, "")
 		site.Close()
+	}
+}
+
+// TestNobodyIsTrusted: a machine without any root says what to install. The
+// roots are read once in a process, so it takes another.
+func TestNobodyIsTrusted(t *testing.T) {
+	const none = "/nonexistent/roots"
+	if os.Getenv("SSL_CERT_FILE") == none {
+		ca := newAuthority(t, time.Now().AddDate(5, 0, 0))
+		cert := ca.sign(t, "127.0.0.1", time.Now().Add(-time.Hour), time.Now().AddDate(1, 0, 0))
+		site := web(t, &cert, func(http.ResponseWriter, *http.Request) {})
+		wantClass(t, look(t, Config{URL: site.URL}), ClassTLS, "install the package ca-certificates")
+		return
+	}
+	cmd := exec.Command(os.Args[0], "-test.run=^TestNobodyIsTrusted$")
+	cmd.Env = append(os.Environ(), "SSL_CERT_FILE="+none, "SSL_CERT_DIR="+none)
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v\n%s", err, out)
 	}
 }
 
