@@ -140,7 +140,7 @@ func (v *visit) walk(ctx context.Context) error {
 			v.method = http.MethodGet
 			continue
 		}
-		if answer.to == "" {
+		if answer.to == "" || v.hops == v.cfg.Redirects && v.want.has(answer.status) {
 			return v.judge(at, answer)
 		}
 		if at, err = v.next(at, answer); err != nil {

@@ -98,6 +98,7 @@ func TestAnswers(t *testing.T) {
 		"head not allowed":       {path: "/no-head", status: 200},
 		"redirect":               {path: "/to-good", cfg: Config{Redirects: 3}, status: 200},
 		"redirect is the answer": {path: "/to-good", cfg: Config{Redirects: 0}, class: ClassRedirect, detail: "more than the 0 allowed", status: 302},
+		"redirect is expected":   {path: "/to-good", cfg: Config{Redirects: 0, ExpectStatus: "302"}, status: 302},
 		"redirects for ever":     {path: "/loop", cfg: Config{Redirects: 3}, class: ClassRedirect, detail: "4 redirects, more than the 3 allowed", status: 302},
 		"redirect to no web":     {path: "/to-ftp", cfg: Config{Redirects: 3}, class: ClassRedirect, detail: "no web address", status: 302},
 		"redirect with a cookie": {path: "/cookie", cfg: Config{Redirects: 3}, status: 200},
