@@ -40,7 +40,7 @@ func failf(class, format string, args ...any) error {
 	return &failure{class, fmt.Errorf(format, args...)}
 }
 
-// classify says what an error means that came up while doing what step names.
+// classify is the class of a look that ended with err.
 func classify(err error) string {
 	if f, ok := errors.AsType[*failure](err); ok {
 		return f.class
@@ -51,7 +51,7 @@ func classify(err error) string {
 		return ClassTimeout
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return ClassRefused
-	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
+	case errors.Is(err, syscall.EHOSTUNREACH), errors.Is(err, syscall.ENETUNREACH), errors.Is(err, syscall.ENETDOWN), errors.Is(err, syscall.EHOSTDOWN), errors.Is(err, syscall.EADDRNOTAVAIL), errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
 		return ClassUnreachable
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, syscall.ECONNRESET), errors.Is(err, syscall.EPIPE):
 		return ClassClosed

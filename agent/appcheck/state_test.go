@@ -3,9 +3,12 @@ package appcheck
 import (
 	"context"
 	"log/slog"
+	"net"
+	"os"
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -218,6 +221,17 @@ func TestHurry(t *testing.T) {
 			t.Errorf("b was asked at %v, want %v", atB, want)
 		}
 	})
+}
+
+// TestOurNetworkIsDown: what this board's own network says is not laid at the
+// application's door.
+func TestOurNetworkIsDown(t *testing.T) {
+	for _, err := range []error{syscall.ENETUNREACH, syscall.EHOSTUNREACH, syscall.ENETDOWN, syscall.EHOSTDOWN} {
+		class := classify(&net.OpError{Op: "dial", Err: os.NewSyscallError("connect", err)})
+		if class != ClassUnreachable || causeOf(class) != CauseNetwork {
+			t.Errorf("%v: class %s, cause %q", err, class, causeOf(class))
+		}
+	}
 }
 
 func TestConfigIsChecked(t *testing.T) {
