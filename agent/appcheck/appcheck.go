@@ -223,17 +223,3 @@ func (c *Check) measured(r result) report.AppStats {
 func ms(d time.Duration) float64 {
 	return float64(d.Round(100*time.Microsecond)) / float64(time.Millisecond)
 }
-
-// traffic is what the looks of late cost.
-type traffic struct {
-	mean float64 // bytes of a look
-}
-
-// add takes one look's bytes and returns what a day of such looks costs.
-func (t *traffic) add(bytes int64, every time.Duration) int64 {
-	if t.mean == 0 {
-		t.mean = float64(bytes)
-	}
-	t.mean += (float64(bytes) - t.mean) / 8
-	return int64(t.mean * float64(24*time.Hour) / float64(every))
-}

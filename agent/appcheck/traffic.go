@@ -2,6 +2,7 @@ package appcheck
 
 import (
 	"net"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -36,4 +37,18 @@ func wireBytes(conn net.Conn) int64 {
 		header = tcpHeader + ipv6Header
 	}
 	return int64(info.Bytes_sent+info.Bytes_received) + int64(info.Segs_out+info.Segs_in)*header
+}
+
+// traffic is what the looks of late cost.
+type traffic struct {
+	mean float64 // bytes of a look
+}
+
+// add takes one look's bytes and returns what a day of such looks costs.
+func (t *traffic) add(bytes int64, every time.Duration) int64 {
+	if t.mean == 0 {
+		t.mean = float64(bytes)
+	}
+	t.mean += (float64(bytes) - t.mean) / 8
+	return int64(t.mean * float64(24*time.Hour) / float64(every))
 }
