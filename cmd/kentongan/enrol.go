@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -77,13 +76,16 @@ func runEnrol(ctx context.Context, e env, args []string) int {
 		return o.wrong(e, "a LINK has the centre and the token in it; leave --centre and --token out")
 	case len(link) > 0:
 		var text string
-		if text, err = secretWord(e, link[0], say["ask.link"]); err == nil {
+		if text, err = secretWord(ctx, e, link[0], say["ask.link"]); err == nil {
 			opts.Centre, opts.Token, err = report.ParseEnrolLink(text)
 		}
 	case *centre == "" || *token == "":
 		return o.wrong(e, "no LINK, and no --centre with --token")
 	default:
-		opts.Centre, opts.Token, err = typed(e, *centre, *token, say["ask.token"])
+		opts.Centre, opts.Token, err = typed(ctx, e, *centre, *token, say["ask.token"])
+	}
+	if ctx.Err() != nil {
+		return exitFailed
 	}
 	if err != nil {
 		return o.wrong(e, "%v", err)
@@ -107,11 +109,11 @@ func (o options) linkOf(args []string) bool {
 	return false
 }
 
-func typed(e env, centre, token, ask string) (u *url.URL, t report.EnrolToken, err error) {
+func typed(ctx context.Context, e env, centre, token, ask string) (u *url.URL, t report.EnrolToken, err error) {
 	if u, err = report.ParseCentreURL(centre); err != nil {
 		return nil, t, fmt.Errorf("--centre: %w", err)
 	}
-	text, err := secretWord(e, token, ask)
+	text, err := secretWord(ctx, e, token, ask)
 	if err != nil {
 		return nil, t, fmt.Errorf("--token: %w", err)
 	}
@@ -122,13 +124,14 @@ func typed(e env, centre, token, ask string) (u *url.URL, t report.EnrolToken, e
 // maxWord is the most that is read of a link or a token.
 const maxWord = 4096
 
-// secretWord is a word itself, or what stands in a file or is typed.
-func secretWord(e env, word, ask string) (string, error) {
-	var from io.Reader
+// secretWord is a word itself, or what stands in a file or is typed, which is not
+// shown.
+func secretWord(ctx context.Context, e env, word, ask string) (string, error) {
+	from := e.stdin
 	switch path, isFile := strings.CutPrefix(word, "file:"); {
 	case word == "-":
+		defer hide(e.stdin, e.stderr)()
 		fmt.Fprint(e.stderr, ask+" ")
-		from = e.stdin
 	case isFile:
 		f, err := os.Open(path)
 		if err != nil {
@@ -139,13 +142,20 @@ func secretWord(e env, word, ask string) (string, error) {
 	default:
 		return word, nil
 	}
-	lines := bufio.NewScanner(io.LimitReader(from, maxWord))
-	for lines.Scan() {
-		if s := strings.TrimSpace(lines.Text()); s != "" {
-			return s, nil
+	lines := typedLines(ctx, io.LimitReader(from, maxWord))
+	for {
+		select {
+		case s, more := <-lines:
+			if !more {
+				return "", errors.New("there is nothing in it")
+			}
+			if s != "" {
+				return s, nil
+			}
+		case <-ctx.Done():
+			return "", ctx.Err()
 		}
 	}
-	return "", errors.New("there is nothing in it")
 }
 
 const firstAgain = 2 * time.Second

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,8 +8,6 @@ import (
 	"io/fs"
 	"os"
 	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"kentongan/agent"
 	"kentongan/agent/doctor"
@@ -38,7 +35,7 @@ type asker struct {
 	env
 	ctx   context.Context
 	lang  doctor.Lang
-	in    chan string // lines that are typed; closed at the end
+	in    <-chan string // lines that are typed; nil before the first is asked for
 	known map[string][]string
 	given []string // of this visit, as they are kept
 	keep  string   // file
@@ -64,7 +61,7 @@ func newAsker(ctx context.Context, e env, lang doctor.Lang, keep, answers string
 		}
 		key, value, ok := strings.Cut(line, "=")
 		if !ok {
-			return nil, fmt.Errorf("%s:%d: %q is no QUESTION=ANSWER", from, n, line)
+			return nil, fmt.Errorf("%s:%d: no = in it; write QUESTION=ANSWER", from, n)
 		}
 		a.known[strings.TrimSpace(key)] = append(a.known[strings.TrimSpace(key)], strings.TrimSpace(value))
 	}
@@ -77,11 +74,11 @@ func (a *asker) say(id, en string) string { return a.lang.Of(report.Text{ID: id,
 func (a *asker) ask(q question) (string, error) {
 	for {
 		value, known := a.next(q.key)
+		shown := value
+		if q.secret && value != "" {
+			shown = "xxxxx"
+		}
 		if known {
-			shown := value
-			if q.secret && value != "" {
-				shown = "xxxxx"
-			}
 			fmt.Fprintf(a.stdout, "%s: %s\n", a.say(q.id, q.en), shown)
 		} else {
 			var err error
@@ -100,7 +97,7 @@ func (a *asker) ask(q question) (string, error) {
 			return value, a.note(q, value)
 		}
 		if a.fixed && known {
-			return "", fmt.Errorf("answer %s=%s: %w", q.key, value, err)
+			return "", fmt.Errorf("answer %s=%s: %w", q.key, shown, err)
 		}
 		fmt.Fprintf(a.stdout, "  ✗ %v\n", err)
 	}
@@ -141,21 +138,11 @@ func (a *asker) typed(q question) (string, error) {
 		text += " [" + q.normally + "]"
 	}
 	if q.secret {
-		defer a.hide()() // before the question: who is quick, or pastes, types at once
+		defer hide(a.stdin, a.stdout)() // before the question: who is quick, or pastes, types at once
 	}
 	fmt.Fprint(a.stdout, text+": ")
 	if a.in == nil {
-		a.in = make(chan string)
-		go func() {
-			defer close(a.in)
-			for lines := bufio.NewScanner(a.stdin); lines.Scan(); {
-				select {
-				case a.in <- strings.TrimSpace(lines.Text()):
-				case <-a.ctx.Done():
-					return
-				}
-			}
-		}()
+		a.in = typedLines(a.ctx, a.stdin)
 	}
 	select {
 	case line, ok := <-a.in:
@@ -165,26 +152,6 @@ func (a *asker) typed(q question) (string, error) {
 		return line, nil
 	case <-a.ctx.Done():
 		return "", errLeft
-	}
-}
-
-// hide switches the terminal's echo off, until what it returns is called.
-func (a *asker) hide() (show func()) {
-	f, ok := a.stdin.(*os.File)
-	if !ok {
-		return func() {}
-	}
-	fd := int(f.Fd())
-	was, err := unix.IoctlGetTermios(fd, unix.TCGETS)
-	if err != nil {
-		return func() {} // no terminal
-	}
-	dark := *was
-	dark.Lflag &^= unix.ECHO
-	_ = unix.IoctlSetTermios(fd, unix.TCSETS, &dark)
-	return func() {
-		_ = unix.IoctlSetTermios(fd, unix.TCSETS, was)
-		fmt.Fprintln(a.stdout)
 	}
 }
 

@@ -130,6 +130,47 @@ func TestSetupIsLeft(t *testing.T) {
 	}
 }
 
+// What the help calls asking for a link shows it to nobody, and ends at Ctrl-C with a
+// terminal that shows again what is typed.
+func TestEnrolAsksUnseen(t *testing.T) {
+	const link = "https://127.0.0.1:1/enrol#0000-0000-0000-0000-0000-0000-0000-0000-0000-0000-0000-0000-0006-CT3T"
+	for name, tt := range map[string]struct{ typed, says string }{
+		"a link":   {link + "\n", "Run the same command again"},
+		"Ctrl-C":   {ptytest.CtrlC, ""},
+		"half one": {link[:60] + ptytest.CtrlC, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := here(t.TempDir(), "enrol", "--config", "k.yaml", "--data", "data", "--timeout", "1s", "-")
+			c.Env = append(c.Env, "LC_ALL=C")
+			x := ptytest.Start(t, c)
+			x.Expect("Link: ")
+			x.Type(tt.typed)
+			x.Expect(tt.says)
+			x.Ends(exitFailed)
+			if strings.Contains(x.Said(), "0000-0000") {
+				t.Error("the link is shown")
+			}
+		})
+	}
+}
+
+// After the file is written a person sees at once what is wrong with the device, and
+// the status is the file's.
+func TestSetupEndsWithTheDoctor(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	answers := "link=\ndevice=kiosk-7\nbroker=mqtt://127.0.0.1:1\ncentre_key=\nsite=\nsearch=n\ncamera=\nboard=none\npage=n\nwatchdog=n\n"
+	if err := os.WriteFile(filepath.Join(dir, "all.answers"), []byte(answers), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	x := ptytest.Start(t, here(dir, "setup", "--config", "k.yaml", "--data", "data", "--lang", "en", "--answers", "all.answers"))
+	x.Expect("k.yaml: good: device kiosk-7")
+	x.Expect("127.0.0.1:1 refuses: no broker on that port")
+	x.Expect("Mend first: ")
+	x.Ends(exitGood)
+}
+
 // listing is the names in a directory.
 func listing(t *testing.T, dir string) (all []string) {
 	t.Helper()
