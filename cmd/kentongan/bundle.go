@@ -119,12 +119,21 @@ func (b *bundling) gather(ctx context.Context, file string, bad error) {
 			return nil, err
 		}
 		out, err := exec.CommandContext(ctx, program, "doctor", "--json", "--config", file).CombinedOutput()
-		if _, found := errors.AsType[*exec.ExitError](err); found && json.Valid(out) {
+		if _, found := errors.AsType[*exec.ExitError](err); found && isJSONLines(out) {
 			err = nil // it has found something
 		}
 		return out, err
 	})
 	b.step(ctx, "system.txt", "the board, its memory, disks, interfaces and routes", func(context.Context) ([]byte, error) { return b.system(), nil })
+}
+
+func isJSONLines(text []byte) bool {
+	for line := range bytes.Lines(text) {
+		if !json.Valid(line) {
+			return false
+		}
+	}
+	return len(text) > 0
 }
 
 // step is add with a limit, and with a word to who waits.

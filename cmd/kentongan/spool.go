@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -138,7 +139,7 @@ func spoolDump(ctx context.Context, w io.Writer, v *spool.View, lanes []report.L
 			return ctx.Err()
 		})
 		if err != nil {
-			return err
+			return errors.Join(err, out.Flush()) // what was read before it is not lost
 		}
 	}
 	return out.Flush()

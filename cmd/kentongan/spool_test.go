@@ -68,6 +68,21 @@ func TestSpoolWhileTheAgentRuns(t *testing.T) {
 	spoolCommand(t, exitGood, "verify", data)
 }
 
+// What was read before a disk fails, or Ctrl-C, is written.
+func TestSpoolDumpThatEndsEarly(t *testing.T) {
+	data, _ := testSpool(t)
+	v, err := spool.OpenView(filepath.Join(data, "spool"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // looked at after each record
+	var out bytes.Buffer
+	if err := spoolDump(ctx, &out, v, report.Lanes(), 1); err == nil || strings.Count(out.String(), "\n") != 1 {
+		t.Errorf("%v, want an error behind one record: %q", err, out.String())
+	}
+}
+
 func TestSpoolNamesDamageAndRescuesTheRest(t *testing.T) {
 	data, s := testSpool(t)
 	if err := s.Close(); err != nil {
