@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"strconv"
-	"strings"
 
 	"kentongan/agent"
 	"kentongan/agent/config"
@@ -48,18 +47,16 @@ func runDoctor(ctx context.Context, e env, args []string) int {
 	if _, status, ok := o.parse(e, args); !ok {
 		return status
 	}
-	if *lang == "" {
-		*lang = string(langOf(os.Getenv))
-	}
-	if *lang != string(doctor.Indonesian) && *lang != string(doctor.English) {
-		return o.wrong(e, "--lang %q is not one of id, en", *lang)
+	in, status, ok := o.lang(e, *lang)
+	if !ok {
+		return status
 	}
 	cfg, err := config.Load(*file)
 	if err == nil {
 		cfg, _ = agent.Ordered(cfg) // one that can't be used is told by the agent, and the file counts
 	}
 	d := agent.NewDoctor(cfg, agent.DoctorOptions{File: *file, Problem: err, Service: serviceVerdict})
-	count := examine(ctx, e, d, doctor.Lang(*lang), *asJSON)
+	count := examine(ctx, e, d, in, *asJSON)
 	switch {
 	case ctx.Err() != nil:
 		return exitFailed
@@ -108,19 +105,6 @@ func examine(ctx context.Context, e env, d *doctor.Doctor, lang doctor.Lang, asJ
 // colourful tells whether standard output takes colours (no-color.org).
 func colourful(e env) bool {
 	return terminal(e.stdout) && os.Getenv("NO_COLOR") == "" && os.Getenv("TERM") != "dumb"
-}
-
-// langOf is the language that the environment asks for.
-func langOf(getenv func(string) string) doctor.Lang {
-	for _, name := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
-		if v := getenv(name); v != "" {
-			if strings.HasPrefix(v, "en") {
-				return doctor.English
-			}
-			return doctor.Indonesian
-		}
-	}
-	return doctor.Indonesian
 }
 
 // serviceVerdict is what `kentongan status` sees, as the doctor says it.

@@ -2,16 +2,10 @@ package main
 
 import "strings"
 
-// enrolTexts are what enrol says, in the language of the environment.
+// enrolTexts are what enrol says: in Indonesian where the environment says so.
 func enrolTexts(getenv func(string) string) map[string]string {
-	lang := ""
-	for _, name := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
-		if lang = getenv(name); lang != "" {
-			break
-		}
-	}
 	which := 1
-	if strings.HasPrefix(lang, "id") {
+	if strings.HasPrefix(locale(getenv), "id") {
 		which = 0
 	}
 	out := map[string]string{}

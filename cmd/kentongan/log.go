@@ -76,10 +76,10 @@ func printsAsNumber(v any) bool {
 	return t.Kind() >= reflect.Int && t.Kind() <= reflect.Float64
 }
 
-// terminal tells whether w is a character device. /dev/null is one too, where
-// the form doesn't matter.
-func terminal(w io.Writer) bool {
-	f, ok := w.(*os.File)
+// terminal tells whether a stream is a character device. /dev/null is one too,
+// where the form doesn't matter.
+func terminal(stream any) bool {
+	f, ok := stream.(*os.File)
 	if !ok {
 		return false
 	}

@@ -15,10 +15,11 @@ import (
 
 	"kentongan/agent"
 	"kentongan/agent/config"
+	"kentongan/firmware/units"
 )
 
-// configFile is where the packages put the configuration.
-const configFile = "/etc/kentongan/kentongan.yaml"
+// configFile is the configuration where nothing else is said: the service's own.
+const configFile = units.Config
 
 const runUsage = `kentongan run [--config FILE] [--log-format text|json|journal]
 

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"os/exec"
 	"strconv"
 	"strings"
@@ -72,11 +71,9 @@ func runStatus(_ context.Context, e env, args []string) int {
 	if _, status, ok := o.parse(e, args); !ok {
 		return status
 	}
-	if *lang == "" {
-		*lang = string(langOf(os.Getenv))
-	}
-	if *lang != string(doctor.Indonesian) && *lang != string(doctor.English) {
-		return o.wrong(e, "--lang %q is not one of id, en", *lang)
+	in, status, ok := o.lang(e, *lang)
+	if !ok {
+		return status
 	}
 	s := lookAtService()
 	s.lookAtDevice(runtimeDirectory())
@@ -92,7 +89,7 @@ func runStatus(_ context.Context, e env, args []string) int {
 		_ = enc.Encode(s) // to a pipe that was closed
 	} else {
 		fmt.Fprint(e.stdout, s.text())
-		s.showDevice(doctor.Show{W: e.stdout, Lang: doctor.Lang(*lang), Colours: colourful(e)})
+		s.showDevice(doctor.Show{W: e.stdout, Lang: in, Colours: colourful(e)})
 	}
 	if s.State != stateRuns {
 		return exitFailed

@@ -15,7 +15,6 @@ import (
 
 	"kentongan/agent"
 	"kentongan/agent/config"
-	"kentongan/agent/doctor"
 	"kentongan/agent/report"
 	"kentongan/firmware/units"
 )
@@ -59,13 +58,11 @@ func runSetup(ctx context.Context, e env, args []string) int {
 	if _, status, ok := o.parse(e, args); !ok {
 		return status
 	}
-	if *lang == "" {
-		*lang = string(langOf(os.Getenv))
+	in, status, ok := o.lang(e, *lang)
+	if !ok {
+		return status
 	}
-	if *lang != string(doctor.Indonesian) && *lang != string(doctor.English) {
-		return o.wrong(e, "--lang %q is not one of id, en", *lang)
-	}
-	a, err := newAsker(ctx, e, doctor.Lang(*lang), *file+".answers", *answers)
+	a, err := newAsker(ctx, e, in, *file+".answers", *answers)
 	if err != nil {
 		fmt.Fprintf(e.stderr, "kentongan setup: %v\n", err)
 		return exitFailed
@@ -87,7 +84,7 @@ func runSetup(ctx context.Context, e env, args []string) int {
 		return status
 	}
 	if !*noDoctor {
-		runDoctor(ctx, e, []string{"--config", *file, "--lang", *lang})
+		runDoctor(ctx, e, []string{"--config", *file, "--lang", string(in)})
 	}
 	return exitGood
 }

@@ -5,8 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 	"time"
 
@@ -68,6 +66,7 @@ type bench struct {
 	env
 	options
 	file, lang *string
+	in         doctor.Lang // once it is open
 	json       *bool
 	cfg        *config.Config
 }
@@ -86,11 +85,8 @@ func (b *bench) open(args []string, words ...string) (given []string, status int
 	if given, status, ok = b.parse(b.env, args, words...); !ok {
 		return nil, status, false
 	}
-	if *b.lang == "" {
-		*b.lang = string(langOf(os.Getenv))
-	}
-	if *b.lang != string(doctor.Indonesian) && *b.lang != string(doctor.English) {
-		return nil, b.wrong(b.env, "--lang %q is not one of id, en", *b.lang), false
+	if b.in, status, ok = b.options.lang(b.env, *b.lang); !ok {
+		return nil, status, false
 	}
 	if b.cfg, _, ok = loadToRun(b.env, *b.file); !ok {
 		return nil, exitConfig, false
@@ -101,7 +97,7 @@ func (b *bench) open(args []string, words ...string) (given []string, status int
 
 // say is a text in the language that was asked for.
 func (b *bench) say(id, en string) string {
-	return doctor.Lang(*b.lang).Of(report.Text{ID: id, EN: en})
+	return b.in.Of(report.Text{ID: id, EN: en})
 }
 
 func (b *bench) print(format string, args ...any) {
@@ -152,6 +148,5 @@ func within(ctx context.Context, d time.Duration) (context.Context, context.Canc
 
 // people tells whether somebody sits there to answer.
 func (b *bench) people() bool {
-	in, ok := b.stdin.(io.Writer)
-	return ok && terminal(in) && terminal(b.stdout) && !*b.json
+	return terminal(b.stdin) && terminal(b.stdout) && !*b.json
 }

@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"kentongan/agent"
-	"kentongan/agent/doctor"
 )
 
 const testPrinterUsage = `kentongan test printer [--config FILE] [--lang id|en] [--json]
@@ -73,7 +72,7 @@ func runTestBroker(ctx context.Context, e env, args []string) int {
 		return status
 	}
 	d := agent.NewDoctor(b.cfg, agent.DoctorOptions{File: *b.file, Service: serviceVerdict, Only: agent.BrokerChecks})
-	count := examine(ctx, e, d, doctor.Lang(*b.lang), *b.json)
+	count := examine(ctx, e, d, b.in, *b.json)
 	switch {
 	case ctx.Err() != nil, count.Failed > 0:
 		return exitFailed

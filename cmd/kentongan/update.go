@@ -27,7 +27,7 @@ the centre orders it.
   back     go back to the version before (as root)
 
 Options:
-  --config FILE  the device's configuration; /etc/kentongan/kentongan.yaml without it
+  --config FILE  the device's configuration (default ` + configFile + `)
   --from WHAT    a bundle file (on a stick), a directory with the same files, or
                  the URL of one; update.url of the configuration without it
   --json         status as JSON
@@ -40,9 +40,6 @@ Examples:
   sudo kentongan update apply --from /media/usb/kentongan-41.bundle
   sudo kentongan update back`
 
-// defaultConfig is where the package puts a device's configuration.
-const defaultConfig = "/etc/kentongan/kentongan.yaml"
-
 // applyLimit is the most that unpacking takes on the slowest board.
 const applyLimit = 15 * time.Minute
 
@@ -54,7 +51,7 @@ type updateFlags struct {
 func runUpdate(ctx context.Context, e env, args []string) int {
 	o := newOptions("kentongan update", updateUsage)
 	var f updateFlags
-	o.StringVar(&f.config, "config", defaultConfig, "")
+	o.StringVar(&f.config, "config", configFile, "")
 	o.StringVar(&f.from, "from", "", "")
 	o.BoolVar(&f.json, "json", false, "")
 	given, status, ok := o.parse(e, args, "command: status, check, apply or back")
