@@ -76,13 +76,20 @@ func (s *Spool) Read(lane report.Lane, from uint64, maxRecords, maxBytes int) ([
 		return nil, err
 	}
 	r := &reader{from: max(from, 1), records: max(maxRecords, 1), bytes: maxBytes}
-	if err := l.readSegments(r); err != nil && len(r.out) == 0 {
+	if err := l.read(r); err != nil && len(r.out) == 0 {
 		return nil, fmt.Errorf("read lane %s from %d: %w", lane, from, err)
 	}
-	if !r.finished {
-		l.readBuffer(r)
-	}
 	return r.out, nil
+}
+
+// read reads the disk, then the memory. It never passes over what is there: who
+// reads takes numbers that are left out for a hole.
+func (l *lane) read(r *reader) error {
+	for {
+		if err := l.readSegments(r); err != nil || r.finished || l.readBuffer(r) {
+			return err
+		}
+	}
 }
 
 // ReadPacked returns telemetry from 'from' to 'to' as it stands on the disk:
@@ -157,18 +164,23 @@ func (l *lane) release(seg *segment) {
 	l.unpin.Broadcast()
 }
 
-// readBuffer takes what is still in memory.
-func (l *lane) readBuffer(r *reader) {
+// readBuffer takes what is still in memory; false when the reader must look at the
+// disk again first, because a flush has moved something there since it did.
+func (l *lane) readBuffer(r *reader) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if n := len(l.segs); n > 0 && l.segs[n-1].last >= r.from {
+		return false
+	}
 	i, _ := slices.BinarySearchFunc(l.buffer.entries, r.from, func(e report.Entry, from uint64) int {
 		return int(min(max(int64(e.Seq)-int64(from), -1), 1))
 	})
 	for _, e := range l.buffer.entries[i:] {
 		if !r.take(e.Seq, e.Line) {
-			return
+			return true
 		}
 	}
+	return true
 }
 
 // readSegment takes records of one segment, up to number last.
