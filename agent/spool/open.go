@@ -22,9 +22,9 @@ const (
 )
 
 // Open opens the spool in dir, and makes it where there is none. It takes the
-// directory for this process. It fails when the directory can't be had, or the
-// process may open or read no file now, never because of what is in it: damage is
-// named in the event lane.
+// directory for this process. It fails when the directory can't be had, when the
+// process may open or read no file now, and when the disk gives nothing of what is
+// there, never because of what is in it: damage is named in the event lane.
 //
 // Opening reads the header of each segment and the newest segment of each
 // lane, so its time does not depend on how many records wait.
@@ -54,6 +54,9 @@ func Open(dir string, o Options) (*Spool, error) {
 			l.retire()
 		}
 		s.cursor.close()
+		if s.mirror != nil {
+			s.mirror.close()
+		}
 		_ = lock.Close()
 		return nil, fmt.Errorf("open spool %s: %w", dir, err)
 	}

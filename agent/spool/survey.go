@@ -3,6 +3,8 @@ package spool
 import (
 	"errors"
 	"fmt"
+	"io"
+	"io/fs"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -25,10 +27,13 @@ type survey struct {
 	reserved uint64    // the same of the reserved telemetry numbers
 }
 
-// survey reads the headers of all files. An error is one that will pass: what can't
-// be read now must not be set aside as foreign.
+// survey reads the headers of all files. An error is one that will pass, or that of
+// a disk of which nothing can be read: what can't be read now must not be set aside
+// as foreign, nor called lost.
 func (s *Spool) survey() (*survey, error) {
 	sv := &survey{}
+	var ill error // why something could not be read
+	some := false // files could
 	for i, l := range s.lanes {
 		if err := s.fs.MkdirAll(l.dir); err != nil {
 			s.fault(l, err)
@@ -39,6 +44,9 @@ func (s *Spool) survey() (*survey, error) {
 		}
 		if passing(err) {
 			return nil, fmt.Errorf("lane %s: %w", l.name, err)
+		}
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			ill = fmt.Errorf("lane %s: %w", l.name, err)
 		}
 		for _, info := range files {
 			slot, ok := parseSlot(info.Name)
@@ -55,12 +63,25 @@ func (s *Spool) survey() (*survey, error) {
 		}
 		s.readHeaders(l, sv.lanes[i])
 		for _, f := range sv.lanes[i] {
+			if !unreadable(f.err) {
+				some = true
+				continue
+			}
+			ill = fmt.Errorf("lane %s: segment %s: %w", l.name, f.info.Name, f.err)
 			if passing(f.err) {
-				return nil, fmt.Errorf("lane %s: segment %s: %w", l.name, f.info.Name, f.err)
+				return nil, ill
 			}
 		}
 	}
+	if ill != nil && !some {
+		return nil, fmt.Errorf("nothing in it can be read now: %w", ill)
+	}
 	return sv, nil
+}
+
+// unreadable tells whether the error of a header is the disk's, and not what it says.
+func unreadable(err error) bool {
+	return err != nil && !errors.Is(err, errNoHeader) && !errors.Is(err, errVersion)
 }
 
 // headReaders is how many headers are read at a time: flash answers several
@@ -100,12 +121,11 @@ func readHeader(fsys FS, name string) (header, error) {
 		r.ReadAlone() // or the kernel reads 128 KiB ahead, for each header
 	}
 	var b [headerUsed]byte
-	if _, err := f.ReadAt(b[:], 0); passing(err) {
+	n, err := f.ReadAt(b[:], 0)
+	if err != nil && err != io.EOF {
 		return header{}, err
-	} else if err != nil {
-		return header{}, errNoHeader
 	}
-	return decodeHeader(b[:])
+	return decodeHeader(b[:n])
 }
 
 // chooseEpoch decides which store this is: the epoch that most headers give,
@@ -297,7 +317,7 @@ func (s *Spool) rebuild(l *lane, f *found) bool {
 		s.damage(report.Damage{Lane: l.name, Segment: f.info.Name, Bytes: f.size, Detail: err.Error()})
 		return false
 	}
-	data, _ := readAll(file, f.size)
+	data, readErr := readAll(file, f.size)
 	_ = file.Close()
 	h, ok := guessHeader(data, s.epoch)
 	if !ok && s.formerEpoch() != 0 {
@@ -319,7 +339,11 @@ func (s *Spool) rebuild(l *lane, f *found) bool {
 		s.moveAside(l.name, l.dir, f.info, "no segment: no header and no record")
 		return false
 	}
-	// Begun to be made when the power went, or zeroed: free, to be made anew.
+	if readErr != nil {
+		s.damage(report.Damage{Lane: l.name, Segment: f.info.Name, Bytes: f.size, Detail: readErr.Error()})
+	}
+	// Begun to be made when the power went, zeroed, or not to be read: free, to be
+	// made anew.
 	f.header, f.err = header{lane: l.name, epoch: s.epoch}, nil
 	return true
 }

@@ -133,9 +133,11 @@ func (v *View) sort() {
 }
 
 func (v *View) guess(lane report.Lane, seg *viewSegment) bool {
-	data, _ := v.read(lane, seg)
+	data, err := v.read(lane, seg)
 	h, ok := guessHeader(data, v.Epoch)
-	if ok || !allZero(data) {
+	if err != nil {
+		v.faults = append(v.faults, Fault{Lane: lane, File: seg.file, Text: err.Error()})
+	} else if ok || !allZero(data) {
 		v.faults = append(v.faults, Fault{Lane: lane, File: seg.file, Text: "no valid header"})
 	}
 	if !ok || h.lane != lane {
