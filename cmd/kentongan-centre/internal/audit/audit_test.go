@@ -93,12 +93,17 @@ func (c *centre) keys() note.Verifiers {
 // take commits what a device sent, and keeps the receipts as the ingest does.
 func (c *centre) take(a store.Arrival) {
 	c.t.Helper()
+	c.keep(c.commit(a))
+}
+
+// commit commits what a device sent, and makes the receipts.
+func (c *centre) commit(a store.Arrival) (kept []store.SignedReceipt) {
+	c.t.Helper()
 	a.At = c.now
 	done, err := c.store.Commit(context.Background(), []store.Arrival{a})
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	var kept []store.SignedReceipt
 	for _, r := range done.Receipts {
 		if r.Checkpoint == nil {
 			continue
@@ -109,6 +114,11 @@ func (c *centre) take(a store.Arrival) {
 		}
 		kept = append(kept, store.SignedReceipt{Receipt: r, Note: msg})
 	}
+	return kept
+}
+
+func (c *centre) keep(kept []store.SignedReceipt) {
+	c.t.Helper()
 	if err := c.store.KeepReceipts(context.Background(), kept, c.now); err != nil {
 		c.t.Fatal(err)
 	}
@@ -121,12 +131,18 @@ func (c *centre) records(d *devicetest.Device, lane report.Lane, rs ...report.Re
 
 func (c *centre) checkpoint(d *devicetest.Device, lane report.Lane) {
 	c.t.Helper()
+	c.take(c.signs(d, lane))
+}
+
+// signs is a device's word of what a lane holds.
+func (c *centre) signs(d *devicetest.Device, lane report.Lane) store.Arrival {
+	c.t.Helper()
 	msg := d.Checkpoint(lane)
 	k, err := report.ReadCheckpoint(msg, d.ID, lane)
 	if err != nil {
 		c.t.Fatal(err)
 	}
-	c.take(store.Arrival{Device: d.ID, Checkpoint: &store.Checkpoint{Checkpoint: k, Note: msg}})
+	return store.Arrival{Device: d.ID, Checkpoint: &store.Checkpoint{Checkpoint: k, Note: msg}}
 }
 
 func (c *centre) root() uint64 {

@@ -93,3 +93,30 @@ func TestAuditorReadsWhatIsNew(t *testing.T) {
 		t.Errorf("proofs of an agency without devices %+v (%v), want none", list, err)
 	}
 }
+
+// A receipt is kept a moment after the checkpoint that it countersigns: an auditor that
+// looked in between takes it the next time.
+func TestReceiptBehindItsCheckpointIsRead(t *testing.T) {
+	t.Parallel()
+	s := newSite(t)
+	a := NewAuditor(AuditorConfig{Centre: s.keys(), Roots: s.rootsFile(), Every: time.Minute, Full: 24 * time.Hour}, s.store.For(store.Everything()), quiet)
+	signedFor := func() (seq uint64) {
+		t.Helper()
+		if err := a.Round(context.Background(), s.now); err != nil {
+			t.Fatal(err)
+		}
+		for _, r := range a.examiners["kiosk-1"].lanes {
+			if r.evidence.row.Lane == string(report.Complaint) {
+				seq = r.evidence.signedFor()
+			}
+		}
+		return seq
+	}
+	s.records(s.one, report.Complaint, s.one.Press())
+	late := s.commit(s.signs(s.one, report.Complaint))
+	before := signedFor()
+	s.keep(late)
+	if after := signedFor(); len(late) != 1 || after != late[0].Seq || after <= before {
+		t.Errorf("signed for up to %d, and then %d: want the receipt %+v", before, after, late)
+	}
+}

@@ -41,7 +41,8 @@ type evidence struct {
 	conflict []uint64
 	root     *rooted                // what the log of roots says; nil is nothing
 	hashes   map[uint64]report.Hash // of records that receipts and the root name, as they are here
-	seen     uint64                 // notes up to this number are in
+	checked  uint64                 // checkpoints up to this number are in
+	receipt  uint64                 // receipts up to this number are in: they come behind their checkpoints
 	withheld bool                   // the record that the root names is a piece of a picture, which is not kept as it came
 }
 
@@ -75,20 +76,21 @@ func (e *evidence) gather(ctx context.Context, v *store.View, centre note.Verifi
 
 // notes verifies the checkpoints and receipts that are new.
 func (e *evidence) notes(ctx context.Context, v *store.View, centre note.Verifiers) error {
-	checks, err := v.AuditCheckpoints(ctx, e.row.ID, e.seen)
+	checks, err := v.AuditCheckpoints(ctx, e.row.ID, e.checked)
 	if err != nil {
 		return err
 	}
-	receipts, err := v.AuditReceipts(ctx, e.row.ID, e.seen)
+	receipts, err := v.AuditReceipts(ctx, e.row.ID, e.receipt)
 	if err != nil {
 		return err
 	}
 	for _, n := range checks {
 		e.takeCheckpoint(n)
-		e.seen = max(e.seen, n.Seq)
+		e.checked = max(e.checked, n.Seq)
 	}
 	for _, n := range receipts {
 		e.takeReceipt(n, centre)
+		e.receipt = max(e.receipt, n.Seq)
 	}
 	for _, a := range e.receipts {
 		if err := e.look(ctx, v, a.Seq); err != nil {
