@@ -291,6 +291,9 @@ func status(reason string) int {
 // Refusal is ours, and says so without telling more.
 func (s *Server) refused(w http.ResponseWriter, r *http.Request, err error) {
 	no, ok := errors.AsType[Refusal](err)
+	if !ok && r.Context().Err() != nil {
+		return // the client has gone, and whoever likes to could fill the log with that
+	}
 	if !ok {
 		s.cfg.Log.Error("enrolment failed", "err", err)
 		http.Error(w, "the centre could not do it; try again", http.StatusInternalServerError)
