@@ -90,7 +90,7 @@ type Subject struct {
 	Life   time.Duration
 }
 
-// Issue signs a certificate and returns it in DER. A device's can be used as a
+// Issue signs a certificate. A device's can be used as a
 // client only and a broker's as a server only, so that neither can play the
 // other.
 func (a *Authority) Issue(s Subject, now time.Time) (*x509.Certificate, error) {

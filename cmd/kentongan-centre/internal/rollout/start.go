@@ -224,7 +224,7 @@ func choose(r *store.Rollout, list []store.Candidate, percent []int) ([]store.Ro
 	return rows, nil
 }
 
-// Owned finds a rollout that the view's people may steer: their own agency's, or
+// owned finds a rollout that the view's people may steer: their own agency's, or
 // any for the province's.
 func owned(ctx context.Context, v *store.View, id int64) (store.Rollout, error) {
 	r, err := v.Rollout(ctx, id)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
-	"net"
 	"strconv"
 	"strings"
 	"sync"
@@ -12,6 +11,8 @@ import (
 	"time"
 
 	mqtt "github.com/eclipse/paho.mqtt.golang"
+
+	"kentongan/cmd/kentongan-centre/internal/mqttaddr"
 )
 
 // link is one MQTT connection with a window of publishes. All but dead and cause
@@ -40,15 +41,8 @@ const (
 
 // dial opens connection n, which is 0 for the receipts.
 func (f *fleet) dial(ctx context.Context, n int) (*link, error) {
-	scheme, port := "tcp", "1883"
-	if f.cfg.Broker.Scheme == "mqtts" {
-		scheme, port = "ssl", "8883"
-	}
-	if p := f.cfg.Broker.Port(); p != "" {
-		port = p
-	}
 	l := &link{dead: make(chan struct{})}
-	o := mqtt.NewClientOptions().AddBroker(scheme + "://" + net.JoinHostPort(f.cfg.Broker.Hostname(), port)).
+	o := mqtt.NewClientOptions().AddBroker(mqttaddr.Paho(f.cfg.Broker)).
 		SetClientID(fmt.Sprintf("simulate-%d-%s", n, rand.Text()[:6])).SetCleanSession(true).SetProtocolVersion(4).
 		SetKeepAlive(keepAlive).SetPingTimeout(answerWithin).
 		SetAutoReconnect(false).SetConnectRetry(false).SetConnectTimeout(answerWithin).SetWriteTimeout(answerWithin).SetOrderMatters(true).
@@ -58,7 +52,7 @@ func (f *fleet) dial(ctx context.Context, n int) (*link, error) {
 	if f.cfg.Username != "" {
 		o.SetUsername(strings.ReplaceAll(f.cfg.Username, "%d", strconv.Itoa(n))).SetPassword(f.cfg.Password)
 	}
-	if scheme == "ssl" {
+	if f.cfg.Broker.Scheme == "mqtts" {
 		o.SetTLSConfig(f.cfg.TLS)
 	}
 	l.client = mqtt.NewClient(o)

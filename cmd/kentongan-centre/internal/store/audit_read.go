@@ -163,7 +163,8 @@ type AuditComplaint struct {
 	TimeMS                                   int64
 }
 
-// AuditComplaints returns the complaints of a lane behind a number, in order.
+// AuditComplaints returns the complaints of a lane behind a number and up to another,
+// in order.
 func (s *View) AuditComplaints(ctx context.Context, lane int64, after, to uint64) ([]AuditComplaint, error) {
 	return sqlrows.Collect(ctx, s.read, "complaints", func(r *sql.Rows) (c AuditComplaint, err error) {
 		err = r.Scan(&c.Seq, &c.Ticket, &c.Category, &c.Service, &c.Line, &c.LabelID, &c.Presses, &c.TimeMS)

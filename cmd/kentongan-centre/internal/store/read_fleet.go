@@ -33,7 +33,7 @@ type FleetFilter struct {
 // parameter is the time now in Unix ms.
 const isRed = `(d.state = 'offline' OR EXISTS (SELECT 1 FROM alarm a WHERE a.device = d.id AND a.ended_at = 0 AND a.state <> 'hidden' AND a.severity IN ('critical', 'major') AND NOT ` + shelved + `?)))`
 
-// sql is the WHERE of a filter over devices d.
+// fleet is the WHERE of a filter over devices d.
 func (s *View) fleet(f FleetFilter) (where string, args []any) {
 	where = s.own("d.id")
 	add := func(term string, more ...any) {
