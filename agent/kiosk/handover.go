@@ -54,6 +54,7 @@ type left struct {
 
 	presses  int         // that the store refused
 	taken    *withdrawal // the same of a cancel
+	asked    []cancelBy  // cancels that wait for a press to be kept
 	accepted confirmed   // the newest press that was kept
 }
 
@@ -177,6 +178,9 @@ func (b *button) leavesPresses() bool {
 		return false
 	}
 	b.leaves.presses, b.leaves.taken = b.pending, b.taken
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.leaves.asked, b.asked = b.asked, nil
 	return true
 }
 
@@ -247,6 +251,9 @@ func (b *button) begins() {
 	}
 	b.newest, b.taken = l.accepted, l.taken
 	b.pending += l.presses
+	b.mu.Lock()
+	b.asked = append(l.asked, b.asked...)
+	b.mu.Unlock()
 	b.next()
 }
 

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"kentongan/agent/report"
 	"kentongan/hal"
 )
 
@@ -250,6 +251,23 @@ func TestChangeKeepsWhatTheStoreRefused(t *testing.T) {
 		b.store.set(nil, 0)
 		time.Sleep(3 * time.Second)
 		b.wantCounts(2)
+	})
+}
+
+// TestChangeKeepsACancelOfWhatTheStoreRefused: a press that is on its way to a disk that
+// then refuses it is kept by the next kiosk, and taken back there.
+func TestChangeKeepsACancelOfWhatTheStoreRefused(t *testing.T) {
+	in(t, cancellable(), func(b *booth) {
+		b.store.set(errDisk, time.Second)
+		b.press("GPIO17")
+		b.press("GPIO19")
+		b.change(cancellable(), func(int) {})
+		b.store.set(nil, 0)
+		time.Sleep(5 * time.Second)
+		b.wantCounts(1)
+		if got := b.cancels(); len(got) != 1 || got[0].Ticket != report.NewTicket(7, 1).String() {
+			t.Errorf("taken back: %+v", got)
+		}
 	})
 }
 
