@@ -26,11 +26,11 @@ type event struct {
 type reporter struct {
 	store   Store
 	log     *slog.Logger
-	numbers *numbers // may be nil
+	numbers *numbers
 	queue   chan event
 	pulse   pulse.Pulse
 	given   chan uint64 // holds one: the number of a press that was kept
-	ledger  *ledger     // may be nil
+	ledger  *ledger
 	taken   chan string // tickets that were taken back
 }
 
@@ -77,8 +77,9 @@ func (r *reporter) withdrawn(ticket string) {
 	}
 }
 
-// run appends events until ctx ends, and then those that wait, until the store
-// refuses one: a store that hangs would hold up the end for each of them.
+// run appends events and notes tickets until ctx ends, and then what waits. Events end
+// there when the store refuses one: a store that hangs would hold up the end for
+// each of them.
 func (r *reporter) run(ctx context.Context) {
 	for {
 		select {
@@ -87,6 +88,9 @@ func (r *reporter) run(ctx context.Context) {
 		case e := <-r.queue:
 			if !r.keep(ctx, e) {
 				r.log.Error("events dropped", "count", 1+len(r.queue))
+				for len(r.taken) > 0 {
+					r.remember(<-r.taken)
+				}
 				return
 			}
 		case seq := <-r.given:
@@ -94,14 +98,19 @@ func (r *reporter) run(ctx context.Context) {
 				r.log.Warn("tickets not remembered", "err", err)
 			}
 		case ticket := <-r.taken:
-			if err := r.ledger.set(report.TicketStatus{Ticket: ticket, State: StateWithdrawn}); err != nil {
-				r.log.Warn("state of a complaint not remembered", "err", err)
-			}
+			r.remember(ticket)
 		case <-ctx.Done():
-			if len(r.queue) == 0 {
+			if len(r.queue)+len(r.given)+len(r.taken) == 0 {
 				return
 			}
 		}
+	}
+}
+
+// remember keeps that a press was taken back.
+func (r *reporter) remember(ticket string) {
+	if err := r.ledger.set(report.TicketStatus{Ticket: ticket, State: StateWithdrawn}); err != nil {
+		r.log.Warn("state of a complaint not remembered", "err", err)
 	}
 }
 
