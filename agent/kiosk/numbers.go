@@ -59,10 +59,8 @@ func openNumbers(dir string, save Save, number uint32, epoch report.Epoch, next 
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return n, fmt.Errorf("make the kiosk's directory: %w", err)
 	}
-	var err error
-	if n.pin, err = pinKey(filepath.Join(dir, pinFile), save); err != nil {
-		return n, err
-	}
+	var noPIN error
+	n.pin, noPIN = pinKey(filepath.Join(dir, pinFile), save)
 	before, err := readNumbers(filepath.Join(dir, numbersFile))
 	switch {
 	case err != nil:
@@ -73,7 +71,7 @@ func openNumbers(dir string, save Save, number uint32, epoch report.Epoch, next 
 	default:
 		n.base, n.reserved = before.Reserved, before.Reserved
 	}
-	return n, errors.Join(err, n.reserve(next))
+	return n, errors.Join(noPIN, err, n.reserve(next))
 }
 
 func readNumbers(file string) (s numbersState, err error) {

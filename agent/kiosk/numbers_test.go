@@ -1,6 +1,7 @@
 package kiosk
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -88,6 +89,32 @@ func TestPIN(t *testing.T) {
 	}
 	if none, _ := openNumbers("", save, 7, 1, 1); none.pinOf(one) != "" || none.pinFits(one, "") {
 		t.Error("without a key there is a PIN")
+	}
+}
+
+// Without the key of the PINs the tickets that were given out are known all the same, and
+// stay so.
+func TestTicketsStayUniqueWithoutTheKeyOfThePINs(t *testing.T) {
+	dir := t.TempDir()
+	if _, err := openNumbers(dir, save, 7, 1, 1); err != nil {
+		t.Fatal(err)
+	}
+	before, err := openNumbers(dir, save, 7, 2, 1) // the spool was made anew
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := filepath.Join(dir, pinFile)
+	if err := errors.Join(os.Remove(key), os.Mkdir(key, 0o700)); err != nil { // reading it fails
+		t.Fatal(err)
+	}
+	for range 2 {
+		n, err := openNumbers(dir, save, 7, 2, 1)
+		if err == nil {
+			t.Fatal("a key that can't be read is no error")
+		}
+		if n.base != before.base || n.pin != nil {
+			t.Errorf("tickets count from %d, want %d", n.base, before.base)
+		}
 	}
 }
 
