@@ -2,8 +2,6 @@ package agent
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -102,28 +100,15 @@ func (o *ordered) back(why string) {
 	o.Now, o.Before, o.Trial = o.Before, nil, nil
 }
 
-func sumOf(file string) (string, error) {
-	text, err := os.ReadFile(file)
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.Sum256(text)
-	return hex.EncodeToString(sum[:]), nil
-}
-
 // Ordered returns the configuration that the centre ordered in the place of c, or
-// c. It counts the starts of a trial. An error is told, and c is right to go on
-// with.
+// c. It counts the starts of a trial, so it is for the start of an agent alone; see
+// OrderedNow. An error is told, and c is right to go on with.
 func Ordered(c *config.Config) (*config.Config, error) {
 	o, err := loadOrdered(c.Data)
 	if err != nil || o.Now == nil && o.Trial == nil {
 		return c, err
 	}
-	base, err := sumOf(c.File)
-	if err != nil {
-		return c, err
-	}
-	if o.Now != nil && o.Now.Base != base {
+	if o.Now != nil && o.Now.Base != c.Version() {
 		if o.Trial != nil {
 			o.back("the device's own configuration was changed by hand meanwhile")
 		}
@@ -149,21 +134,19 @@ func Ordered(c *config.Config) (*config.Config, error) {
 	return now, nil
 }
 
-// Used returns the configuration that a running agent uses in the place of c, or c,
-// and counts no start.
-func Used(c *config.Config) (*config.Config, error) {
+// OrderedNow is what a running agent uses in the place of c, as the centre ordered it
+// or somebody applied it on the device's page, or c; and the order's number, 0 for
+// none. It changes nothing and counts no start: it is for whoever only looks.
+func OrderedNow(c *config.Config) (*config.Config, uint64, error) {
 	o, err := loadOrdered(c.Data)
-	if err != nil || o.Now == nil {
-		return c, err
-	}
-	if base, err := sumOf(c.File); err != nil || o.Now.Base != base {
-		return c, err
+	if err != nil || o.Now == nil || o.Now.Base != c.Version() {
+		return c, 0, err
 	}
 	now, err := config.Parse(c.File, []byte(o.Now.Text))
 	if err != nil {
-		return c, err
+		return c, 0, err
 	}
-	return now, nil
+	return now, o.Now.Version, nil
 }
 
 // orderedConfig is the configuration's part in the running agent. Its methods may
@@ -232,10 +215,11 @@ func (p *orderedConfig) judge(text []byte) error {
 
 // tryLocked puts a version on trial, which begins with a restart.
 func (p *orderedConfig) tryLocked(o *ordered, id string, v version) error {
-	var err error
-	if v.Base, err = sumOf(p.agent.cfg.File); err != nil {
+	file, err := os.ReadFile(p.agent.cfg.File)
+	if err != nil {
 		return err
 	}
+	v.Base = config.VersionOf(string(file))
 	s := p.agent.clock.stamp()
 	o.Before, o.Now = o.Now, &v
 	o.Trial, o.Last = &trial{ID: id, Boot: s.Boot, Since: s.Uptime}, nil

@@ -48,17 +48,3 @@ func Running(data string) (*config.Config, ConfigStatus, error) {
 	c, err := config.Parse(r.Status.File, []byte(r.Text))
 	return c, r.Status, err
 }
-
-// OrderedNow is what the centre ordered in the place of c, or c; and its number, 0
-// for c. It changes nothing.
-func OrderedNow(c *config.Config) (*config.Config, uint64, error) {
-	o, err := loadOrdered(c.Data)
-	if err != nil || o.Now == nil || o.Now.Base != c.Version() {
-		return c, 0, err
-	}
-	now, err := config.Parse(c.File, []byte(o.Now.Text))
-	if err != nil {
-		return c, 0, err
-	}
-	return now, o.Now.Version, nil
-}

@@ -53,7 +53,7 @@ func runDoctor(ctx context.Context, e env, args []string) int {
 	}
 	cfg, err := config.Load(*file)
 	if err == nil {
-		cfg, _ = agent.Ordered(cfg) // one that can't be used is told by the agent, and the file counts
+		cfg, _, _ = agent.OrderedNow(cfg) // one that can't be used is told by the agent, and the file counts
 	}
 	d := agent.NewDoctor(cfg, agent.DoctorOptions{File: *file, Problem: err, Service: serviceVerdict})
 	count := examine(ctx, e, d, in, *asJSON)

@@ -38,7 +38,7 @@ func runPair(_ context.Context, e env, args []string) int {
 	if !ok {
 		return exitConfig
 	}
-	cfg, err := agent.Used(cfg)
+	cfg, _, err := agent.OrderedNow(cfg)
 	if err == nil {
 		var p *agent.Pairing
 		if p, err = agent.Pair(cfg); err == nil {

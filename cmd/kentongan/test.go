@@ -91,7 +91,7 @@ func (b *bench) open(args []string, words ...string) (given []string, status int
 	if b.cfg, _, ok = loadToRun(b.env, *b.file); !ok {
 		return nil, exitConfig, false
 	}
-	b.cfg, _ = agent.Ordered(b.cfg) // one that can't be used is told by the agent, and the file counts
+	b.cfg, _, _ = agent.OrderedNow(b.cfg) // one that can't be used is told by the agent, and the file counts
 	return given, exitGood, true
 }
 
