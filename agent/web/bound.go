@@ -15,6 +15,7 @@ type Bounds struct {
 	Each      int           // of these, of one neighbour
 	Every     time.Duration // on average between two new ones: a handshake costs a small board milliseconds
 	Burst     int
+	Own       int           // beside these, of this machine itself, at any pace; 0 is as of any neighbour
 	WriteIdle time.Duration // a client that takes nothing for so long is cut off
 }
 
@@ -29,7 +30,7 @@ type bounded struct {
 	rate   *rate.Limiter
 
 	mu   sync.Mutex // guards what follows
-	all  int
+	all  int        // but this machine's own
 	open map[netip.Prefix]int
 }
 
@@ -40,7 +41,7 @@ func (l *bounded) Accept() (net.Conn, error) {
 		if err != nil {
 			return nil, err
 		}
-		from := neighbour(c.RemoteAddr().String())
+		from := l.whose(c)
 		if l.enter(from) {
 			return &counted{Conn: c, idle: l.bounds.WriteIdle, leave: sync.OnceFunc(func() { l.leave(from) })}, nil
 		}
@@ -48,13 +49,33 @@ func (l *bounded) Accept() (net.Conn, error) {
 	}
 }
 
+// own stands for this machine, where it has a place of its own. No neighbour is
+// called so: theirs is a /64.
+var own = netip.PrefixFrom(netip.IPv6Loopback(), 128)
+
+// whose is whom a connection counts for. One whose two ends have one address is this
+// machine's: nobody else's would come back.
+func (l *bounded) whose(c net.Conn) netip.Prefix {
+	from := c.RemoteAddr().String()
+	if l.bounds.Own > 0 && (IsLocal(from) || addrOf(from) == addrOf(c.LocalAddr().String())) {
+		return own
+	}
+	return neighbour(from)
+}
+
 func (l *bounded) enter(from netip.Prefix) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.all >= l.bounds.Conns || l.open[from] >= l.bounds.Each || !l.rate.Allow() {
+	switch {
+	case from == own:
+		if l.open[own] >= l.bounds.Own {
+			return false
+		}
+	case l.all >= l.bounds.Conns || l.open[from] >= l.bounds.Each || !l.rate.Allow():
 		return false
+	default:
+		l.all++
 	}
-	l.all++
 	l.open[from]++
 	return true
 }
@@ -62,7 +83,9 @@ func (l *bounded) enter(from netip.Prefix) bool {
 func (l *bounded) leave(from netip.Prefix) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.all--
+	if from != own {
+		l.all--
+	}
 	if l.open[from]--; l.open[from] == 0 {
 		delete(l.open, from)
 	}

@@ -201,3 +201,49 @@ func TestNeighboursShareABound(t *testing.T) {
 		t.Error("who has left is counted still")
 	}
 }
+
+// TestThisMachineKeepsItsPlace: strangers that take all connections there are leave this
+// machine's own.
+func TestThisMachineKeepsItsPlace(t *testing.T) {
+	inner, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer inner.Close()
+	l := Bounds{Conns: 2, Each: 2, Own: 1, Every: time.Hour, Burst: 2}.around(inner).(*bounded)
+	for l.enter(neighbour("192.0.2.1:1")) {
+	}
+	accepted := make(chan net.Conn)
+	go func() {
+		for {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			accepted <- c
+		}
+	}()
+	dial := func() net.Conn {
+		c, err := net.Dial("tcp", inner.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	for range 2 { // the second when the first has left
+		c := dial()
+		defer c.Close()
+		select {
+		case own := <-accepted:
+			beyond := dial()
+			closedUnread(t, beyond)
+			_ = beyond.Close()
+			_ = own.Close()
+		case <-time.After(patience):
+			t.Fatal("this machine is kept out by others")
+		}
+	}
+	if l.enter(neighbour("192.0.2.2:1")) {
+		t.Error("this machine's connections made room for another's")
+	}
+}

@@ -8,7 +8,7 @@ import (
 )
 
 const (
-	maxPages = 16
+	maxPages = 16               // open on this machine, and as many elsewhere
 	beat     = 2 * time.Second  // the page takes five without one for our end
 	moreTime = 30 * time.Second // that a ticket is shown from when somebody asks for more
 	mostTime = 10 * moreTime    // after ShowFor: WCAG 2.2, 2.2.1 asks for ten times
@@ -92,7 +92,11 @@ func (s *Screen) now(local bool) (state, time.Duration) {
 
 // events sends the state at each change, and every beat.
 func (s *Screen) events(w http.ResponseWriter, r *http.Request) {
-	s.seats.Events(w, r, func(send func([]byte) bool) {
+	seats := s.away
+	if isLocal(r) {
+		seats = s.seats
+	}
+	seats.Events(w, r, func(send func([]byte) bool) {
 		timer := time.NewTimer(beat)
 		defer timer.Stop()
 		for {

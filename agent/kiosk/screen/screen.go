@@ -72,13 +72,14 @@ type Screen struct {
 	log   *slog.Logger
 	guard *web.Guesses
 	more  *longer
-	seats web.Seats // one for each open page
+	seats web.Seats // one for each page that is open on this machine
+	away  web.Seats // the same of others, which take none of the kiosk's own
 	alive alive
 }
 
 // New makes a screen. It listens in Run.
 func New(cfg Config, k Kiosk) *Screen {
-	return &Screen{cfg: cfg, kiosk: k, log: cfg.Log.With("part", "screen"), guard: web.NewGuesses(pinLimits), more: &longer{}, seats: make(web.Seats, maxPages), alive: alive{every: askEvery, limit: askLimit}}
+	return &Screen{cfg: cfg, kiosk: k, log: cfg.Log.With("part", "screen"), guard: web.NewGuesses(pinLimits), more: &longer{}, seats: make(web.Seats, maxPages), away: make(web.Seats, maxPages), alive: alive{every: askEvery, limit: askLimit}}
 }
 
 // Run serves the page until ctx ends. An address that is taken is tried again.
@@ -87,8 +88,9 @@ func (s *Screen) Run(ctx context.Context) error {
 }
 
 // bounds are of connections: each open page holds one for its events, and a
-// stranger who opens many and says nothing must not take the agent's descriptors.
-var bounds = web.Bounds{Conns: 64, Each: 32, Every: 20 * time.Millisecond, Burst: 100, WriteIdle: 20 * time.Second}
+// stranger who opens many and says nothing must not take the agent's descriptors, nor
+// the kiosk's own page its place.
+var bounds = web.Bounds{Conns: 64, Each: 32, Own: 32, Every: 20 * time.Millisecond, Burst: 100, WriteIdle: 20 * time.Second}
 
 // Handler serves the page and what it asks for.
 func (s *Screen) Handler() http.Handler {

@@ -383,6 +383,42 @@ func TestTooManyPages(t *testing.T) {
 	}
 }
 
+// Pages elsewhere take the kiosk's own no seat away: its citizens would read that it is out
+// of service.
+func TestTooManyPagesElsewhere(t *testing.T) {
+	s, _ := booth(t, nil)
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if from := r.Header.Get("From"); from != "" {
+			r.RemoteAddr = from
+		}
+		s.Handler().ServeHTTP(w, r)
+	}))
+	defer srv.Close()
+	ctx, leave := context.WithCancel(t.Context())
+	defer leave() // before the server waits for them
+	open := func(from string, want int) {
+		t.Helper()
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, srv.URL+"/events", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Header.Set("From", from)
+		res, err := http.DefaultClient.Do(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { _ = res.Body.Close() })
+		if res.StatusCode != want {
+			t.Errorf("from %q: status %d, want %d", from, res.StatusCode, want)
+		}
+	}
+	for range maxPages {
+		open(there, http.StatusOK)
+	}
+	open(there, http.StatusServiceUnavailable)
+	open("", http.StatusOK)
+}
+
 // The address may be taken for a while, after a restart for instance.
 func TestRunWaitsForItsAddress(t *testing.T) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
