@@ -41,7 +41,7 @@ type DoctorOptions struct {
 	portal  string // port of a network's login page, "80"
 	isAgent func(pid int, name string) bool
 	find    func(program string) (string, error) // exec.LookPath
-	hasty   bool                                 // the centre\'s first word is enough
+	hasty   bool                                 // the centre's first word is enough
 	limit   time.Duration                        // of each check; 0 is doctor.Limit
 }
 

@@ -36,7 +36,7 @@ type planned struct {
 	make    func() (*unit, error) // called when the one before it has ended
 }
 
-// crew runs the units. replace is called by one goroutine at a time.
+// crew runs the units. start is called by one goroutine at a time, the others by any.
 type crew struct {
 	failed chan error // the first part that could not go on; holds one
 

@@ -27,7 +27,7 @@ type Group struct {
 // Times of groups.
 const (
 	// togetherWithin is how close failures are that have one cause: the longest
-	// that the same cut takes to be seen by all (streams.md, 3.4).
+	// that the same cut takes to be seen by all.
 	togetherWithin = 20 * time.Second
 	// groupRaise is that of a camera that is down: a switch that starts again in
 	// a moment is no incident either.

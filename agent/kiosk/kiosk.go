@@ -12,10 +12,10 @@
 // is on while a button can't be trusted: its line is missing, busy or stuck, or
 // the store does not take the press; it flashes when a press was not kept. It
 // is on before and after Run too. After Run the lines of the lamps stay as they
-// are until the board is closed, or another kiosk takes them. Alive changes four times a second while Fault
-// is off, for a circuit that lights the red lamp when the changes stop. The
-// buzzer says the same: one beep, two, a long one; three short ones for a press
-// that was taken back.
+// are until the board is closed, or another kiosk takes them. Alive changes four
+// times a second while Fault is off, for a circuit that lights the red lamp when
+// the changes stop. The buzzer says the same: one beep, two, a long one; three
+// short ones for a press that was taken back.
 //
 // # Presses that come quickly
 //

@@ -125,7 +125,6 @@ func (p *Printer) Run(ctx context.Context) error {
 	}
 }
 
-// look asks the printer how it does.
 // Try prints one slip now, for a Printer that Run was not called of, and gives
 // the device back. The state is of after it; an error says why nothing came out.
 func (p *Printer) Try(s Slip) (report.PrinterState, error) {
@@ -142,6 +141,7 @@ func (p *Printer) Try(s Slip) (report.PrinterState, error) {
 	return p.Status(), nil
 }
 
+// look asks the printer how it does.
 func (p *Printer) look() {
 	if p.dev == nil {
 		var err error
