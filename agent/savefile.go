@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -52,6 +53,24 @@ func loadFile(file string, most int64) ([]byte, error) {
 		return nil, fmt.Errorf("load %s: %d bytes, more than %d", filepath.Base(file), info.Size(), most)
 	}
 	return os.ReadFile(file)
+}
+
+// saveJSON is saveFile of a value as JSON.
+func saveJSON(file string, v any) error {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	return saveFile(file, text)
+}
+
+// loadJSON reads what saveJSON wrote; without a file the value stays as it is.
+func loadJSON(file string, most int64, into any) error {
+	text, err := loadFile(file, most)
+	if err != nil || text == nil {
+		return err
+	}
+	return json.Unmarshal(text, into)
 }
 
 // putAside takes a damaged file out of the way and returns its new name. The

@@ -2,7 +2,6 @@ package agent
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"path/filepath"
@@ -232,20 +231,4 @@ func (a *Agent) firmwareState() *report.Firmware {
 		f.Trial = string(s.Trial.State)
 	}
 	return &f
-}
-
-func saveJSON(file string, v any) error {
-	text, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	return saveFile(file, text)
-}
-
-func loadJSON(file string, most int64, into any) error {
-	text, err := loadFile(file, most)
-	if err != nil || text == nil {
-		return err
-	}
-	return json.Unmarshal(text, into)
 }
