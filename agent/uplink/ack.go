@@ -157,10 +157,18 @@ func (s *session) leave(l *lane, seq uint64, now time.Time) error {
 	return nil
 }
 
-// refuse reports an acknowledgement that can't be right, once.
+// A broker that kept what the centre signed before can give it again, in turn: so
+// many refusals are told at once, then one in refusedEvery.
+const (
+	refusedBurst = 5
+	refusedEvery = time.Minute
+)
+
+// refuse reports an acknowledgement that can't be right: once, and with bounds. One
+// that is not told of now is when it comes again.
 func (u *Uplink) refuse(r AckRefused) {
 	key := fmt.Sprint(r.Lane, r.Reason, r.Ack.Epoch, r.Ack.Seq)
-	if u.refused[r.Lane] == key {
+	if u.refused[r.Lane] == key || !u.tells.Allow() {
 		return
 	}
 	u.refused[r.Lane] = key

@@ -102,3 +102,22 @@ func TestNoteOfSomebodyElse(t *testing.T) {
 	c.set(func(c *testCentre) { c.mute = false })
 	c.wantAll(store, report.Complaint, last, 10*time.Second)
 }
+
+// TestReceiptsOfBeforeInTurn: a broker has kept receipts of an epoch that has ended,
+// which the centre did sign, and gives them in turn. Each differs from the one before,
+// and each was an event and a line of the log.
+func TestReceiptsOfBeforeInTurn(t *testing.T) {
+	told := 0
+	cfg := testConfig("mqtt://127.0.0.1:1")
+	cfg.OnAckRefused = func(AckRefused) { told++ }
+	u, err := New(cfg, newMemoryStore(), testLog(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n := range uint64(1000) {
+		u.refuse(AckRefused{Lane: report.Complaint, Reason: "epoch", Ack: report.Ack{Epoch: 7, Seq: 1 + n%2}})
+	}
+	if told < 2 || told > refusedBurst+1 { // one more where it takes a minute
+		t.Errorf("told %d times, want 2 to %d", told, refusedBurst)
+	}
+}

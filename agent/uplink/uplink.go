@@ -33,6 +33,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	"golang.org/x/time/rate"
+
 	"kentongan/agent/pulse"
 	"kentongan/agent/report"
 )
@@ -73,7 +75,8 @@ type Uplink struct {
 	pack          *packer
 	budget        *budget
 	repeat        *repeater
-	refused       map[report.Lane]string // the last acknowledgement that was refused
+	refused       map[report.Lane]string // the last acknowledgement that was refused and told of
+	tells         *rate.Limiter          // of such
 	outage        map[failure]bool       // what has been reported of this outage
 	online        bool
 	waits         bool // telemetry waits for a budget, as Status says
@@ -100,6 +103,7 @@ func New(cfg Config, store Store, log *slog.Logger) (*Uplink, error) {
 		budget:   newBudget(cfg.BytesPerSecond, cfg.BytesPerDay, cfg.Usage),
 		repeat:   &repeater{log: log},
 		refused:  map[report.Lane]string{},
+		tells:    rate.NewLimiter(rate.Every(refusedEvery), refusedBurst),
 		outage:   map[failure]bool{},
 
 		sessionPrefix: sessionPrefix(cfg.Boot),
