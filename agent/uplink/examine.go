@@ -90,7 +90,7 @@ type Talk struct {
 	Told    bool     // the broker tells of a publish that it denies (MQTT 5)
 	Denied  []string // topics that it denied
 	Over    bool     // another client with this name took the session over
-	Notes   []Note   // what came from the centre
+	Notes   []Note   // what came from the centre, the newest maxNotes
 }
 
 // Note is one receipt, not verified.

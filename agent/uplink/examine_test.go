@@ -6,6 +6,8 @@ import (
 	"net"
 	"testing"
 	"time"
+
+	"github.com/eclipse/paho.mqtt.golang/packets"
 )
 
 // TestKindOfReason reads the kind out of what an event says, for each that an
@@ -51,6 +53,28 @@ func FuzzTalker(f *testing.F) {
 			t.Errorf("%d notes of %d bytes", len(talk.Notes), len(data))
 		}
 	})
+}
+
+// TestTalkKeepsFewNotes: a broker that sends without end what nobody asked for must
+// not fill the memory of who examines it.
+func TestTalkKeepsFewNotes(t *testing.T) {
+	const topic = "kentongan/v1/kiosk-7/ack/complaint"
+	one := []byte{packets.Publish << 4, 2 + byte(len(topic)) + 1, 0, byte(len(topic))}
+	one = append(append(one, topic...), 'x')
+	data := []byte{packets.Connack << 4, 2, 0, 0}
+	for range 1000 {
+		data = append(data, one...)
+	}
+	m := &talker{conn: &told{data: data}, version: 4}
+	if kind, err := m.login("kiosk-7", "", ""); kind != failNone {
+		t.Fatal(err)
+	}
+	var talk Talk
+	heard := 0
+	_ = m.take(&talk, nil, func(Note) bool { heard++; return false }) // it ends with the data
+	if heard != 1000 || len(talk.Notes) != maxNotes {
+		t.Errorf("%d notes heard, %d kept, want 1000 and %d", heard, len(talk.Notes), maxNotes)
+	}
 }
 
 // told is a connection that says data and takes everything.

@@ -173,6 +173,9 @@ func (m *talker) take(t *Talk, hello map[string][]byte, enough func(Note) bool) 
 			}
 		case packets.Publish:
 			if note, ok := m.note(kind, body); ok {
+				if len(t.Notes) == maxNotes {
+					t.Notes = t.Notes[1:] // as in an inbox
+				}
 				t.Notes = append(t.Notes, note)
 				heard = heard || enough(note)
 			}
