@@ -175,15 +175,21 @@ func (l *lane) saveBefore(seg *segment) {
 	}
 }
 
-// takeTries is how many free files one append tries before it gives up: each
-// may cost a dying card seconds.
-const takeTries = 3
+const (
+	// takeTries is how many free files one append tries before it gives up: each
+	// may cost a dying card seconds.
+	takeTries = 3
+	// illFrom is from how many refused files on it is the disk that is ill, and no
+	// file. Nothing that it holds is given up for room that it does not give.
+	illFrom = 2
+)
 
 // take finds a file for a new segment: one that is free, a new one, or, where
 // the lane may drop, the oldest in use.
 func (l *lane) take() (*segment, File, error) {
 	var last error
-	for range takeTries {
+	refused := 0
+	for range min(l.countFree(), takeTries) {
 		seg := l.takeFree()
 		if seg == nil {
 			break
@@ -194,10 +200,9 @@ func (l *lane) take() (*segment, File, error) {
 			return seg, f, nil
 		}
 		last = err
+		refused++
 		l.s.fault(l, err)
-		l.mu.Lock()
-		l.free = append(l.free, seg) // the disk may take it another time
-		l.mu.Unlock()
+		l.giveBack(seg)
 	}
 	if l.used()+l.size <= l.quota+l.grace() {
 		seg, f, err := l.create()
@@ -207,7 +212,7 @@ func (l *lane) take() (*segment, File, error) {
 		last = err
 		l.s.fault(l, err)
 	}
-	if l.name != report.Complaint {
+	if l.name != report.Complaint && refused < illFrom {
 		if seg, f, ok := l.drop(); ok {
 			return seg, f, nil
 		}
@@ -216,6 +221,20 @@ func (l *lane) take() (*segment, File, error) {
 		return nil, nil, fmt.Errorf("lane %s: new segment: %w", l.name, errors.Join(ErrFull, last))
 	}
 	return nil, nil, fmt.Errorf("lane %s: %w: %d of %d bytes wait for the centre", l.name, errNoRoom, l.used(), l.quota)
+}
+
+func (l *lane) countFree() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return len(l.free)
+}
+
+// giveBack makes a segment free whose file the disk refused: behind the others, and
+// it may take it another time.
+func (l *lane) giveBack(seg *segment) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.free = append(l.free, seg)
 }
 
 // takeFree takes the oldest free segment that nobody reads any more.
@@ -240,24 +259,45 @@ func (l *lane) openFree(seg *segment) (File, error) {
 	name := l.path(seg.slot)
 	if !seg.bad && seg.size == l.size {
 		f, err := l.s.fs.Open(name, true)
-		if err == nil {
-			return f, nil
-		}
-		// Too many open files, say, is no reason to give its space away.
-		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.EIO) {
-			return nil, err
+		if err == nil || !ofFile(err) {
+			return f, err
 		}
 	}
-	if err := l.s.fs.Remove(name); err != nil {
-		l.s.log.Debug("free segment not removed", "lane", l.name, "segment", slotName(seg.slot), "err", err)
+	if err := l.remake(seg); err != nil {
+		return nil, fmt.Errorf("segment %s: make anew: %w", slotName(seg.slot), err)
 	}
-	f, err := allocate(l.s.fs, l.dir, name, l.size, l.blank())
+	return l.s.fs.Open(name, true)
+}
+
+// ofFile tells whether an error of opening is of that one file, which another in its
+// place mends: too many open files, say, or a file system that is read-only now, is
+// no reason to give its space away.
+func ofFile(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.EIO) }
+
+// remake makes another file in the place of a free segment's. The old one stays until
+// then, so that neither a power cut nor another program takes its space; where there
+// is no room for both, all of it is written again, or another size takes its room.
+func (l *lane) remake(seg *segment) error {
+	err := l.renew(seg)
+	if !errors.Is(err, syscall.ENOSPC) {
+		return err
+	}
+	if seg.size == l.size {
+		if again := l.refill(seg); !errors.Is(again, fs.ErrNotExist) {
+			seg.bad, err = again != nil, again
+		}
+		return err
+	}
+	if err := l.s.fs.Remove(l.path(seg.slot)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return err
+	}
+	f, err := allocate(l.s.fs, l.dir, l.path(seg.slot), l.size, l.blank())
 	if err != nil {
-		return nil, err
+		return err
 	}
 	l.s.wrote(l.size, 1)
-	seg.size, seg.bad = l.size, false
-	return f, nil
+	*seg = segment{slot: seg.slot, header: header{size: l.size}}
+	return f.Close()
 }
 
 // create makes one more file.
@@ -307,7 +347,7 @@ func (l *lane) drop() (*segment, File, bool) {
 	l.mu.Unlock()
 	if f, err := l.s.fs.Open(l.path(seg.slot), true); err == nil {
 		_ = f.Close()
-	} else if passing(err) {
+	} else if !ofFile(err) {
 		l.s.fault(l, err)
 		return nil, nil, false // its file could not be used: nothing is given up for it
 	}
@@ -328,6 +368,7 @@ func (l *lane) drop() (*segment, File, bool) {
 	f, err := l.openFree(seg)
 	if err != nil {
 		l.s.fault(l, err)
+		l.giveBack(seg)
 		return nil, nil, false
 	}
 	return seg, f, true

@@ -3,10 +3,8 @@ package spool
 import (
 	"errors"
 	"fmt"
-	"io/fs"
 	"path/filepath"
 	"slices"
-	"syscall"
 	"time"
 )
 
@@ -136,6 +134,9 @@ func (l *lane) takeBad() *segment {
 func (l *lane) tryOut(seg *segment, whole bool) error {
 	l.saveBefore(seg)
 	err := l.probe(seg, whole)
+	if err != nil {
+		err = fmt.Errorf("segment %s: try: %w", slotName(seg.slot), err)
+	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if err == nil && !seg.bad {
@@ -168,18 +169,17 @@ func (l *lane) probe(seg *segment, whole bool) error {
 		}
 		return err
 	})
-	if err != nil {
-		return fmt.Errorf("segment %s: try: %w", slotName(seg.slot), err)
+	if err == nil {
+		seg.bad = false
 	}
-	seg.bad = false
-	return nil
+	return err
 }
 
 // wipe writes the header of a segment that was never used.
 func (l *lane) wipe(seg *segment) error {
 	f, err := l.s.fs.Open(l.path(seg.slot), true)
 	if err != nil {
-		seg.bad = seg.bad || errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.EIO) // see openFree
+		seg.bad = seg.bad || ofFile(err)
 		return err
 	}
 	defer f.Close()
@@ -189,7 +189,7 @@ func (l *lane) wipe(seg *segment) error {
 	}
 	if err != nil {
 		seg.bad = true
-		return fmt.Errorf("segment %s: try: %w", slotName(seg.slot), err)
+		return err
 	}
 	l.s.wrote(headerSize, 1)
 	return nil
