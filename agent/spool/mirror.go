@@ -2,7 +2,6 @@ package spool
 
 import (
 	"fmt"
-	"log/slog"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -16,8 +15,7 @@ import (
 // The mutex guards all: the writer writes, readers mend.
 type mirror struct {
 	fs  FS
-	dir string // of the complaint lane
-	log *slog.Logger
+	dir string      // of the complaint lane
 	bad func(error) // told of each refusal, and with nil when the mirror is whole again
 
 	mu     sync.Mutex
@@ -28,8 +26,8 @@ type mirror struct {
 	cursor cursorFile
 }
 
-func newMirror(fsys FS, dir string, log *slog.Logger, bad func(error)) *mirror {
-	m := &mirror{fs: fsys, dir: filepath.Join(dir, string(report.Complaint)), log: log, bad: bad, behind: map[uint32]bool{}}
+func newMirror(fsys FS, dir string, bad func(error)) *mirror {
+	m := &mirror{fs: fsys, dir: filepath.Join(dir, string(report.Complaint)), bad: bad, behind: map[uint32]bool{}}
 	m.cursor = cursorFile{fs: fsys, dir: dir}
 	if err := fsys.MkdirAll(m.dir); err != nil {
 		m.fail(0, err)
@@ -93,8 +91,8 @@ func (m *mirror) drop() {
 }
 
 func (m *mirror) fail(slot uint32, err error) {
-	if m.err == nil {
-		m.log.Warn("mirror refuses", "segment", slotName(slot), "err", err)
+	if slot != 0 {
+		err = fmt.Errorf("segment %s: %w", slotName(slot), err)
 	}
 	m.err = err
 	m.bad(err)
@@ -138,7 +136,6 @@ func (m *mirror) heal(l *lane) {
 // well ends a time of trouble.
 func (m *mirror) well() {
 	if m.err != nil {
-		m.log.Info("mirror whole again")
 		m.err = nil
 		m.bad(nil)
 	}
@@ -153,7 +150,7 @@ func (m *mirror) copy(l *lane, seg *segment) error {
 	defer src.Close()
 	data, err := readAll(src, seg.size)
 	if err != nil {
-		return fmt.Errorf("copy segment %s: %w", slotName(seg.slot), err)
+		return fmt.Errorf("copy: %w", err)
 	}
 	if err := m.fs.MkdirAll(m.dir); err != nil {
 		return err

@@ -121,7 +121,7 @@ func (s *Spool) recover() error {
 		s.lanes[i] = s.newLane(name)
 	}
 	if s.o.Mirror != "" {
-		s.mirror = newMirror(s.o.FS, s.o.Mirror, s.log, s.mirrorRefused)
+		s.mirror = newMirror(s.o.FS, s.o.Mirror, s.mirrorRefused)
 	}
 	gen, c, bad, cursorErr := readCursors(s.fs, s.dir)
 	if passing(cursorErr) {

@@ -1,8 +1,11 @@
 package spool
 
 import (
+	"errors"
+	"slices"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"kentongan/agent/report"
@@ -22,6 +25,8 @@ type refusals struct {
 	open map[string]*refusal
 	over map[string]*refusal // the last one of each place that is over
 	any  atomic.Bool         // there is one: a look without the mutex
+
+	warned map[string]time.Time // when the log had a place and a cause last
 }
 
 func (t *refusals) some() bool { return t.any.Load() }
@@ -40,6 +45,7 @@ type refusal struct {
 	began time.Duration // uptime
 	note  *note         // that says so, until it is closed
 	noted time.Time     // when the note was made
+	said  []string      // causes that the log has
 }
 
 // refused notes that the disk refused a call, or that a record was refused
@@ -57,7 +63,32 @@ func (s *Spool) refused(place string, err error, calls, records uint64) {
 	}
 	r.Calls += calls
 	r.Records += records
+	if calls > 0 {
+		s.warn(r, err)
+	}
 	r.tell(s, stamp)
+}
+
+// warnAgain is how soon the log has a cause again that was over and came back: a
+// full disk refuses each new file, and takes what is written into the others.
+const warnAgain = 10 * time.Minute
+
+// warn logs each cause of a time of trouble once. The mutex of refusals is held.
+func (s *Spool) warn(r *refusal, err error) {
+	cause := err.Error()
+	if errno, ok := errors.AsType[syscall.Errno](err); ok {
+		cause = errno.Error() // whatever the file
+	}
+	if slices.Contains(r.said, cause) {
+		return
+	}
+	now, key := time.Now(), r.Place+" "+cause
+	if at, ok := s.trouble.warned[key]; ok && now.Sub(at) < warnAgain {
+		return
+	}
+	s.trouble.warned[key] = now
+	r.said = append(r.said, cause)
+	s.log.Warn("disk refuses", "place", r.Place, "err", err)
 }
 
 // begin notes a new time of trouble. A disk that takes and refuses in turn would
@@ -65,7 +96,7 @@ func (s *Spool) refused(place string, err error, calls, records uint64) {
 // on with the note of the one before that still waits, and its own may wait.
 func (s *Spool) begin(place string, err error, stamp report.Stamp) *refusal {
 	if s.trouble.open == nil {
-		s.trouble.open, s.trouble.over = map[string]*refusal{}, map[string]*refusal{}
+		s.trouble.open, s.trouble.over, s.trouble.warned = map[string]*refusal{}, map[string]*refusal{}, map[string]time.Time{}
 	}
 	before := s.trouble.over[place]
 	delete(s.trouble.over, place)
@@ -127,7 +158,10 @@ func (s *Spool) taken(place string) {
 		r.tell(s, s.o.Stamp())
 		s.notes.add(r.note)
 	}
-	s.log.Info("disk takes again", "place", place, "calls", r.Calls, "records", r.Records)
+	if len(r.said) > 0 {
+		s.log.Info("disk takes again", "place", place, "calls", r.Calls, "records", r.Records)
+		r.said = nil
+	}
 	s.notes.again()
 	if s.wake != nil {
 		s.poke()

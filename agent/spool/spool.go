@@ -272,12 +272,8 @@ func (s *Spool) wrote(bytes int64, syncs int64) {
 // status shows it until an append or a retry succeeds.
 func (s *Spool) fault(l *lane, err error) {
 	l.mu.Lock()
-	same := l.stats.Err == err.Error()
 	l.stats.Err, l.stats.Full = err.Error(), false
 	l.mu.Unlock()
-	if !same {
-		s.log.Warn("disk refuses", "lane", l.name, "err", err)
-	}
 	l.mending = true
 	s.refused(string(l.name), err, 1, 0)
 }

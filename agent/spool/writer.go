@@ -220,7 +220,6 @@ func (s *Spool) saveCursor(closing bool) error {
 	n, err := s.cursor.save(c, closing)
 	s.wrote(n, n/pageSize)
 	if err != nil {
-		s.log.Warn("cursor not saved", "err", err)
 		s.refused(placeCursor, err, 1, 0)
 		return err
 	}
