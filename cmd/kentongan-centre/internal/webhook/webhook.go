@@ -147,7 +147,8 @@ func (h *Hook) Notify(done store.Committed) {
 	}
 	for _, c := range done.Alarms {
 		e := event{
-			SpecVersion: "1.0", ID: fmt.Sprintf("%s/%s/%d", c.Device, c.Alarm.ID, c.Alarm.N), Source: "kentongan-centre", Type: "id.kentongan.alarm." + c.Alarm.State,
+			// The device chose the alarm's id; escaped, it can stand in a header.
+			SpecVersion: "1.0", ID: fmt.Sprintf("%s/%s/%d", c.Device, url.PathEscape(c.Alarm.ID), c.Alarm.N), Source: "kentongan-centre", Type: "id.kentongan.alarm." + c.Alarm.State,
 			Subject: c.Device + "/" + c.Alarm.Source, Time: c.At.UTC(), DataContentType: "application/json", Data: data{c.Device, c.Backlog, c.Alarm},
 		}
 		select {

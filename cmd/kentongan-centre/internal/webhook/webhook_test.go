@@ -155,6 +155,21 @@ func TestWebhook(t *testing.T) {
 	}
 }
 
+// A device that gives its alarm an id that can't stand in a header holds up nobody's.
+func TestStrangeIDIsSent(t *testing.T) {
+	s := newReceiver(t, func(int, http.ResponseWriter, *http.Request) {})
+	h := hook(t, s.URL, nil)
+	run(t, h)
+	h.Notify(store.Committed{Alarms: []store.AlarmChange{{Device: "cam-1", Alarm: report.Alarm{ID: "a\nb/é", N: 1, Source: "stream/gate", State: report.AlarmRaised}}}})
+	until(t, "it is dealt with", func() bool { st := h.Status(); return st.Sent+st.Failed == 1 })
+	if st := h.Status(); st != (Status{Sent: 1}) {
+		t.Errorf("%+v, want it sent at once", st)
+	}
+	if got := s.seen(); !slices.Equal(got, []string{"id.kentongan.alarm.raised cam-1/stream/gate"}) {
+		t.Errorf("%q, want it as signed", got)
+	}
+}
+
 // Nothing is sent to the inside of a network unless it is allowed, by number or by
 // name, and it is not tried again.
 func TestInternalAddresses(t *testing.T) {
