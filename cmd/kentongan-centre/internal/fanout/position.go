@@ -59,9 +59,13 @@ func (f *Fanout) position() (p position, err error) {
 	if err != nil {
 		return p, fmt.Errorf("read how far the fan-out has come: %w", err)
 	}
-	if err := json.Unmarshal(text, &p); err != nil {
-		f.cfg.Log.Warn("position not read, an hour is passed on again", "file", f.cfg.File, "err", err)
-		return position{Passed: time.Now().Add(-time.Hour)}, nil
+	now := time.Now()
+	if err = json.Unmarshal(text, &p); err == nil && p.Passed.After(now) {
+		err = fmt.Errorf("it says %s: the clock was ahead", p.Passed.Format(time.RFC3339))
+	}
+	if err != nil {
+		f.cfg.Log.Warn("position is of no use", "file", f.cfg.File, "err", err, "why", "an hour is passed on again")
+		return position{Passed: now.Add(-time.Hour)}, nil
 	}
 	return p, nil
 }

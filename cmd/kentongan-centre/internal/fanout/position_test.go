@@ -1,0 +1,32 @@
+package fanout
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+)
+
+// A position that was kept while the clock was ahead would leave out all until then.
+func TestPositionAheadOfTheClock(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "fanout.json")
+	f := New(Config{File: file, Log: slog.New(slog.DiscardHandler)})
+	for name, at := range map[string]time.Duration{"behind": -3 * time.Hour, "ahead": 24 * time.Hour} {
+		now := time.Now()
+		if err := os.WriteFile(file, fmt.Appendf(nil, `{"passed":%q}`, now.Add(at).Format(time.RFC3339Nano)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		p, err := f.position()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := now.Add(min(at, -time.Hour)); p.Passed.Before(want.Add(-time.Minute)) || p.Passed.After(want.Add(patience)) {
+			t.Errorf("%s: %s, want %s", name, p.Passed, want)
+		}
+	}
+}
+
+// patience is what a busy machine may take.
+const patience = 2 * time.Minute
