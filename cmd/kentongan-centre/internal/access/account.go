@@ -42,13 +42,16 @@ func (a Account) Shown() string {
 	return a.Name
 }
 
-const maxFullName = 80 // bytes, as orders.MaxWho: it stands in orders
+const (
+	maxName     = 40 // bytes of what one logs in with
+	maxFullName = 80 // bytes, as orders.MaxWho: it stands in orders
+)
 
-var accountName = regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{1,39}$`)
+var accountName = regexp.MustCompile(fmt.Sprintf(`^[a-z0-9][a-z0-9._-]{1,%d}$`, maxName-1))
 
 // Why an account is not made or changed.
 var (
-	ErrName     = errors.New("a name to log in with has 2 to 40 of a-z, 0-9, dot, hyphen and underscore")
+	ErrName     = fmt.Errorf("a name to log in with has 2 to %d of a-z, 0-9, dot, hyphen and underscore", maxName)
 	ErrFullName = fmt.Errorf("a person's name has at most %d bytes and no control characters", maxFullName)
 	ErrRole     = errors.New("the role is viewer, operator, approver or admin; an admin is of the province and of no agency")
 )

@@ -45,12 +45,17 @@ func (e Entry) sum(before string) string {
 	return hex.EncodeToString(h[:])
 }
 
+// clip bounds what strangers write.
+func (e *Entry) clip() {
+	e.Name, e.Object, e.Detail = report.Clip(e.Name, 80), report.Clip(e.Object, 200), report.Clip(e.Detail, 400)
+}
+
 // Note adds a line.
 func (r *Room) Note(ctx context.Context, e Entry) error {
 	r.journalMu.Lock()
 	defer r.journalMu.Unlock()
 	e.At = r.cfg.Now()
-	e.Name, e.Object, e.Detail = report.Clip(e.Name, 80), report.Clip(e.Object, 200), report.Clip(e.Detail, 400)
+	e.clip()
 	if e.Outcome == "" {
 		e.Outcome = Done
 	}
@@ -81,6 +86,7 @@ const lookAgain = 10 * time.Minute
 // Look notes that somebody saw something; again only after a while, for a page
 // refreshes itself.
 func (r *Room) Look(ctx context.Context, e Entry) error {
+	e.clip() // what is remembered is as short as what is written
 	key := strings.Join([]string{e.Name, e.Action, e.Object, e.Addr, e.Outcome}, "\x00")
 	now := r.cfg.Now()
 	r.journalMu.Lock()

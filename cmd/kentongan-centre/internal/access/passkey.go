@@ -79,7 +79,8 @@ func (r *Room) holder(ctx context.Context, account string) (h holder, err error)
 	return h, err
 }
 
-// ceremonies are the challenges that wait for their answer: each for one.
+// ceremonies are the challenges that wait for their answer: each for one. Where too
+// many wait the oldest goes: strangers who only ask can't keep others out.
 type ceremonies struct {
 	mu      sync.Mutex // guards waiting
 	waiting map[string]ceremony
@@ -98,20 +99,23 @@ const (
 
 func newCeremonies() *ceremonies { return &ceremonies{waiting: map[string]ceremony{}} }
 
-func (c *ceremonies) put(now time.Time, one ceremony) (id string, err error) {
+func (c *ceremonies) put(now time.Time, one ceremony) (id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	oldest := ""
 	for k, w := range c.waiting {
 		if now.After(w.ends) {
 			delete(c.waiting, k)
+		} else if oldest == "" || w.ends.Before(c.waiting[oldest].ends) {
+			oldest = k
 		}
 	}
 	if len(c.waiting) >= maxCeremonies {
-		return "", ErrSlow
+		delete(c.waiting, oldest)
 	}
 	id, one.ends = newSecret(), now.Add(ceremonyLife)
 	c.waiting[id] = one
-	return id, nil
+	return id
 }
 
 func (c *ceremonies) take(now time.Time, id string) (ceremony, bool) {
@@ -137,8 +141,7 @@ func (r *Room) BeginPasskey(ctx context.Context, site Site, account string) (opt
 	if err != nil {
 		return nil, "", fmt.Errorf("begin passkey: %w", err)
 	}
-	id, err = r.ceremony.put(r.cfg.Now(), ceremony{data: data, account: account})
-	return options, id, err
+	return options, r.ceremony.put(r.cfg.Now(), ceremony{data: data, account: account}), nil
 }
 
 // ErrPasskey is an answer of a browser that is not good.
@@ -194,8 +197,7 @@ func (r *Room) BeginLogin(site Site, from From) (options any, id string, err err
 	if err != nil {
 		return nil, "", fmt.Errorf("begin log-in: %w", err)
 	}
-	id, err = r.ceremony.put(r.cfg.Now(), ceremony{data: data})
-	return options, id, err
+	return options, r.ceremony.put(r.cfg.Now(), ceremony{data: data}), nil
 }
 
 // FinishLogin lets in who has a passkey.

@@ -114,8 +114,8 @@ func (r *Room) slot(ctx context.Context) (release func(), err error) {
 	}
 }
 
-// SetPassword gives an account a new password and ends its sessions but for the
-// one given, which is "" for none.
+// SetPassword gives an account a new password and ends its links and browsers'
+// sessions but for the one given, which is "" for none. Walls and programs stay.
 func (r *Room) SetPassword(ctx context.Context, account, password, keep string) error {
 	a, err := r.account(ctx, "id", account)
 	if err != nil {

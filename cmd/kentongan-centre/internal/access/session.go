@@ -119,6 +119,7 @@ func (r *Room) Login(ctx context.Context, name, password string, from From) (tok
 // Confirm tells whether somebody knows the password of a name, and lets nobody in.
 func (r *Room) Confirm(ctx context.Context, name, password string, from From) (Account, error) {
 	now := r.cfg.Now()
+	name = report.Clip(name, maxName+1) // a longer one is nobody's, and would only take memory
 	if !r.byAddr.Take(Place(from.Addr), now) || !r.byName.Take(name, now) {
 		return Account{}, ErrSlow
 	}
