@@ -37,6 +37,8 @@ type Config struct {
 	Username, Password string
 	Prefix             string // of Home Assistant's discovery, homeassistant by default there
 	Every              time.Duration
+
+	within time.Duration // of the broker, to anything; 0 is 15 s
 }
 
 // Publisher publishes the devices that a view sees. Run may be called once.
@@ -46,12 +48,14 @@ type Publisher struct {
 	log  *slog.Logger
 
 	client mqtt.Client
-	lost   chan error
 	said   map[string]string // topic → payload that the broker has
 }
 
 // New makes a publisher; it connects to nothing yet.
 func New(cfg Config, view *store.View, log *slog.Logger) *Publisher {
+	if cfg.within == 0 {
+		cfg.within = within
+	}
 	return &Publisher{cfg: cfg, view: view, log: log}
 }
 
@@ -61,6 +65,7 @@ const (
 	online        = "online"
 	offline       = "offline"
 	within        = 15 * time.Second
+	goodbye       = 2 * time.Second // for the last word, at the end
 	firstPause    = time.Second
 	longPause     = time.Minute
 	maxPrefixText = 64
@@ -106,20 +111,21 @@ func (p *Publisher) Run(ctx context.Context) error {
 // so all is said again, and what stands there of devices that are gone is taken
 // away.
 func (p *Publisher) session(ctx context.Context) error {
-	p.said, p.lost = map[string]string{}, make(chan error, 1)
+	p.said = map[string]string{}
+	lost := make(chan error, 1) // of this session alone: paho may tell late
 	o := mqtt.NewClientOptions().AddBroker(mqttaddr.Paho(p.cfg.Broker)).SetClientID("kentongan-ha").
 		SetCleanSession(true).SetProtocolVersion(4).SetAutoReconnect(false).SetConnectRetry(false).
 		SetUsername(p.cfg.Username).SetPassword(p.cfg.Password).SetTLSConfig(p.cfg.TLS).
-		SetConnectTimeout(within).SetWriteTimeout(within).SetKeepAlive(30*time.Second).
+		SetConnectTimeout(p.cfg.within).SetWriteTimeout(p.cfg.within).SetKeepAlive(30*time.Second).
 		SetWill(statusTopic, offline, 1, true).
-		SetConnectionLostHandler(func(_ mqtt.Client, err error) { p.lost <- err })
+		SetConnectionLostHandler(func(_ mqtt.Client, err error) { lost <- err })
 	p.client = mqtt.NewClient(o)
-	if err := p.wait(p.client.Connect()); err != nil {
+	if err := p.wait(ctx, p.client.Connect()); err != nil {
 		p.client.Disconnect(0)
 		return fmt.Errorf("connect: %w", err)
 	}
-	defer p.leave()
-	old, err := p.left()
+	defer p.leave(ctx)
+	old, err := p.left(ctx)
 	if err != nil {
 		return err
 	}
@@ -133,13 +139,13 @@ func (p *Publisher) session(ctx context.Context) error {
 		if err := p.say(ctx); err != nil {
 			return err
 		}
-		if err := p.publish(statusTopic, online); err != nil {
+		if err := p.publish(ctx, statusTopic, online); err != nil {
 			return err
 		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case err := <-p.lost:
+		case err := <-lost:
 			return fmt.Errorf("connection lost: %w", err)
 		case <-tick.C:
 		}
@@ -147,9 +153,11 @@ func (p *Publisher) session(ctx context.Context) error {
 }
 
 // leave says that nothing is available, which the will does where it can't.
-func (p *Publisher) leave() {
+func (p *Publisher) leave(ctx context.Context) {
 	if p.client.IsConnectionOpen() {
-		if err := p.publish(statusTopic, offline); err != nil {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), goodbye)
+		defer cancel()
+		if err := p.publish(ctx, statusTopic, offline); err != nil {
 			p.log.Warn("end not said", "err", err)
 		}
 	}
@@ -158,7 +166,7 @@ func (p *Publisher) leave() {
 
 // left lists what an earlier run left at the broker: retained messages come
 // at once, so it is over when none has come for a moment.
-func (p *Publisher) left() (topics []string, err error) {
+func (p *Publisher) left(ctx context.Context) (topics []string, err error) {
 	got := make(chan string, 1<<16)
 	take := func(_ mqtt.Client, m mqtt.Message) {
 		if m.Retained() && len(m.Payload()) > 0 && ours(m.Payload()) {
@@ -169,7 +177,7 @@ func (p *Publisher) left() (topics []string, err error) {
 		}
 	}
 	filter := p.cfg.Prefix + "/device/+/config"
-	if err := p.wait(p.client.Subscribe(filter, 1, take)); err != nil {
+	if err := p.wait(ctx, p.client.Subscribe(filter, 1, take)); err != nil {
 		return nil, fmt.Errorf("subscribe to %s: %w", filter, err)
 	}
 	for {
@@ -180,7 +188,9 @@ func (p *Publisher) left() (topics []string, err error) {
 			if len(got) > 0 {
 				continue // a busy machine was late with both
 			}
-			return topics, p.wait(p.client.Unsubscribe(filter))
+			return topics, p.wait(ctx, p.client.Unsubscribe(filter))
+		case <-ctx.Done():
+			return nil, ctx.Err()
 		}
 	}
 }
@@ -215,14 +225,14 @@ func (p *Publisher) say(ctx context.Context) error {
 		now[p.configTopic(f.id)], now[f.stateTopic()] = string(config), string(state)
 		// The state first, or Home Assistant shows what it does not know yet.
 		for _, topic := range []string{f.stateTopic(), p.configTopic(f.id)} {
-			if err := p.publish(topic, now[topic]); err != nil {
+			if err := p.publish(ctx, topic, now[topic]); err != nil {
 				return err
 			}
 		}
 	}
 	for topic := range p.said {
 		if _, still := now[topic]; !still && topic != statusTopic {
-			if err := p.publish(topic, ""); err != nil {
+			if err := p.publish(ctx, topic, ""); err != nil {
 				return err
 			}
 			delete(p.said, topic)
@@ -236,20 +246,26 @@ func (p *Publisher) configTopic(device string) string {
 }
 
 // publish says a retained value, when the broker has another one.
-func (p *Publisher) publish(topic, payload string) error {
+func (p *Publisher) publish(ctx context.Context, topic, payload string) error {
 	if had, said := p.said[topic]; said && had == payload {
 		return nil
 	}
-	if err := p.wait(p.client.Publish(topic, 1, true, payload)); err != nil {
+	if err := p.wait(ctx, p.client.Publish(topic, 1, true, payload)); err != nil {
 		return fmt.Errorf("publish %s: %w", topic, err)
 	}
 	p.said[topic] = payload
 	return nil
 }
 
-func (p *Publisher) wait(tok mqtt.Token) error {
-	if !tok.WaitTimeout(within) {
-		return fmt.Errorf("no answer after %s", within)
+func (p *Publisher) wait(ctx context.Context, tok mqtt.Token) error {
+	late := time.NewTimer(p.cfg.within)
+	defer late.Stop()
+	select {
+	case <-tok.Done():
+		return tok.Error()
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-late.C:
+		return fmt.Errorf("no answer after %s", p.cfg.within)
 	}
-	return tok.Error()
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"net/url"
@@ -230,6 +231,44 @@ func TestDeviceDisappearsFromHomeAssistant(t *testing.T) {
 	until(t, "it disappears", func() bool { return retained(t, u)[config] == "" })
 	if retained(t, u)[lamp] == "" {
 		t.Error("another's document was taken away")
+	}
+}
+
+// A broker that takes the connection and says nothing more holds up no end.
+func TestSilentBrokerHoldsUpNoEnd(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	silent := make(chan struct{})
+	go func() {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		_, _ = conn.Read(make([]byte, 1024))              // CONNECT
+		_, _ = conn.Write([]byte{0x20, 0x02, 0x00, 0x00}) // CONNACK, accepted
+		_, _ = conn.Read(make([]byte, 1024))              // SUBSCRIBE
+		close(silent)
+		_, _ = io.Copy(io.Discard, conn)
+	}()
+	st, _, _ := house(t)
+	p := New(Config{Broker: &url.URL{Scheme: "mqtt", Host: l.Addr().String()}, Prefix: "homeassistant", Every: time.Second, within: time.Hour}, st.For(store.Everything()), slog.New(slog.DiscardHandler))
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	done := make(chan error, 1)
+	go func() { done <- p.Run(ctx) }()
+	<-silent
+	cancel()
+	select {
+	case err := <-done:
+		if err != nil {
+			t.Error(err)
+		}
+	case <-time.After(patience):
+		t.Fatal("it waits for the broker")
 	}
 }
 
