@@ -140,7 +140,7 @@ func TestUntoldProxyIsNoticed(t *testing.T) {
 		get(t, srv.URL+"/login", "X-Forwarded-For", "192.0.2.1")
 	}
 	srv.Close()
-	if n := strings.Count(log.String(), "--proxy"); n != 1 {
+	if n := strings.Count(log.String(), "start with --behind-proxy"); n != 1 {
 		t.Errorf("%d lines of the proxy, want 1:\n%s", n, &log)
 	}
 }

@@ -252,7 +252,7 @@ func (c *Console) addr(r *http.Request) string {
 		}
 	} else if r.Header.Get("X-Forwarded-For") != "" {
 		c.unproxied.Do(func() {
-			c.cfg.Log.Warn("requests come through a proxy, whose one address all users now share, with its bounds; start with --proxy if it is yours", "addr", r.RemoteAddr)
+			c.cfg.Log.Warn("unknown proxy", "addr", r.RemoteAddr, "why", "all users share its one address, and the bounds of one; start with --behind-proxy if it is yours")
 		})
 	}
 	host, _, err := net.SplitHostPort(r.RemoteAddr)

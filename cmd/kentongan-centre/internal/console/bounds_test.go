@@ -172,6 +172,57 @@ func TestRequestsAreBounded(t *testing.T) {
 	}
 }
 
+// Behind a proxy, which has all the connections, so many requests of one client are
+// under way at a time, however slowly it sends them; another one goes on.
+func TestClientsOfAProxyAreBounded(t *testing.T) {
+	t.Parallel()
+	_, s, _ := serve(t)
+	c, err := console.New(console.Config{Store: s.st, Access: s.room, Proxy: true, Ingest: func() ingest.Status { return ingest.Status{Connected: true} }, BrokerClients: func() int { return -1 }, Now: func() time.Time { return noon }, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	srv := httptest.NewServer(c.Handler())
+	t.Cleanup(srv.Close) // after the connections: it waits for what is under way
+	at := srv.Listener.Addr().String()
+	// begin sends a request's head, and tells what is answered before its body comes.
+	begin := func(client string) (status int, conn net.Conn) {
+		conn = dialFrom(t, 1, at)
+		if _, err := fmt.Fprintf(conn, "POST /login HTTP/1.1\r\nHost: localhost\r\nX-Forwarded-For: 192.0.2.9, %s\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 9\r\nExpect: 100-continue\r\n\r\n", client); err != nil {
+			t.Fatal(err)
+		}
+		res, err := http.ReadResponse(bufio.NewReader(conn), nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return res.StatusCode, conn
+	}
+	var first net.Conn
+	for n := range 256 {
+		status, conn := begin("198.51.100.7")
+		if status != http.StatusContinue {
+			t.Fatalf("request %d: %d", n+1, status)
+		}
+		if n == 0 {
+			first = conn
+		}
+	}
+	if status, _ := begin("198.51.100.7"); status != http.StatusTooManyRequests {
+		t.Errorf("one more: %d, want 429", status)
+	}
+	if status, _ := begin("198.51.100.8"); status != http.StatusContinue {
+		t.Errorf("another client: %d", status)
+	}
+	_ = first.Close()
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		if status, _ := begin("198.51.100.7"); status == http.StatusContinue {
+			break
+		}
+		if time.Now().After(deadline) {
+			t.Fatal("the place of a request that is over stays taken")
+		}
+	}
+}
+
 // Whom to tell of a fault is said in RFC 9116's form, if the operator said it.
 func TestSecurityText(t *testing.T) {
 	srv, s, _ := serve(t)

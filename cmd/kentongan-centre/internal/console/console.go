@@ -20,6 +20,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"slices"
 	"strings"
 	"sync"
@@ -85,11 +86,12 @@ type Console struct {
 	directory directory
 	open311   *open311.API
 	requests  *access.Limiter
-	assets    string // version of the static files, for their URLs
+	underway  *crowd.Count // requests by client, behind a proxy
+	assets    string       // version of the static files, for their URLs
 	startedAt time.Time
 	beat      time.Duration // see beat
 	soonEvery time.Duration // see soonEvery
-	unproxied sync.Once     // told that a proxy came without --proxy
+	unproxied sync.Once     // told that a proxy came without --behind-proxy
 }
 
 // New parses the pages.
@@ -97,7 +99,7 @@ func New(cfg Config) (*Console, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	c := &Console{cfg: cfg, hub: newHub(), pages: map[string]*template.Template{}, requests: access.NewLimiter(requestBurst, requestEvery), startedAt: cfg.Now(), beat: beat, soonEvery: soonEvery}
+	c := &Console{cfg: cfg, hub: newHub(), pages: map[string]*template.Template{}, requests: access.NewLimiter(requestBurst, requestEvery), underway: crowd.NewCount(connections), startedAt: cfg.Now(), beat: beat, soonEvery: soonEvery}
 	var err error
 	if c.assets, err = assetVersion(); err != nil {
 		return nil, err
@@ -139,8 +141,8 @@ func (c *Console) Notify(done store.Committed) {
 // Changed tells open pages that something has changed which is no commit.
 func (c *Console) Changed() { c.hub.tell(soon, nil) }
 
-// connections may be open at a time: whole offices may share an address, and a
-// proxy is one for all.
+// connections may be open at a time: whole offices may share an address. Behind a
+// proxy, which has them all, so many requests of a client may be under way.
 var connections = crowd.Bounds{All: 2048, Each: 256}
 
 // Requests of one address: so many at once, and then one in so long on average. A
@@ -326,14 +328,28 @@ func (c *Console) guard(next http.Handler) http.Handler {
 			http.Error(w, "this centre does not answer to the name "+r.Host+"; start it with --host "+r.Host, http.StatusMisdirectedRequest)
 			return
 		}
+		addr := c.addr(r)
 		// By the clock of the machine: what is shown may have another.
-		if !c.requests.Take(access.Place(c.addr(r)), time.Now()) {
-			w.Header().Set("Retry-After", "5")
-			http.Error(w, "too many requests of this address", http.StatusTooManyRequests)
+		if !c.requests.Take(access.Place(addr), time.Now()) {
+			tooMany(w)
 			return
+		}
+		if c.cfg.Proxy {
+			ip, _ := netip.ParseAddr(addr) // what is none counts as one client
+			from := crowd.Network(ip)
+			if !c.underway.Enter(from) {
+				tooMany(w)
+				return
+			}
+			defer c.underway.Leave(from)
 		}
 		next.ServeHTTP(w, r)
 	})
+}
+
+func tooMany(w http.ResponseWriter) {
+	w.Header().Set("Retry-After", "5")
+	http.Error(w, "too many requests of this address", http.StatusTooManyRequests)
 }
 
 func (c *Console) ours(hostport string) bool {

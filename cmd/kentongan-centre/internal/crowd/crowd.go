@@ -1,6 +1,6 @@
-// Package crowd bounds the connections of a listener, in all and of one address.
-// The ingest is in the same process: somebody who opens connections and says
-// nothing must not take its file descriptors.
+// Package crowd bounds the connections of a listener, in all and of one address, or
+// what else is counted by address. The ingest is in the same process: somebody who
+// opens connections and says nothing must not take its file descriptors.
 package crowd
 
 import (
@@ -18,11 +18,32 @@ type Bounds struct {
 
 // Around is l within bounds. Close and Accept may be called from any goroutine.
 func Around(l net.Listener, b Bounds) net.Listener {
-	return &crowd{Listener: l, bounds: b, by: map[netip.Prefix]int{}}
+	return &listener{Listener: l, in: NewCount(b)}
 }
 
-type crowd struct {
+type listener struct {
 	net.Listener
+	in *Count
+}
+
+// Accept implements net.Listener.
+func (l *listener) Accept() (net.Conn, error) {
+	for {
+		conn, err := l.Listener.Accept()
+		if err != nil {
+			return nil, err
+		}
+		from := Network(Address(conn.RemoteAddr().String()))
+		if l.in.Enter(from) {
+			return &member{Conn: conn, leave: sync.OnceFunc(func() { l.in.Leave(from) })}, nil
+		}
+		_ = conn.Close() // it gets no answer
+	}
+}
+
+// Count is who is in at the moment, within bounds. Its methods may be called from any
+// goroutine.
+type Count struct {
 	bounds Bounds
 
 	mu  sync.Mutex // guards the rest
@@ -30,22 +51,11 @@ type crowd struct {
 	by  map[netip.Prefix]int
 }
 
-// Accept implements net.Listener.
-func (c *crowd) Accept() (net.Conn, error) {
-	for {
-		conn, err := c.Listener.Accept()
-		if err != nil {
-			return nil, err
-		}
-		from := Network(Address(conn.RemoteAddr().String()))
-		if c.enter(from) {
-			return &member{Conn: conn, leave: sync.OnceFunc(func() { c.left(from) })}, nil
-		}
-		_ = conn.Close() // it gets no answer
-	}
-}
+// NewCount is a Count that nobody is in.
+func NewCount(b Bounds) *Count { return &Count{bounds: b, by: map[netip.Prefix]int{}} }
 
-func (c *crowd) enter(from netip.Prefix) bool {
+// Enter tells whether there is room for one more; who is let in has to Leave.
+func (c *Count) Enter(from netip.Prefix) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.all >= c.bounds.All || c.by[from] >= c.bounds.Each {
@@ -56,7 +66,8 @@ func (c *crowd) enter(from netip.Prefix) bool {
 	return true
 }
 
-func (c *crowd) left(from netip.Prefix) {
+// Leave takes one out.
+func (c *Count) Leave(from netip.Prefix) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.all--
