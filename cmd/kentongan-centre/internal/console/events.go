@@ -20,6 +20,9 @@ const (
 
 const (
 	maxListeners = 200
+	// maxOwn is how many of them one account may have: an account that is open on
+	// many screens keeps no other from its one.
+	maxOwn = 50
 	// soonEvery is how often a page is told of ordinary changes; a complaint
 	// is told at once, and then at most every nowEvery.
 	soonEvery = time.Second
@@ -38,7 +41,8 @@ type hub struct {
 }
 
 type listener struct {
-	scope store.Scope
+	scope   store.Scope
+	account string // its id
 
 	mu   sync.Mutex // guards most
 	most urgency
@@ -77,14 +81,23 @@ func (l *listener) take() urgency {
 	return u
 }
 
-// join is nil when there are too many already.
-func (h *hub) join(scope store.Scope) *listener {
+// join is nil when there are too many already, of all or of the account.
+func (h *hub) join(scope store.Scope, account string) *listener {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.closed || len(h.listeners) >= maxListeners {
 		return nil
 	}
-	l := &listener{scope: scope, wake: make(chan struct{}, 1)}
+	own := 0
+	for l := range h.listeners {
+		if l.account == account {
+			own++
+		}
+	}
+	if own >= maxOwn {
+		return nil
+	}
+	l := &listener{scope: scope, account: account, wake: make(chan struct{}, 1)}
 	h.listeners[l] = true
 	return l
 }
@@ -118,7 +131,7 @@ func (h *hub) close() {
 // now. A client that doesn't take what it is sent within writeTimeout is
 // dropped; its browser comes back by itself.
 func (c *Console) events(w http.ResponseWriter, r *http.Request) {
-	l := c.hub.join(c.view(r).Scope())
+	l := c.hub.join(c.view(r).Scope(), session(r).Account.ID)
 	if l == nil {
 		w.Header().Set("Retry-After", "10")
 		http.Error(w, "too many open pages", http.StatusServiceUnavailable)

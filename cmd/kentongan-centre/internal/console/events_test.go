@@ -3,6 +3,7 @@ package console_test
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"kentongan/cmd/kentongan-centre/internal/access"
 	"kentongan/cmd/kentongan-centre/internal/console"
 	"kentongan/cmd/kentongan-centre/internal/ingest"
 	"kentongan/cmd/kentongan-centre/internal/store"
@@ -51,18 +53,32 @@ func TestEventsTellOfChanges(t *testing.T) {
 	untilLine(t, in, "data: now")
 }
 
+// An account has 50 event streams, and all have 200.
 func TestEventStreamsAreBounded(t *testing.T) {
-	srv, _, _ := serve(t)
-	for range 200 {
-		res, in := listen(t, srv.URL)
-		if res.StatusCode != http.StatusOK {
-			t.Fatalf("status %s", res.Status)
+	srv, s, _ := serve(t)
+	full := func(who string) {
+		t.Helper()
+		if res, _ := listen(t, srv.URL); res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" {
+			t.Errorf("one more of %s: %s, want 503 and when to come back", who, res.Status)
 		}
-		untilLine(t, in, "event: hello")
 	}
-	if res, _ := listen(t, srv.URL); res.StatusCode != http.StatusServiceUnavailable || res.Header.Get("Retry-After") == "" {
-		t.Errorf("one more: %s, want 503 and when to come back", res.Status)
+	as := func(name string) {
+		tokens.Store(strings.TrimPrefix(srv.URL, "http://"), s.tokenOf(name, access.Viewer, ""))
 	}
+	for n := range 4 {
+		name := fmt.Sprint("screens-", n)
+		as(name)
+		for range 50 {
+			res, in := listen(t, srv.URL)
+			if res.StatusCode != http.StatusOK {
+				t.Fatalf("%s: status %s", name, res.Status)
+			}
+			untilLine(t, in, "event: hello")
+		}
+		full(name)
+	}
+	as("budi")
+	full("another account")
 }
 
 // The end of the program does not wait for open pages.
