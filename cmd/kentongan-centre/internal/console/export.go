@@ -88,9 +88,6 @@ func (c *Console) exportComplaints(r *http.Request, out *sheet, device string) e
 			return nil
 		}
 		f.Before = list[len(list)-1].ID
-		if err := out.flush(); err != nil {
-			return err
-		}
 	}
 }
 
@@ -131,6 +128,9 @@ func (c *Console) exportApps(r *http.Request, out *sheet, days int) error {
 
 func stamp(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 
+// piece is after how many rows the reader gets more time.
+const piece = 500
+
 // sheet writes rows as they come.
 type sheet struct {
 	w       http.ResponseWriter
@@ -140,6 +140,7 @@ type sheet struct {
 	head    []string
 	begun   bool
 	csv     *csv.Writer
+	rows    int
 }
 
 func (s *sheet) begin() error {
@@ -170,6 +171,11 @@ func (s *sheet) begin() error {
 func (s *sheet) row(v any, cells ...any) error {
 	if err := s.begin(); err != nil {
 		return err
+	}
+	if s.rows++; s.rows%piece == 0 {
+		if err := s.flush(); err != nil {
+			return err
+		}
 	}
 	if s.lines {
 		return json.NewEncoder(s.w).Encode(v)
