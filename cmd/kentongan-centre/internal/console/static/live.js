@@ -107,7 +107,8 @@
       if (source.readyState === EventSource.CLOSED) setTimeout(listen, 4000 + 6000 * Math.random());
     };
   }
-  if ("in" in words) listen();
+  // A page with nothing that changes by itself is not fetched again.
+  if ("in" in words && document.querySelector('main [data-live]:not([data-live="link"])')) listen();
   document.addEventListener("visibilitychange", function () { if (!document.hidden && again) refresh(); });
   setInterval(function () { tick(); clock(); }, 1000);
   tick();
