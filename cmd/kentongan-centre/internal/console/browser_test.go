@@ -64,7 +64,7 @@ func TestBrowserShowsComplaintWithoutReload(t *testing.T) {
 func TestBrowserComesBackAfterARefusal(t *testing.T) {
 	srv, s, _ := serve(t, (*seeder).province)
 	var others []*http.Response
-	for range 200 {
+	for range 50 { // of the account that looks
 		res, in := listen(t, srv.URL)
 		untilLine(t, in, "event: hello")
 		others = append(others, res)
@@ -118,6 +118,9 @@ func TestBrowserPagesFitAndRead(t *testing.T) {
 				b.Size(width, 900)
 				if got := b.Eval("document.documentElement.scrollWidth").(float64); int(got) > width {
 					t.Errorf("%s in %s is %v pixels wide on a screen of %d: %v", path, lang, got, width, b.Eval(widest))
+				}
+				if got := b.Eval("document.querySelector('.bar').offsetHeight").(float64); width == 1280 && got > 70 {
+					t.Errorf("%s in %s on a screen of %d: the bar of the menu is %v pixels high, it has two lines", path, lang, width, got)
 				}
 				if cut := b.Eval("[...document.querySelectorAll('.panel')].filter(e => e.scrollWidth > e.clientWidth).length"); cut != 0.0 {
 					t.Errorf("%s in %s on a screen of %d: %v panels are wider than they show", path, lang, width, cut)
