@@ -108,7 +108,11 @@ var (
 
 // change runs one statement and tells how many rows it changed.
 func (r *Room) change(ctx context.Context, what, statement string, args ...any) (int64, error) {
-	res, err := r.cfg.Edit.ExecContext(ctx, statement, args...)
+	return changeIn(ctx, r.cfg.Edit, what, statement, args...)
+}
+
+func changeIn(ctx context.Context, tx Tables, what, statement string, args ...any) (int64, error) {
+	res, err := tx.ExecContext(ctx, statement, args...)
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", what, err)
 	}

@@ -54,6 +54,13 @@ func (e *Entry) clip() {
 func (r *Room) Note(ctx context.Context, e Entry) error {
 	r.journalMu.Lock()
 	defer r.journalMu.Unlock()
+	return r.NoteIn(ctx, r.cfg.Edit, e)
+}
+
+// NoteIn adds a line in the transaction of what it is about, as its last statement:
+// others who add one may wait for it. It waits for nobody in this process, who may be
+// waiting for the transaction.
+func (r *Room) NoteIn(ctx context.Context, tx Tables, e Entry) error {
 	e.At = r.cfg.Now()
 	e.clip()
 	if e.Outcome == "" {
@@ -63,7 +70,7 @@ func (r *Room) Note(ctx context.Context, e Entry) error {
 	// again.
 	for range 20 {
 		var last string
-		err := r.cfg.Edit.QueryRowContext(ctx, `SELECT seq, hash FROM access_log ORDER BY seq DESC LIMIT 1`).Scan(&e.Seq, &last)
+		err := tx.QueryRowContext(ctx, `SELECT seq, hash FROM access_log ORDER BY seq DESC LIMIT 1`).Scan(&e.Seq, &last)
 		if errors.Is(err, sql.ErrNoRows) {
 			e.Seq, err = 0, nil
 		}
@@ -71,7 +78,7 @@ func (r *Room) Note(ctx context.Context, e Entry) error {
 			return fmt.Errorf("read access log: %w", err)
 		}
 		e.Seq++
-		n, err := r.change(ctx, "write access log", `INSERT INTO access_log (seq, at_ms, name, agency, action, object, detail, addr, outcome, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+		n, err := changeIn(ctx, tx, "write access log", `INSERT INTO access_log (seq, at_ms, name, agency, action, object, detail, addr, outcome, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (seq) DO NOTHING`, e.Seq, e.At.UnixMilli(), e.Name, e.Agency, e.Action, e.Object, e.Detail, e.Addr, e.Outcome, e.sum(last))
 		if err != nil || n == 1 {
 			return err
