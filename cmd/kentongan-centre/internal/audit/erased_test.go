@@ -2,8 +2,10 @@ package audit
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"kentongan/agent/report"
 	"kentongan/cmd/kentongan-centre/internal/pgtest"
@@ -23,13 +25,14 @@ func testErasedLeavesProof(t *testing.T, s *site) {
 	s.root()
 	s.records(s.one, report.Complaint, s.one.Press())
 	s.erase(25)
+	s.eraseOld()
 	r := s.verify()
 	if !r.OK() {
 		t.Errorf("findings %v, want none", r.All())
 	}
 	for _, d := range r.Devices {
 		for _, l := range d.Lanes {
-			if want := map[string]uint64{"kiosk-1/complaint": 4}[l.Device+"/"+l.Lane]; l.Erased != want {
+			if want := map[string]uint64{"kiosk-1/complaint": 5}[l.Device+"/"+l.Lane]; l.Erased != want {
 				t.Errorf("%s/%s: %d erased, want %d", l.Device, l.Lane, l.Erased, want)
 			}
 		}
@@ -48,6 +51,25 @@ func (s *site) erase(seqs ...uint64) {
 		if _, err := s.store.EraseComplaint(context.Background(), list[0].ID); err != nil {
 			s.t.Fatal(err)
 		}
+	}
+}
+
+// eraseOld has time erase one complaint of kiosk-1 that is done.
+func (s *site) eraseOld() {
+	s.t.Helper()
+	ctx := context.Background()
+	list, err := s.store.Complaints(ctx, store.ComplaintFilter{Device: "kiosk-1"})
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	i := slices.IndexFunc(list, func(c store.Complaint) bool { return !c.Erased })
+	said := s.now.Add(time.Hour)
+	if err := s.store.SetTicket(ctx, "kiosk-1", list[i].Ticket, store.TicketState{State: report.TicketDone, At: said, Who: "Budi"}); err != nil {
+		s.t.Fatal(err)
+	}
+	n, _, err := s.store.EraseOld(ctx, store.Age{Before: said.Add(time.Hour), Note: func(context.Context, store.Tx, int64) error { return nil }})
+	if err != nil || n != 1 {
+		s.t.Fatalf("erased %d (%v), want one", n, err)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 )
 
 // Measurements that age has taken are no fault, also when a root had them. A
-// complaint is never taken by age: who says so in the table has stolen it.
+// complaint's record is never taken by age: who says so in the table has stolen it.
 func TestPrunedMeasurementsAreExplained(t *testing.T) {
 	t.Parallel()
 	c := newCentre(t)

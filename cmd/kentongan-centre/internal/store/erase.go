@@ -26,11 +26,22 @@ const erasures = 5
 // Where another citizen has got the same ticket of the same kiosk, their complaint
 // stays. What was said under the ticket goes: nobody can tell of which it was.
 func (s *View) EraseComplaint(ctx context.Context, id int64) (device string, err error) {
+	if device, err = s.eraseComplaint(ctx, id, nil); err != nil {
+		return "", err
+	}
+	_ = s.wipe.try(ctx, s.edit) // it stays due: the next try says what is wrong
+	return device, nil
+}
+
+// eraseComplaint erases one, which an age may want to be over, and leaves the log to
+// be cut.
+func (s *View) eraseComplaint(ctx context.Context, id int64, age *Age) (device string, err error) {
 	for attempt := 1; ; attempt++ {
 		t, err := s.trace(ctx, id)
 		if err != nil {
 			return "", err
 		}
+		t.age = age
 		if attempt < erasures || s.edit.d != sqlite {
 			err = t.search(ctx, s.read)
 		}
@@ -44,7 +55,6 @@ func (s *View) EraseComplaint(ctx context.Context, id int64) (device string, err
 			return "", fmt.Errorf("erase complaint: %w", err)
 		}
 		s.wipe.erased()
-		_ = s.wipe.try(ctx, s.edit) // it stays due: the next try says what is wrong
 		return t.device, nil
 	}
 }
@@ -56,6 +66,7 @@ var errCameMeanwhile = errors.New("records came in all the time; try again")
 type trace struct {
 	id, lane, seq  int64
 	device, ticket string // "" is none that can be read
+	age            *Age   // nil: whatever its age
 	press          report.Record
 	searched       map[int64]searched // by lane
 	places         []tracePlace
@@ -202,6 +213,11 @@ func (s *View) eraseTrace(ctx context.Context, t *trace) error {
 	if n, err := res.RowsAffected(); err != nil || n == 0 {
 		return errors.Join(err, ErrNoComplaint)
 	}
+	if t.age != nil {
+		if err := t.age.stillOver(ctx, tx, t); err != nil {
+			return err
+		}
+	}
 	if err := t.search(ctx, tx); err != nil {
 		return err
 	}
@@ -213,6 +229,11 @@ func (s *View) eraseTrace(ctx context.Context, t *trace) error {
 	}
 	if err := t.complete(ctx, tx); err != nil {
 		return err
+	}
+	if t.age != nil { // the last: others may wait for the place in the log
+		if err := t.age.Note(ctx, tx, t.id); err != nil {
+			return err
+		}
 	}
 	return tx.Commit()
 }

@@ -16,8 +16,9 @@ ALTER TABLE lane ADD COLUMN pruned_to BIGINT NOT NULL DEFAULT 0;
 ALTER TABLE lane ADD COLUMN pruned BIGINT NOT NULL DEFAULT 0;
 `
 
-// Retention is how long what has had its time is kept; 0 is for ever. Complaints
-// and events are never pruned: they are the proof.
+// Retention is how long what has had its time is kept; 0 is for ever. Records of
+// complaints and events are never pruned: they are the proof. What a complaint says
+// may be erased, see EraseOld.
 type Retention struct {
 	Telemetry time.Duration // measurements, by when they came in
 	Alarms    time.Duration // that are over, by when we heard of that; their events stay
