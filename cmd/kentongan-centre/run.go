@@ -175,7 +175,7 @@ func (o *options) run(ctx context.Context, e env, log *slog.Logger) (err error) 
 	if home != nil {
 		g.Go(func() error { return home.Run(ctx) })
 	}
-	g.Go(func() error { return o.keep.prune(ctx, st, log.With("part", "store")) })
+	g.Go(func() error { return o.keep.prune(ctx, st, room, log.With("part", "store")) })
 	if hook != nil {
 		g.Go(func() error { return hook.Run(ctx) })
 	}
