@@ -143,6 +143,9 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	a.living = ctx
+	if err := notErasing(a.cfg.Data); err != nil {
+		return err
+	}
 	a.spool, err = spool.Open(filepath.Join(a.cfg.Data, "spool"), a.spoolOptions())
 	if err != nil {
 		return err

@@ -78,6 +78,9 @@ func Enrol(ctx context.Context, o EnrolOptions) (*enrol.Identity, error) {
 	if data, err = filepath.Abs(data); err != nil {
 		return nil, err
 	}
+	if err := notErasing(data); err != nil {
+		return nil, err
+	}
 	known, err := enrolClock(data)
 	if err != nil {
 		return nil, err
