@@ -248,7 +248,7 @@ func TestFromTokenToComplaint(t *testing.T) {
 	}
 	setUp(t, s.program, link, field(t, tool(t, "token", "new", "--data", data, "--device", "kiosk-8"), "link"), "kiosk-8")
 
-	s.run()
+	agent := s.run()
 	s.press()
 	eventually(t, "the centre has the first complaint", func() bool { return s.lamp(s.lampCentre) })
 	complaints := func() int {
@@ -288,5 +288,42 @@ func TestFromTokenToComplaint(t *testing.T) {
 	eventually(t, "the centre has the second complaint", func() bool { return complaints() > before })
 	if n := count(t, filepath.Join(data, "ca", "enrol.db"), "SELECT count(*) FROM audit WHERE what = 'refused' AND reason = 'used'"); n != 2 {
 		t.Errorf("%d refusals of a used token are written down, want 2", n)
+	}
+
+	s.erase(agent)
+	before = complaints()
+	tool(t, "ca", "revoke", "--data", data, "--reason", "handed over", "kiosk-7")
+	said = tool(t, "token", "new", "--data", data, "--device", "kiosk-7")
+	if status, said := s.enrol(field(t, said, "link")); status != 0 {
+		t.Fatalf("enrol what was erased: status %d\n%s", status, said)
+	}
+	s.run()
+	s.press()
+	eventually(t, "the centre has a complaint of the device that was erased", func() bool { return complaints() > before })
+	if n := count(t, filepath.Join(data, "centre.db"), "SELECT count(*) - count(DISTINCT ticket) FROM complaint WHERE device = 'kiosk-7'"); n != 0 {
+		t.Errorf("%d tickets were given twice", n)
+	}
+}
+
+// erase empties the device, which it refuses while the agent runs.
+func (s *site) erase(agent *os.Process) {
+	s.t.Helper()
+	erase := func() (string, error) {
+		out, err := exec.Command(s.program, "erase", "--config", s.config, "--yes", "--lose-complaints", "--lang", "en").CombinedOutput()
+		return string(out), err
+	}
+	if out, err := erase(); err == nil || !strings.Contains(out, "Stop it: sudo kentongan stop") {
+		s.t.Errorf("erase while the agent runs: %v\n%s", err, out)
+	}
+	if err := agent.Signal(os.Interrupt); err != nil {
+		s.t.Fatal(err)
+	}
+	eventually(s.t, "the agent lets go, and all is erased", func() bool {
+		out, err := erase()
+		return err == nil && strings.Contains(out, "Done: the device is empty.")
+	})
+	left, err := filepath.Glob(filepath.Join(s.dir, "data", "*"))
+	if err != nil || len(left) != 1 || filepath.Base(left[0]) != "kiosk" {
+		s.t.Errorf("left are %q, %v", left, err)
 	}
 }

@@ -211,6 +211,10 @@ func enrolFailed(e env, err error, say map[string]string) (status int, final boo
 		fmt.Fprintf(e.stderr, "kentongan enrol: %s\n%s\n%s", by.Why, say["byhand"], by.Part)
 		return exitConfig, true
 	}
+	if errors.Is(err, agent.ErrErasing) {
+		fmt.Fprintf(e.stderr, "kentongan enrol: %v\n%s\n", err, say["erasing"])
+		return exitFailed, true
+	}
 	if _, ok := errors.AsType[*os.PathError](err); ok {
 		fmt.Fprintf(e.stderr, "kentongan enrol: %v\n%s\n", err, say["again"])
 		return exitFailed, true

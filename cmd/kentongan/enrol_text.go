@@ -29,6 +29,7 @@ var enrolText = map[string][2]string{
 	"again":        {"Jalankan perintah yang sama sekali lagi; token tetap berlaku untuk perangkat ini.", "Run the same command again; the token stays good for this device."},
 	"byhand":       {"Konfigurasi tidak dapat diubah otomatis. Tulis bagian ini di dalamnya, lalu jalankan perintah yang sama sekali lagi:", "The configuration can't be changed by itself. Write this into it and run the same command again:"},
 	"tpm":          {"TPM tidak dapat dibuka. Periksa `ls -l %s`: jika tidak ada, nyalakan TPM di pengaturan firmware; jika tidak diizinkan, jalankan dengan sudo. Tanpa --tpm dan uplink.tpm kunci disimpan dalam berkas.", "The TPM can't be opened. See `ls -l %s`: where there is none, switch the TPM on in the firmware's settings; where it is not permitted, run this with sudo. Without --tpm and uplink.tpm the key is kept in a file."},
+	"erasing":      {"Penghapusan isi perangkat belum selesai. Selesaikan dulu: sudo kentongan erase", "The erasure of this device was not finished. Finish it first: sudo kentongan erase"},
 	"pin":          {"Pusat ini bukan pusat yang membuat token. Periksa alamat pusat dan tokennya.", "This is not the centre that made the token. Check the centre's address and the token."},
 
 	"refused":             {"Pusat menolak. Mintalah token baru.", "The centre refuses. Ask for a new token."},

@@ -44,6 +44,7 @@ var commands = []command{
 	{"setup", "[--config FILE] [--answers FILE]", "Make the first configuration by asking.", runSetup},
 	{"test", "button|lamp|camera|printer|broker|watchdog", "Try what is connected, live.", runTest},
 	{"spool", "ls|dump|verify|export DIR", "Look at what waits on the disk.", runSpool},
+	{"erase", "[--dry-run] [--lose-complaints] [--with-config]", "Empty this device before it goes to somebody else.", runErase},
 	{"install", "--keys FILE [--launcher FILE] [--no-start] [--dry-run]", "Make this program a service that starts with the board.", runInstall},
 	{"uninstall", "[--dry-run]", "End the service and remove it; data stays.", runUninstall},
 	{"start", "", "Start the service.", runStart},
