@@ -100,23 +100,25 @@ func TestReceiptBehindItsCheckpointIsRead(t *testing.T) {
 	t.Parallel()
 	s := newSite(t)
 	a := NewAuditor(AuditorConfig{Centre: s.keys(), Roots: s.rootsFile(), Every: time.Minute, Full: 24 * time.Hour}, s.store.For(store.Everything()), quiet)
-	signedFor := func() (seq uint64) {
+	countersigned := func() (seq uint64) { // the newest checkpoint of the device
 		t.Helper()
 		if err := a.Round(context.Background(), s.now); err != nil {
 			t.Fatal(err)
 		}
 		for _, r := range a.examiners["kiosk-1"].lanes {
-			if r.evidence.row.Lane == string(report.Complaint) {
-				seq = r.evidence.signedFor()
+			for _, k := range r.evidence.receipts {
+				if r.evidence.row.Lane == string(report.Complaint) {
+					seq = max(seq, k.Checkpoint.Seq)
+				}
 			}
 		}
 		return seq
 	}
 	s.records(s.one, report.Complaint, s.one.Press())
 	late := s.commit(s.signs(s.one, report.Complaint))
-	before := signedFor()
+	before := countersigned()
 	s.keep(late)
-	if after := signedFor(); len(late) != 1 || after != late[0].Seq || after <= before {
-		t.Errorf("signed for up to %d, and then %d: want the receipt %+v", before, after, late)
+	if after := countersigned(); len(late) != 1 || after != late[0].Checkpoint.Seq || after <= before {
+		t.Errorf("countersigned up to %d, and then %d: want the receipt %+v", before, after, late)
 	}
 }
