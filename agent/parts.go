@@ -88,9 +88,11 @@ func brokers(c config.Uplink) (all []uplink.Broker, err error) {
 // ackRefused keeps that a receipt was signed and does not fit: a restored
 // database at the centre, or somebody with its key.
 func (a *Agent) ackRefused(r uplink.AckRefused) {
-	a.journal.add(report.Event, report.KindReceipt, report.ReceiptRefused{
-		Lane: r.Lane, Reason: r.Reason, Epoch: r.Ack.Epoch, Seq: r.Ack.Seq, Detail: r.Detail,
-	})
+	if !r.Quiet {
+		a.journal.add(report.Event, report.KindReceipt, report.ReceiptRefused{
+			Lane: r.Lane, Reason: r.Reason, Epoch: r.Ack.Epoch, Seq: r.Ack.Seq, Detail: r.Detail,
+		})
+	}
 	a.forked(r)
 }
 

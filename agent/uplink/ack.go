@@ -158,21 +158,23 @@ func (s *session) leave(l *lane, seq uint64, now time.Time) error {
 }
 
 // A broker that kept what the centre signed before can give it again, in turn: so
-// many refusals are told at once, then one in refusedEvery.
+// many refusals are told aloud at once, then one in refusedEvery.
 const (
 	refusedBurst = 5
 	refusedEvery = time.Minute
 )
 
-// refuse reports an acknowledgement that can't be right: once, and with bounds. One
-// that is not told of now is when it comes again.
+// refuse reports an acknowledgement that can't be right: once, and aloud with bounds.
+// Each is passed on, or old ones would hide the one that tells of another history.
 func (u *Uplink) refuse(r AckRefused) {
 	key := fmt.Sprint(r.Lane, r.Reason, r.Ack.Epoch, r.Ack.Seq)
-	if u.refused[r.Lane] == key || !u.tells.Allow() {
+	if u.refused[r.Lane] == key {
 		return
 	}
-	u.refused[r.Lane] = key
-	u.log.Error("acknowledgement refused", "lane", r.Lane, "reason", r.Reason, "seq", r.Ack.Seq, "epoch", r.Ack.Epoch, "detail", r.Detail)
+	if r.Quiet = !u.tells.Allow(); !r.Quiet {
+		u.refused[r.Lane] = key // a quiet one is told when it comes again
+		u.log.Error("acknowledgement refused", "lane", r.Lane, "reason", r.Reason, "seq", r.Ack.Seq, "epoch", r.Ack.Epoch, "detail", r.Detail)
+	}
 	if u.cfg.OnAckRefused != nil {
 		u.cfg.OnAckRefused(r)
 	}

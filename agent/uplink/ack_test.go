@@ -105,11 +105,19 @@ func TestNoteOfSomebodyElse(t *testing.T) {
 
 // TestReceiptsOfBeforeInTurn: a broker has kept receipts of an epoch that has ended,
 // which the centre did sign, and gives them in turn. Each differs from the one before,
-// and each was an event and a line of the log.
+// and each was an event and a line of the log. They do not hide the one that tells of
+// another history.
 func TestReceiptsOfBeforeInTurn(t *testing.T) {
-	told := 0
+	told, forks := 0, 0
 	cfg := testConfig("mqtt://127.0.0.1:1")
-	cfg.OnAckRefused = func(AckRefused) { told++ }
+	cfg.OnAckRefused = func(r AckRefused) {
+		if !r.Quiet {
+			told++
+		}
+		if r.Reason == "hash" {
+			forks++
+		}
+	}
 	u, err := New(cfg, newMemoryStore(), testLog(t))
 	if err != nil {
 		t.Fatal(err)
@@ -119,5 +127,9 @@ func TestReceiptsOfBeforeInTurn(t *testing.T) {
 	}
 	if told < 2 || told > refusedBurst+1 { // one more where it takes a minute
 		t.Errorf("told %d times, want 2 to %d", told, refusedBurst)
+	}
+	u.refuse(AckRefused{Lane: report.Complaint, Reason: "hash", Ack: report.Ack{Epoch: 8, Seq: 3, Hash: &report.Hash{}}})
+	if forks != 1 {
+		t.Error("the receipt that tells of another history is not passed on")
 	}
 }

@@ -108,6 +108,7 @@ type AckRefused struct {
 	Reason string // epoch, hash, ahead
 	Ack    report.Ack
 	Detail string
+	Quiet  bool // there were so many that this one is not to be told of
 }
 
 func orDefault[T int | time.Duration](v *T, def T) {
