@@ -2,6 +2,7 @@ package spool
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"strings"
 	"syscall"
@@ -65,4 +66,29 @@ func TestLogOfARefusingDiskStaysShort(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestForgetsWhatWasLoggedLongAgo: each cause was kept for ever, and a disk may word
+// the next failure in another way.
+func TestForgetsWhatWasLoggedLongAgo(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := small(memdisk.New())
+		var log heard
+		o.Log = slog.New(&log)
+		s := mustOpen(t, "/s", o)
+		const failures = 1000
+		for n := range failures {
+			s.refused(placeCursor, fmt.Errorf("failure %d", n), 1, 0)
+			s.taken(placeCursor)
+			time.Sleep(time.Minute)
+		}
+		if n := strings.Count(log.about("disk refuses"), "disk refuses"); n != failures {
+			t.Fatalf("%d lines, want %d: the test tests nothing", n, failures)
+		}
+		s.trouble.mu.Lock()
+		defer s.trouble.mu.Unlock()
+		if n, most := len(s.trouble.warned), int(warnAgain/time.Minute); n > most {
+			t.Errorf("%d causes are kept, want at most the %d of %v", n, most, warnAgain)
+		}
+	})
 }

@@ -2,6 +2,7 @@ package spool
 
 import (
 	"errors"
+	"maps"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -26,7 +27,7 @@ type refusals struct {
 	over map[string]*refusal // the last one of each place that is over
 	any  atomic.Bool         // there is one: a look without the mutex
 
-	warned map[string]time.Time // when the log had a place and a cause last
+	warned map[string]time.Time // when the log had a place and a cause last, within warnAgain
 }
 
 func (t *refusals) some() bool { return t.any.Load() }
@@ -83,7 +84,8 @@ func (s *Spool) warn(r *refusal, err error) {
 		return
 	}
 	now, key := time.Now(), r.Place+" "+cause
-	if at, ok := s.trouble.warned[key]; ok && now.Sub(at) < warnAgain {
+	maps.DeleteFunc(s.trouble.warned, func(_ string, at time.Time) bool { return now.Sub(at) >= warnAgain })
+	if _, ok := s.trouble.warned[key]; ok {
 		return
 	}
 	s.trouble.warned[key] = now
