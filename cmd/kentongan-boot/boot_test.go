@@ -13,6 +13,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/mod/sumdb/note"
@@ -373,6 +374,44 @@ func TestRunJudgesAgainAfterAnError(t *testing.T) {
 	}
 }
 
+// TestErrorsGiveATrialNoNewTime: each try after an error gave the version all its time
+// again, so one that is never well stayed where errors came back often enough.
+func TestErrorsGiveATrialNoNewTime(t *testing.T) {
+	f := newFleet(t)
+	f.run(t, exitGood, "apply", "--dir", f.dir, "--from", f.publish(t, 2, "two", script("two", "exit 0")))
+	synctest.Test(t, func(t *testing.T) {
+		const within = 10 * time.Minute
+		ctx, cancel := context.WithTimeout(t.Context(), 6*within)
+		defer cancel()
+		trial := filepath.Join(f.dir, "trial")
+		was := read(t, trial)
+		var breaks sync.WaitGroup
+		breaks.Go(func() { // damaged for some seconds, every two minutes, and never while the judge looks
+			time.Sleep(time.Second / 2)
+			for {
+				time.Sleep(2 * time.Minute)
+				if ctx.Err() != nil {
+					return
+				}
+				put(t, trial, []byte("{"), 0o644)
+				time.Sleep(5 * time.Second)
+				put(t, trial, []byte(was), 0o644)
+			}
+		})
+		began := time.Now()
+		var said strings.Builder
+		back := once{e: env{io.Discard, &said}, dir: f.dir, healthy: f.healthy, within: within}.goesBack(ctx)
+		if took := time.Since(began); !back || took < within || took > within+time.Minute {
+			t.Errorf("goes back: %v, after %v; want it after %v", back, took, within)
+		}
+		if !strings.Contains(said.String(), "run: judge: trial: damaged") {
+			t.Errorf("no error came, so the test tests nothing: %q", said.String())
+		}
+		cancel()
+		breaks.Wait()
+	})
+}
+
 // TestJudgeEndsAGoingBack: one that an error stopped half way leaves a version running
 // that was given up; the judge who comes next ends it.
 func TestJudgeEndsAGoingBack(t *testing.T) {
@@ -394,7 +433,7 @@ func TestJudgeLeavesATrialToTheNextStart(t *testing.T) {
 	f.run(t, exitGood, "apply", "--dir", f.dir, "--from", f.publish(t, 2, "two", script("two", "exit 0")))
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if trial, err := judge(ctx, f.dir, f.healthy, time.Hour); err != nil || trial.State != "" {
+	if trial, err := judge(ctx, f.dir, f.healthy, time.Now(), time.Hour); err != nil || trial.State != "" {
 		t.Errorf("%+v, %v", trial, err)
 	}
 	if s := f.status(t); s.Trial.State != firmware.Trying {

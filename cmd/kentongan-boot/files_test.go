@@ -10,9 +10,13 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
+// put writes a file that another may read at any moment: it is never half there.
 func put(t *testing.T, file string, b []byte, perm fs.FileMode) {
 	t.Helper()
-	if err := os.WriteFile(file, b, perm); err != nil {
+	if err := os.WriteFile(file+".new", b, perm); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(file+".new", file); err != nil {
 		t.Fatal(err)
 	}
 }

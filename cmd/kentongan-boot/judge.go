@@ -57,7 +57,7 @@ func runJudge(ctx context.Context, e env, args []string) error {
 	if err != nil {
 		return err
 	}
-	t, err := judge(ctx, dir, file, within)
+	t, err := judge(ctx, dir, file, time.Now(), within)
 	switch {
 	case err != nil || t.State == "":
 		return err
@@ -82,10 +82,10 @@ func restart(ctx context.Context, e env, command []string) error {
 	return nil
 }
 
-// judge waits until the trial is over. The zero Trial where none runs, or where
-// ctx ended first: the next start goes on with it.
-func judge(ctx context.Context, dir, file string, within time.Duration) (firmware.Trial, error) {
-	deadline := time.NewTimer(within)
+// judge waits until the trial, which began at began, is over. The zero Trial where
+// none runs, or where ctx ended first: the next start goes on with it.
+func judge(ctx context.Context, dir, file string, began time.Time, within time.Duration) (firmware.Trial, error) {
+	deadline := time.NewTimer(within - time.Since(began))
 	defer deadline.Stop()
 	look := time.NewTicker(time.Second)
 	defer look.Stop()

@@ -112,10 +112,12 @@ func (o once) run(ctx context.Context, argv []string) error {
 }
 
 // goesBack judges a version on trial, again after an error, as the judge's unit
-// does; true when the version before is to be started.
+// does; true when the version before is to be started. An error gives the version no
+// new time.
 func (o once) goesBack(ctx context.Context) bool {
+	began := time.Now()
 	for told := ""; ; {
-		t, err := judge(ctx, o.dir, o.healthy, o.within)
+		t, err := judge(ctx, o.dir, o.healthy, began, o.within)
 		if err != nil && err.Error() != told {
 			told = err.Error()
 			fmt.Fprintf(o.e.stderr, "kentongan-boot run: judge: %v\n", err)
