@@ -526,12 +526,19 @@ func TestEndsWhileItStarts(t *testing.T) {
 	defer cancel()
 	over := make(chan struct{})
 	go func() { defer close(over); _ = d.Run(ctx) }()
-	go func() { _, _ = d.Look(ctx, Keyframe{Camera: "a", Codec: H264, Unit: []byte{0, 0, 1, 0x65, 1}}) }()
-	for {
+	go func() {
+		for ctx.Err() == nil { // a busy machine may fail to start it
+			_, _ = d.Look(ctx, Keyframe{Camera: "a", Codec: H264, Unit: []byte{0, 0, 1, 0x65, 1}})
+			time.Sleep(10 * time.Millisecond)
+		}
+	}()
+	for late := time.Now().Add(patience); ; time.Sleep(10 * time.Millisecond) {
 		if _, err := os.Stat(script + ".started"); err == nil {
 			break
 		}
-		time.Sleep(10 * time.Millisecond) // the test's own limit ends this
+		if time.Now().After(late) {
+			t.Fatal("the decoder is not started")
+		}
 	}
 	cancel()
 	select {
