@@ -81,10 +81,7 @@ func (s *Store) Commit(ctx context.Context, group []Arrival) (Committed, error) 
 			}
 			return w.out, nil
 		}
-		// What we believe of the lanes may be ahead of the database.
-		clear(s.lanes)
-		clear(s.devices)
-		clear(s.sets)
+		s.believeNothing() // it may be ahead of the database
 		doubled := s.conn.doubled(err) && !w.doubt
 		if !doubled && !(s.conn.passing(err) && attempt < maxAttempts) {
 			return Committed{}, fmt.Errorf("commit %d messages: %w", len(group), err)
@@ -93,6 +90,13 @@ func (s *Store) Commit(ctx context.Context, group []Arrival) (Committed, error) 
 		w = s.writer(ctx)
 		w.doubt = doubt
 	}
+}
+
+// believeNothing forgets what we hold of the database in memory.
+func (s *Store) believeNothing() {
+	clear(s.lanes)
+	clear(s.devices)
+	clear(s.sets)
 }
 
 // maxAttempts is how often Commit takes a group that stood in another
@@ -134,7 +138,11 @@ func (w *writer) run(group []Arrival) error {
 
 // within runs do in a transaction.
 func (w *writer) within(do func() error) (err error) {
-	if err := w.conn.begin(w.ctx); err != nil {
+	anew, err := w.conn.begin(w.ctx)
+	if anew {
+		w.believeNothing() // a standby may have taken the server's place
+	}
+	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
 	defer func() {

@@ -8,8 +8,9 @@ import (
 // conn is the one connection that Commit writes on. It belongs to Commit's
 // goroutine. Parameters are written as dialect says.
 type conn interface {
-	// begin opens a transaction. A connection that is gone is made anew.
-	begin(ctx context.Context) error
+	// begin opens a transaction. A connection that is gone is made anew, and then
+	// there may be another copy of the database behind it, also where begin fails.
+	begin(ctx context.Context) (anew bool, err error)
 	commit(ctx context.Context) error
 	// rollback also puts the connection right again after a commit that failed.
 	rollback(ctx context.Context) error

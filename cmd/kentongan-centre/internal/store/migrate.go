@@ -72,7 +72,7 @@ func migrate(c migrated, d dialect) error {
 }
 
 func migrateTo(ctx context.Context, c migrated, d dialect, version int) error {
-	if err := c.begin(ctx); err != nil {
+	if _, err := c.begin(ctx); err != nil {
 		return err
 	}
 	err := c.script(ctx, migrations[version-1].text(d))

@@ -213,19 +213,20 @@ func (p *postgresConn) check(ctx context.Context) error {
 	return nil
 }
 
-func (p *postgresConn) begin(ctx context.Context) error {
+func (p *postgresConn) begin(ctx context.Context) (anew bool, err error) {
 	p.batch = pgx.Batch{}
 	if p.beside && p.c.IsClosed() {
-		return errBeside
+		return false, errBeside
 	}
 	if p.c == nil || p.c.IsClosed() {
 		if err := p.connect(ctx); err != nil {
-			return err
+			return false, err
 		}
+		anew = true
 		p.log.Info("database is back", "database", postgresName(p.cfg))
 	}
-	_, err := p.c.Exec(ctx, "BEGIN")
-	return err
+	_, err = p.c.Exec(ctx, "BEGIN")
+	return anew, err
 }
 
 func (p *postgresConn) commit(ctx context.Context) error {

@@ -84,9 +84,9 @@ func newSQLiteConn(db *sql.DB) (*sqliteConn, error) {
 	return s, nil
 }
 
-func (s *sqliteConn) begin(ctx context.Context) error {
-	_, err := s.c.ExecContext(ctx, "BEGIN IMMEDIATE")
-	return err
+func (s *sqliteConn) begin(ctx context.Context) (anew bool, err error) {
+	_, err = s.c.ExecContext(ctx, "BEGIN IMMEDIATE")
+	return false, err
 }
 
 func (s *sqliteConn) commit(ctx context.Context) error {
