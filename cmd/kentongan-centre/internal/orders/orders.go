@@ -109,11 +109,12 @@ func (d *Desk) TicketStatus(ctx context.Context, device, ticket, state, who, rem
 	now := d.cfg.Now().UTC().Truncate(time.Millisecond)
 	note := report.Text{ID: remark}
 	o := store.Order{Device: device, Name: report.OrderTicket, Subject: ticket, Who: who, Reason: state}
-	o, err = d.giveTicket(ctx, o, report.TicketStatus{Ticket: ticket, State: state, At: now, Note: note})
-	if err != nil && !errors.Is(err, store.ErrTooManyOrders) {
-		return o, err
+	word := store.TicketState{State: state, At: now, Who: who, Note: note}
+	o, err = d.giveTicket(ctx, o, report.TicketStatus{Ticket: ticket, State: state, At: now, Note: note}, &word)
+	if errors.Is(err, store.ErrTooManyOrders) {
+		err = d.cfg.Store.SetTicket(ctx, device, ticket, word)
 	}
-	return o, d.cfg.Store.SetTicket(ctx, device, ticket, store.TicketState{State: state, At: now, Who: who, Note: note})
+	return o, err
 }
 
 // texts cleans what people wrote: one line, bounded, whole characters.
@@ -137,9 +138,13 @@ func (d *Desk) give(ctx context.Context, o store.Order, life time.Duration, args
 	return d.giveBy(ctx, d.cfg.Signer, o, life, args)
 }
 
-// giveTicket gives an order about a complaint, unless that was erased.
-func (d *Desk) giveTicket(ctx context.Context, o store.Order, args report.TicketStatus) (store.Order, error) {
-	return d.giveTo(ctx, d.cfg.Store.AddTicketOrder, d.cfg.Signer, o, ackLife, args)
+// giveTicket gives an order about a complaint, unless that was erased; word is what
+// is new to the centre as well, or nil.
+func (d *Desk) giveTicket(ctx context.Context, o store.Order, args report.TicketStatus, word *store.TicketState) (store.Order, error) {
+	add := func(ctx context.Context, o store.Order, sign func(counter uint64) ([]byte, error)) (store.Order, error) {
+		return d.cfg.Store.AddTicketOrder(ctx, o, word, sign)
+	}
+	return d.giveTo(ctx, add, d.cfg.Signer, o, ackLife, args)
 }
 
 // giveBy gives an order that another key than the present one signs.
@@ -191,7 +196,7 @@ func (d *Desk) retell(ctx context.Context) error {
 	list, err := d.cfg.Store.UntoldTickets(ctx, d.cfg.Now().Add(-retellFor), retellMost)
 	for _, t := range list {
 		o := store.Order{Device: t.Device, Name: report.OrderTicket, Subject: t.Ticket, Who: t.Who, Reason: t.State}
-		_, err = d.giveTicket(ctx, o, report.TicketStatus{Ticket: t.Ticket, State: t.State, At: t.At, Note: t.Note})
+		_, err = d.giveTicket(ctx, o, report.TicketStatus{Ticket: t.Ticket, State: t.State, At: t.At, Note: t.Note}, nil)
 		if err != nil && !errors.Is(err, store.ErrTooManyOrders) && !errors.Is(err, store.ErrNoComplaint) {
 			return err
 		}

@@ -250,6 +250,41 @@ func presses(t *testing.T, st *store.Store, n int) {
 	}
 }
 
+// Where somebody opens a complaint again, there is no moment in which its order is
+// here and the word is the old one: it would be erased for that one's age.
+func TestOpenedAgainStaysFromItsOrderOn(t *testing.T) {
+	now := time.Now().Add(time.Hour)
+	meanwhile := func() {}
+	d, st, _ := open(t, func(c *orders.Config) {
+		c.Now = func() time.Time { return now }
+		c.Wake = func() { meanwhile() }
+	})
+	ctx := t.Context()
+	presses(t, st, 2)
+	ticket := report.NewTicket(7, 2).String()
+	say := func(state string) {
+		t.Helper()
+		if _, err := d.TicketStatus(ctx, "kiosk-7", ticket, state, "Sari", ""); err != nil {
+			t.Fatal(err)
+		}
+	}
+	say(report.TicketDone)
+	now = now.Add(24 * time.Hour)
+	var erased int64
+	meanwhile = func() {
+		var err error
+		erased, _, err = st.EraseOld(ctx, store.Age{Before: now.Add(-time.Hour), Note: func(context.Context, store.Tx, int64) error { return nil }})
+		if err != nil {
+			t.Error(err)
+		}
+	}
+	say(report.TicketAssigned)
+	list, err := st.Complaints(ctx, store.ComplaintFilter{Ticket: ticket})
+	if erased != 0 || err != nil || len(list) != 1 || list[0].Status == nil || list[0].Status.State != report.TicketAssigned {
+		t.Errorf("erased %d, %+v (%v); want it assigned", erased, list, err)
+	}
+}
+
 // Of a complaint that was erased while somebody wrote about it, nothing is said: no
 // order, and no state.
 func TestNothingIsSaidOfAnErasedComplaint(t *testing.T) {

@@ -127,7 +127,7 @@ func testLateWords(t *testing.T, place func(testing.TB) string) {
 		"state":  s.SetTicket(ctx, device, ticket, TicketState{State: report.TicketDone, At: t0, Who: "Budi"}),
 		"agency": s.ofTicket(ctx, "x", device, ticket, `INSERT INTO complaint_agency (device, ticket, agency, at_ms, who) VALUES (?, ?, 'a', 1, '')`, device, ticket),
 		"order": func() error {
-			_, err := s.AddTicketOrder(ctx, Order{ID: "a1", Device: device, Name: report.OrderTicket, Subject: ticket, Expires: t0, Asked: t0}, func(uint64) ([]byte, error) { return []byte("x"), nil })
+			_, err := s.AddTicketOrder(ctx, Order{ID: "a1", Device: device, Name: report.OrderTicket, Subject: ticket, Expires: t0, Asked: t0}, nil, func(uint64) ([]byte, error) { return []byte("x"), nil })
 			return err
 		}(),
 	} {

@@ -43,7 +43,12 @@ const upsertTicket = `INSERT INTO complaint_status (device, ticket, state, at_ms
 // SetTicket keeps what somebody here says of a complaint; ErrNoComplaint: it is not
 // here, or not any more.
 func (s *Store) SetTicket(ctx context.Context, device, ticket string, t TicketState) error {
-	return s.ofTicket(ctx, "set state of complaint "+ticket, device, ticket, upsertTicket, device, ticket, t.State, t.At.UnixMilli(), t.Who, t.Note.ID, t.Note.EN)
+	return s.ofTicket(ctx, "set state of complaint "+ticket, device, ticket, upsertTicket, t.row(device, ticket)...)
+}
+
+// row is what upsertTicket wants.
+func (t *TicketState) row(device, ticket string) []any {
+	return []any{device, ticket, t.State, t.At.UnixMilli(), t.Who, t.Note.ID, t.Note.EN}
 }
 
 // ofTicket changes what is said of a complaint, as long as it is here.
@@ -66,9 +71,17 @@ func (s *View) ofTicket(ctx context.Context, what, device, ticket, query string,
 }
 
 // AddTicketOrder is AddOrder for one that tells a kiosk how a complaint stands, its
-// subject; ErrNoComplaint as of SetTicket.
-func (s *Store) AddTicketOrder(ctx context.Context, o Order, sign func(counter uint64) ([]byte, error)) (Order, error) {
-	return s.addOrder(ctx, o, sign, func(tx *poolTx) error { return holdTicket(ctx, tx, o.Device, o.Subject) })
+// subject; ErrNoComplaint as of SetTicket. What is new to us as well is said in the
+// same transaction; word is nil where it is not: in between, the complaint could be
+// erased for the word before.
+func (s *Store) AddTicketOrder(ctx context.Context, o Order, word *TicketState, sign func(counter uint64) ([]byte, error)) (Order, error) {
+	return s.addOrder(ctx, o, sign, func(tx *poolTx) error {
+		err := holdTicket(ctx, tx, o.Device, o.Subject)
+		if err == nil && word != nil {
+			_, err = tx.ExecContext(ctx, upsertTicket, word.row(o.Device, o.Subject)...)
+		}
+		return err
+	})
 }
 
 // holdTicket keeps a complaint from being erased until the transaction is over, so
