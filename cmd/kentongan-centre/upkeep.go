@@ -25,7 +25,7 @@ type keepOptions struct {
 func (o *keepOptions) flags(fs *flag.FlagSet) {
 	fs.DurationVar(&o.telemetry, "keep-telemetry", 90*24*time.Hour, "`time` after which measurements are deleted, as 2160h; 0 keeps them. Events are never deleted")
 	fs.DurationVar(&o.alarms, "keep-alarms", 400*24*time.Hour, "`time` after which an alarm that is over leaves the list, as 9600h; 0 keeps it. Its events stay")
-	fs.DurationVar(&o.complaints, "keep-complaints", 0, "`time` after the last word on a complaint that is done, rejected or withdrawn, after which it is erased as complaint erase does, as 43800h; 0 keeps it. An open one is never erased by time")
+	fs.DurationVar(&o.complaints, "keep-complaints", 0, "`time` after the last word on a complaint that is done, rejected or withdrawn, after which it is erased as complaint erase does, as 43800h; 0 keeps it. An open one is never erased by time, nor one that shares its ticket with another or has none")
 	fs.StringVar(&o.hook, "webhook", "", "`url` that each change of an alarm is posted to, as a signed CloudEvent")
 	fs.StringVar(&o.hookSecret, "webhook-secret-file", "", "`file` whose first line is the secret that the webhook is signed with, at least 16 bytes")
 	fs.BoolVar(&o.hookInternal, "webhook-internal", false, "let the webhook reach this machine and private networks")
@@ -81,12 +81,16 @@ func (o *keepOptions) prune(ctx context.Context, st *store.Store, room *access.R
 	}
 }
 
+// erasePass is how long one pass erases complaints; the next goes on. Pruning waits
+// for it.
+const erasePass = 5 * time.Minute
+
 // eraseComplaints erases the complaints that have had their time.
 func (o *keepOptions) eraseComplaints(ctx context.Context, st *store.Store, room *access.Room, log *slog.Logger, now time.Time) {
 	if o.complaints == 0 {
 		return
 	}
-	erased, open, err := st.EraseOld(ctx, store.Age{Before: now.Add(-o.complaints), Note: func(ctx context.Context, tx store.Tx, id int64) error {
+	erased, open, err := st.EraseOld(ctx, store.Age{Before: now.Add(-o.complaints), For: erasePass, Note: func(ctx context.Context, tx store.Tx, id int64) error {
 		// No account has an @ in its name. The number, for the ticket is what is erased.
 		return room.NoteIn(ctx, tx, access.Entry{Name: "upkeep@centre", Action: "erase-complaint", Object: fmt.Sprintf("/complaints/%d/erase", id), Detail: "reason: --keep-complaints " + o.complaints.String()})
 	}})
@@ -97,6 +101,6 @@ func (o *keepOptions) eraseComplaints(ctx context.Context, st *store.Store, room
 		log.Info("old complaints erased", "complaints", erased)
 	}
 	if open > 0 {
-		log.Info("old complaints stay: nobody has closed them", "complaints", open, "older_than", o.complaints)
+		log.Info("old complaints stay: nobody has closed them, or nobody can tell which was closed", "complaints", open, "older_than", o.complaints)
 	}
 }

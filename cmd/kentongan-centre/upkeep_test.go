@@ -93,7 +93,7 @@ func TestOldComplaintsAreErasedAndLogged(t *testing.T) {
 			if whole, broken, _, err := room.Check(t.Context()); whole != 2 || broken != 0 || err != nil {
 				t.Errorf("its chain: %d whole, %d broken, %v", whole, broken, err)
 			}
-			if text := out.String(); strings.Count(text, "old complaints erased\" complaints=2") != 1 || strings.Count(text, "nobody has closed them\" complaints=1") != 2 {
+			if text := out.String(); strings.Count(text, "old complaints erased\" complaints=2") != 1 || strings.Count(text, "nobody can tell which was closed\" complaints=1") != 2 {
 				t.Errorf("the log:\n%s", text)
 			}
 		})
