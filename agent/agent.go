@@ -151,6 +151,9 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, a.spool.Close()) }()
+	if err := notErasing(a.cfg.Data); err != nil { // marked before the spool was ours
+		return err
+	}
 	if a.board, err = a.openBoard(); err != nil {
 		return err
 	}

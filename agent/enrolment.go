@@ -15,6 +15,8 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"kentongan/agent/config"
 	"kentongan/agent/enrol"
 	"kentongan/agent/report"
@@ -88,6 +90,17 @@ func Enrol(ctx context.Context, o EnrolOptions) (*enrol.Identity, error) {
 	dir := identityDir(data)
 	if err := makeIdentityDir(data, dir); err != nil {
 		return nil, fmt.Errorf("make identity: %w", err)
+	}
+	hold, err := lockDir(dir, unix.LOCK_SH)
+	if errors.Is(err, unix.EWOULDBLOCK) {
+		return nil, fmt.Errorf("%s: %w", dir, ErrErasing)
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer hold.Close()
+	if err := notErasing(data); err != nil { // marked before the directory was ours
+		return nil, err
 	}
 	seed, err := recordSeed(data, o.Disk)
 	if err != nil {

@@ -145,7 +145,7 @@ func (f *Found) see(p Place, name string, d fs.DirEntry, links *[]string) error 
 		*links = append(*links, name)
 	case d.IsDir() && p.dir(name):
 		f.dirs = append(f.dirs, name)
-	case d.IsDir() || !isOurs:
+	case d.IsDir() || !isOurs || i < 0 && !slices.Contains(p.Keep, name): // the last is a file in the place of a directory
 		f.Left = append(f.Left, name)
 		return skip(d.IsDir())
 	case slices.Contains(p.Keep, name):
@@ -219,16 +219,11 @@ func (f *Found) Remove(ctx context.Context, step func(name string) error) (raw [
 	defer root.Close()
 	for _, files := range f.groups {
 		for _, name := range files {
-			if err := errors.Join(ctx.Err(), step(name)); err != nil {
-				return raw, err
-			}
-			if wipe(root, name) != nil {
+			whole, err := remove(root, name, func() error { return errors.Join(ctx.Err(), step(name)) })
+			if !whole {
 				raw = append(raw, name)
 			}
-			if err := errors.Join(ctx.Err(), step(name)); err != nil {
-				return raw, err
-			}
-			if err := root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			if err != nil {
 				return raw, fmt.Errorf("remove %s: %w", filepath.Join(f.Dir, name), err)
 			}
 		}
@@ -245,6 +240,35 @@ func (f *Found) Remove(ctx context.Context, step func(name string) error) (raw [
 		}
 	}
 	return raw, syncDirs(root, []string{"."})
+}
+
+// File takes one file away as Remove does, and tells whether it was overwritten before.
+func File(name string, step func() error) (whole bool, err error) {
+	root, err := os.OpenRoot(filepath.Dir(name))
+	if err != nil {
+		return true, err
+	}
+	defer root.Close()
+	if whole, err = remove(root, filepath.Base(name), step); err != nil {
+		return whole, fmt.Errorf("remove %s: %w", name, err)
+	}
+	return whole, syncDirs(root, []string{filepath.Base(name)})
+}
+
+// remove overwrites a file and unlinks it. It asks step before either.
+func remove(root *os.Root, name string, step func() error) (whole bool, err error) {
+	if err := step(); err != nil {
+		return true, err
+	}
+	err = wipe(root, name)
+	whole = err == nil || errors.Is(err, fs.ErrNotExist)
+	if err := step(); err != nil {
+		return whole, err
+	}
+	if err := root.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return whole, err
+	}
+	return whole, nil
 }
 
 // syncDirs makes the removal of files durable.

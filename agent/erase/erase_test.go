@@ -77,6 +77,7 @@ func TestRefused(t *testing.T) {
 		"a link in the place of a directory":  {link("identity"), Link, "identity"},
 		"a link in the place of a file":       {link("spool/cursor"), Link, "spool/cursor"},
 		"a link deep within":                  {link("spool/complaint/000002.seg"), Link, "spool/complaint/000002.seg"},
+		"a file in the place of a directory":  {func(d string) error { return os.WriteFile(filepath.Join(d, "identity"), nil, 0o600) }, Foreign, "identity"},
 		"a link that is not ours":             {link("photos"), Foreign, "photos"},
 		"a file of somebody":                  {func(d string) error { return os.WriteFile(filepath.Join(d, "letter.txt"), nil, 0o600) }, Foreign, "letter.txt"},
 		"a directory of somebody":             {func(d string) error { return os.Mkdir(filepath.Join(d, "Documents"), 0o700) }, Foreign, "Documents"},
@@ -87,7 +88,7 @@ func TestRefused(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
 			lay(t, dir, "spool/complaint/000001.seg", "record.key")
-			if !strings.HasPrefix(tt.name, "identity") || tt.why == Foreign {
+			if !strings.HasPrefix(tt.name, "identity") || tt.name == "identity/x" {
 				lay(t, dir, "identity/device.pem")
 			}
 			if err := tt.do(dir); err != nil {

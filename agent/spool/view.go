@@ -3,6 +3,7 @@ package spool
 import (
 	"errors"
 	"fmt"
+	"io/fs"
 	"path/filepath"
 	"slices"
 
@@ -20,7 +21,11 @@ type View struct {
 	cursor *cursors     // nil when lost
 	faults []Fault      // of files
 	former report.Epoch // whose records are on their way into this one
+	unsure map[report.Lane]error
 }
+
+// ErrNoSegment is a directory that holds no spool, or one of which nothing is left.
+var ErrNoSegment = errors.New("no segment")
 
 // Fault is one thing in a spool that is not as it was written.
 type Fault struct {
@@ -58,7 +63,7 @@ type viewSegment struct {
 func OpenView(dir string) (*View, error) { return openView(osFS{}, dir) }
 
 func openView(fsys FS, dir string) (*View, error) {
-	v := &View{fs: fsys, dir: dir, lanes: map[report.Lane][]*viewSegment{}}
+	v := &View{fs: fsys, dir: dir, lanes: map[report.Lane][]*viewSegment{}, unsure: map[report.Lane]error{}}
 	_, c, bad, err := readCursors(fsys, dir)
 	if err == nil {
 		v.cursor, v.Epoch, v.Clean = &c, c.Epoch, c.Clean
@@ -71,16 +76,23 @@ func openView(fsys FS, dir string) (*View, error) {
 	for _, lane := range report.Lanes() {
 		infos, err := fsys.List(filepath.Join(dir, string(lane)))
 		if err != nil {
+			v.unsure[lane] = err
 			continue
 		}
+		v.unsure[lane] = ErrNoSegment
 		for _, info := range infos {
 			if _, ok := parseSlot(info.Name); !ok {
 				continue
 			}
 			files++
+			if errors.Is(v.unsure[lane], ErrNoSegment) {
+				v.unsure[lane] = nil
+			}
 			h, err := readHeader(fsys, filepath.Join(dir, string(lane), info.Name))
 			if err != nil {
 				h.size = info.Size
+			} else if info.Size < h.size {
+				v.unsure[lane] = fmt.Errorf("%s/%s: %d bytes, of %d", lane, info.Name, info.Size, h.size)
 			}
 			v.lanes[lane] = append(v.lanes[lane], &viewSegment{header: h, file: info.Name, bad: err != nil})
 			if err == nil {
@@ -89,7 +101,10 @@ func openView(fsys FS, dir string) (*View, error) {
 		}
 	}
 	if files == 0 {
-		return nil, fmt.Errorf("%s holds no spool: no segment in %s", dir, filepath.Join(dir, string(report.Complaint)))
+		if err := v.unsure[report.Complaint]; err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, ErrNoSegment) {
+			return nil, fmt.Errorf("look into %s: %w", dir, err)
+		}
+		return nil, fmt.Errorf("%s holds no spool: %w in %s", dir, ErrNoSegment, filepath.Join(dir, string(report.Complaint)))
 	}
 	v.Epoch = winner(votes)
 	if c := v.cursor; c != nil && c.Renew.moving() && c.Renew.Epoch == v.Epoch {
@@ -257,4 +272,32 @@ func (v *View) Head(lane report.Lane) report.Head {
 	}
 	h.Next = max(h.Next, h.First)
 	return h
+}
+
+// Unsure is nil where Head tells all that a lane holds, and else why it may not.
+func (v *View) Unsure(lane report.Lane) error {
+	if err := v.unsure[lane]; err != nil {
+		return err
+	}
+	for _, f := range v.faults {
+		if f.Lane == lane {
+			return errors.New(f.String())
+		}
+	}
+	switch c := v.cursor; {
+	case v.former != 0 || c != nil && c.Renew.moving():
+		return errors.New("its records are on their way into a new epoch")
+	case c != nil && c.Epoch != v.Epoch:
+		return fmt.Errorf("its cursor is of epoch %s, its records of %s", c.Epoch, v.Epoch)
+	}
+	if n := len(v.lanes[lane]); n > 0 {
+		_, w, err := v.walk(lane, n-1)
+		if err == nil && w.dirty {
+			err = fmt.Errorf("byte %d: something was begun there", w.end)
+		}
+		if err != nil {
+			return fmt.Errorf("%s/%s: %w", lane, v.lanes[lane][n-1].file, err)
+		}
+	}
+	return nil
 }

@@ -11,20 +11,19 @@ import (
 	"golang.org/x/sys/unix"
 
 	"kentongan/agent"
-	"kentongan/agent/config"
 	"kentongan/agent/doctor"
 	"kentongan/agent/erase"
 	"kentongan/agent/spool"
 )
 
-const eraseUsage = `kentongan erase [--config FILE] [--dry-run] [--yes] [--lose-complaints] [--with-config]
+const eraseUsage = `kentongan erase [--config FILE] [--dry-run] [--yes] [--lose-complaints] [--without-mirror] [--with-config]
 
 Empties this device before it is handed over, sent in for repair or thrown away:
 records, keys, certificate, what it learned and was ordered, in the data directory and
 the mirror (spool.mirror). It first says what is there, and what it does not reach. On
 a terminal it asks for the device's id; elsewhere it needs --yes. The agent must not
 run. Complaints that the centre has not confirmed are not erased without
---lose-complaints.
+--lose-complaints; nor are any where it can't be told whether the centre has all.
 
 Each file is overwritten once and removed. After a power cut the device does not start
 and does not enrol until the same command has finished. The configuration stays, with
@@ -38,12 +37,15 @@ Options:
   --dry-run          only say what is there
   --yes              don't ask
   --lose-complaints  erase also what the centre has not confirmed: it is lost
+  --without-mirror   go on though a mirror holds nothing: its disk may not be here,
+                     and what is on it stays
   --with-config      erase also the configuration, its earlier versions and the
                      password files that 'kentongan setup' wrote beside it
   --lang LANG        id or en (default: as the environment says, else id)
   --json             one JSON object in the place of the text; with --yes or --dry-run
 
-Exit status 4: there are complaints that the centre has not confirmed.
+Exit status 4: there are complaints that the centre has not confirmed, or it can't be
+told.
 
 Examples:
   sudo kentongan erase --dry-run
@@ -54,8 +56,9 @@ Examples:
 const exitWaiting = 4
 
 type eraseFlags struct {
-	file, lang                    string
-	dry, sure, lose, conf, asJSON bool
+	file, lang        string
+	dry, sure, asJSON bool
+	how               agent.How
 }
 
 func runErase(ctx context.Context, e env, args []string) int {
@@ -65,8 +68,9 @@ func runErase(ctx context.Context, e env, args []string) int {
 	o.StringVar(&f.lang, "lang", "", "")
 	o.BoolVar(&f.dry, "dry-run", false, "")
 	o.BoolVar(&f.sure, "yes", false, "")
-	o.BoolVar(&f.lose, "lose-complaints", false, "")
-	o.BoolVar(&f.conf, "with-config", false, "")
+	o.BoolVar(&f.how.LoseComplaints, "lose-complaints", false, "")
+	o.BoolVar(&f.how.WithoutMirror, "without-mirror", false, "")
+	o.BoolVar(&f.how.Config, "with-config", false, "")
 	o.BoolVar(&f.asJSON, "json", false, "")
 	if _, status, ok := o.parse(e, args); !ok {
 		return status
@@ -83,7 +87,7 @@ func runErase(ctx context.Context, e env, args []string) int {
 	case asks && !typing(e):
 		return o.wrong(e, "this is no terminal to ask on; write --yes to erase without being asked, or --dry-run")
 	}
-	cfg, err := config.Load(absolute(f.file)) // the files that it names may be gone
+	cfg, err := agent.ErasureConfig(absolute(f.file))
 	if err != nil {
 		fmt.Fprintln(e.stderr, err)
 		return exitConfig
@@ -94,6 +98,7 @@ func runErase(ctx context.Context, e env, args []string) int {
 		return exitFailed
 	}
 	defer x.plan.Close() //nolint:errcheck // a lock
+	x.how.Config = x.how.Config || x.plan.WithConfig
 	return x.run()
 }
 
@@ -119,20 +124,21 @@ func (x *eraser) run() int {
 		x.tell()
 	}
 	p := x.plan
+	no := p.May(x.how)
 	switch {
 	case x.dry:
 		x.object(false)
 		return exitGood
-	case (p.Waiting > 0 || p.Unread != nil) && !p.Begun && !x.lose:
-		fmt.Fprintln(x.stderr, x.say(
-			"kentongan erase: tidak ada yang dihapus. Kirim dulu pengaduannya (nyalakan agen dan tunggu), atau selamatkan dengan `kentongan spool export`. Tulis --lose-complaints bila boleh hilang.",
-			"kentongan erase: nothing is erased. Send the complaints first (start the agent and wait), or save them with `kentongan spool export`. Write --lose-complaints if they may be lost."))
-		return exitWaiting
+	case no != nil:
+		return x.may(no)
 	case !x.sure && !x.confirmed():
 		fmt.Fprintln(x.stderr, x.say("kentongan erase: tidak ada yang dihapus.", "kentongan erase: nothing is erased."))
 		return exitFailed
 	}
-	raw, err := p.Run(x.ctx, x.conf, func(string) error { return x.ctx.Err() })
+	raw, err := p.Run(x.ctx, x.how, func(string) error { return x.ctx.Err() })
+	if errors.Is(err, agent.ErrOwed) || errors.Is(err, agent.ErrNoMirror) || errors.Is(err, agent.ErrEnrolling) || isLocked(err) {
+		return x.may(err) // somebody came in between
+	}
 	if err != nil {
 		fmt.Fprintf(x.stderr, "kentongan erase: %v\n%s\n", err, x.say(
 			"Belum selesai; perangkat tidak akan berjalan. Jalankan perintah yang sama sekali lagi.",
@@ -148,6 +154,18 @@ func (x *eraser) run() int {
 		fmt.Fprintln(x.stdout, x.say("Selesai: perangkat kosong.", "Done: the device is empty."))
 	}
 	return exitGood
+}
+
+// may says why nothing is erased.
+func (x *eraser) may(no error) int {
+	if !errors.Is(no, agent.ErrOwed) {
+		x.refuse(no)
+		return exitFailed
+	}
+	fmt.Fprintln(x.stderr, x.say(
+		"kentongan erase: tidak ada yang dihapus. Kirim dulu pengaduannya (nyalakan agen dan tunggu), atau selamatkan dengan `kentongan spool export`. Tulis --lose-complaints bila boleh hilang.",
+		"kentongan erase: nothing is erased. Send the complaints first (start the agent and wait), or save them with `kentongan spool export`. Write --lose-complaints if they may be lost."))
+	return exitWaiting
 }
 
 // confirmed asks for the device's id.
@@ -171,6 +189,9 @@ func (x *eraser) refuse(err error) {
 			"Links are not followed. Erase what they lead to by hand, remove the links, and run this again.")
 	case refused:
 		next = x.say("Tidak ada yang dihapus. Pindahkan berkas itu, lalu ulangi.", "Nothing is erased. Move these away and run this again.")
+	case errors.Is(err, agent.ErrNoMirror):
+		next = x.say("Tidak ada yang dihapus. Pasang diska cermin itu, lalu ulangi. Tulis --without-mirror bila memang kosong atau diurus sendiri.",
+			"Nothing is erased. Put the mirror's disk in and run this again. Write --without-mirror if it is empty indeed, or you see to it by hand.")
 	case isLocked(err):
 		next = x.say("Agen masih berjalan. Hentikan: sudo kentongan stop", "The agent runs. Stop it: sudo kentongan stop")
 	case errors.Is(err, fs.ErrPermission):
@@ -202,12 +223,14 @@ func (x *eraser) object(done bool) {
 		Device  string   `json:"device"`
 		Erased  bool     `json:"erased"`
 		Begun   bool     `json:"begun"`
+		Settled bool     `json:"settled"`
 		Waiting uint64   `json:"waiting_complaints"`
 		Unread  string   `json:"waiting_unknown,omitempty"`
 		Places  []place  `json:"places"`
+		Absent  []string `json:"empty_mirrors,omitempty"`
 		Config  []string `json:"configuration"`
 		Others  []string `json:"not_reached,omitempty"`
-	}{Device: x.plan.Device, Erased: done, Begun: x.plan.Begun, Waiting: x.plan.Waiting, Config: x.plan.Config, Others: x.plan.Others}
+	}{Device: x.plan.Device, Erased: done, Begun: x.plan.Begun, Settled: x.plan.Settled, Absent: x.plan.Absent, Waiting: x.plan.Waiting, Config: x.plan.Config, Others: x.plan.Others}
 	if x.plan.Unread != nil {
 		out.Unread = x.plan.Unread.Error()
 	}

@@ -40,6 +40,9 @@ func (x *eraser) tell() {
 			fmt.Fprintf(out, x.say("  bukan milik Kentongan, dibiarkan: %s\n", "  not of Kentongan, left: %s\n"), strings.Join(place.Left, ", "))
 		}
 	}
+	for _, m := range p.Absent {
+		fmt.Fprintf(out, x.say("\nCermin %s kosong: mungkin diskanya tidak terpasang.\n", "\nThe mirror %s holds nothing: perhaps its disk is not here.\n"), m)
+	}
 	x.tellConfig()
 	x.tellBeyond()
 }
@@ -47,7 +50,7 @@ func (x *eraser) tell() {
 func (x *eraser) tellWaiting() {
 	p, dir := x.plan, filepath.Join(x.plan.Data, "spool")
 	switch {
-	case p.Begun:
+	case p.Settled: // said before it was begun
 	case p.Unread != nil:
 		fmt.Fprintf(x.stdout, x.say("Tidak diketahui apakah semua pengaduan sudah diterima pusat: %v\n", "Whether the centre has all complaints can't be told: %v\n"), p.Unread)
 	case p.Waiting > 0:
@@ -61,7 +64,7 @@ func (x *eraser) tellWaiting() {
 
 func (x *eraser) tellConfig() {
 	head := x.say("\nTetap, dengan kata sandi di dalamnya (--with-config menghapusnya):\n", "\nStays, with the passwords in it (--with-config erases it):\n")
-	if x.conf {
+	if x.how.Config {
 		head = x.say("\nDihapus juga:\n", "\nErased as well:\n")
 	}
 	fmt.Fprint(x.stdout, head)
@@ -79,12 +82,18 @@ func (x *eraser) tellBeyond() {
 		`  pusat dan broker: cabut sertifikatnya di pusat: kentongan-centre ca revoke %[1]s
   log sistem: sudo journalctl --rotate && sudo journalctl --vacuum-time=1s
   direktori pembaruan dan program: tidak berisi data warga
+  kartu citra Kentongan: kentongan.txt dan kentongan.yaml di partisi boot, /var/lib/kentongan-card/link,
+    dan /etc/NetworkManager/system-connections: tautan pendaftaran, sandi Wi-Fi, PIN SIM. Hapus juga:
+    selama link ada, perangkat mendaftar lagi; bila kentongan.txt berubah, kentongan.yaml disalin kembali
   TPM: kuncinya tidak disimpan di dalamnya; kosongkan TPM agar salinan lama tidak berguna
   blok kartu yang aus: blkdiscard seluruh kartu di komputer lain, atau hancurkan kartunya
 Layanan tetap terpasang: sudo kentongan uninstall, bila papan tidak dipakai lagi.
 `, `  the centre and the broker: revoke the certificate at the centre: kentongan-centre ca revoke %[1]s
   the system's log: sudo journalctl --rotate && sudo journalctl --vacuum-time=1s
   the update directory and the program: nothing of citizens is in them
+  a card of the Kentongan image: kentongan.txt and kentongan.yaml on the boot partition, /var/lib/kentongan-card/link,
+    and /etc/NetworkManager/system-connections: enrolment link, Wi-Fi passwords, SIM PIN. Remove them as well:
+    while the link is there the device enrols again; when kentongan.txt changes, kentongan.yaml is copied back
   a TPM: no key is stored in it; clear the TPM, so that an old copy is of no use
   a card's worn blocks: blkdiscard the whole card in another computer, or destroy it
 The service stays installed: sudo kentongan uninstall, where the board is not used again.

@@ -95,7 +95,10 @@ func TestEraseRefuses(t *testing.T) {
 	if bad := json.Unmarshal(out, &said); err != nil || bad != nil || said.Waiting != 1 {
 		t.Errorf("dry run: %v, %v, %s", err, bad, out)
 	}
-	s, err := spool.Open(filepath.Join(dir, "data", "spool"), spool.Options{Device: "kiosk-7", Stamp: func() report.Stamp { return report.Stamp{} }})
+	s, err := spool.Open(filepath.Join(dir, "data", "spool"), spool.Options{
+		Device: "kiosk-7", Stamp: func() report.Stamp { return report.Stamp{} },
+		Quota: map[report.Lane]int64{report.Complaint: 1 << 20, report.Event: 1 << 20, report.Telemetry: 1 << 20},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
