@@ -173,9 +173,9 @@ func TestRequestsAreBounded(t *testing.T) {
 }
 
 // Behind a proxy, which has all the connections, so many requests of one client are
-// under way at a time, however slowly it sends them; another one goes on.
+// under way at a time, however slowly it sends them; another one goes on. It is not
+// parallel: with TestConnectionsAreBounded it would have a thousand files open.
 func TestClientsOfAProxyAreBounded(t *testing.T) {
-	t.Parallel()
 	_, s, _ := serve(t)
 	c, err := console.New(console.Config{Store: s.st, Access: s.room, Proxy: true, Ingest: func() ingest.Status { return ingest.Status{Connected: true} }, BrokerClients: func() int { return -1 }, Now: func() time.Time { return noon }, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {

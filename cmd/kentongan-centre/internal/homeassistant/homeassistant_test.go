@@ -260,7 +260,13 @@ func TestSilentBrokerHoldsUpNoEnd(t *testing.T) {
 	defer cancel()
 	done := make(chan error, 1)
 	go func() { done <- p.Run(ctx) }()
-	<-silent
+	select {
+	case <-silent:
+	case err := <-done:
+		t.Fatalf("it ended before the broker fell silent: %v", err)
+	case <-time.After(patience):
+		t.Fatal("it subscribes to nothing")
+	}
 	cancel()
 	select {
 	case err := <-done:

@@ -88,7 +88,7 @@ func TestFleet(t *testing.T) {
 				Broker: u, Keys: keys, Devices: 50, Streams: 4, Connections: 3, Rate: 4000, For: 2 * time.Second, Settle: time.Minute,
 				Progress: &progress, ProgressEvery: time.Second,
 			})
-			if err != nil || r.Unsigned != 0 || r.Signed < 50 || r.Records < 4*50 { // how many is the machine's affair
+			if err != nil || r.Unsigned != 0 || r.Signed < 50 { // each device's birth; how many more is the machine's affair
 				t.Fatalf("%+v (%v), want everything signed for", r, err)
 			}
 			if !strings.Contains(progress.String(), "signed for") {
