@@ -11,6 +11,7 @@ package access
 
 import (
 	"context"
+	"crypto/sha256"
 	"database/sql"
 	"errors"
 	"fmt"
@@ -68,7 +69,7 @@ type Room struct {
 	decoy     string        // what the password of a name that nobody has is held against
 	ceremony  *ceremonies
 	journalMu sync.Mutex // one writer at a time of the access log; guards looked
-	looked    map[string]time.Time
+	looked    map[[sha256.Size]byte]time.Time
 }
 
 // New checks nothing yet: the tables are the store's.
@@ -91,7 +92,7 @@ func New(cfg Config) (*Room, error) {
 	}
 	return &Room{
 		cfg: cfg, decoy: decoy, hashing: make(chan struct{}, maxHashing), ceremony: newCeremonies(),
-		byAddr: NewLimiter(20, 10*time.Second), byName: NewLimiter(5, 30*time.Second), looked: map[string]time.Time{},
+		byAddr: NewLimiter(20, 10*time.Second), byName: NewLimiter(5, 30*time.Second), looked: map[[sha256.Size]byte]time.Time{},
 	}, nil
 }
 

@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"kentongan/agent/report"
@@ -93,8 +92,9 @@ const lookAgain = 10 * time.Minute
 // Look notes that somebody saw something; again only after a while, for a page
 // refreshes itself.
 func (r *Room) Look(ctx context.Context, e Entry) error {
-	e.clip() // what is remembered is as short as what is written
-	key := strings.Join([]string{e.Name, e.Action, e.Object, e.Addr, e.Outcome}, "\x00")
+	// Of all that was looked at, however long: what is written is cut, and two queries
+	// may begin alike.
+	key := sha256.Sum256(fmt.Appendf(nil, "%q", []string{e.Name, e.Action, e.Object, e.Addr, e.Outcome}))
 	now := r.cfg.Now()
 	r.journalMu.Lock()
 	at, seen := r.looked[key]

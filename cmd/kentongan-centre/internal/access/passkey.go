@@ -80,7 +80,10 @@ func (r *Room) holder(ctx context.Context, account string) (h holder, err error)
 }
 
 // ceremonies are the challenges that wait for their answer: each for one. Where too
-// many wait the oldest goes: strangers who only ask can't keep others out.
+// many log-ins wait the oldest goes, and so with registrations: strangers who only ask
+// take no place of somebody who is logged in. They can't keep a log-in out from a few
+// addresses, since BeginLogin lets each ask only so often; from many they can, and
+// who has a password comes in by that.
 type ceremonies struct {
 	mu      sync.Mutex // guards waiting
 	waiting map[string]ceremony
@@ -94,7 +97,7 @@ type ceremony struct {
 
 const (
 	ceremonyLife  = 5 * time.Minute
-	maxCeremonies = 1000
+	maxCeremonies = 1000 // of log-ins, and of registrations
 )
 
 func newCeremonies() *ceremonies { return &ceremonies{waiting: map[string]ceremony{}} }
@@ -102,15 +105,21 @@ func newCeremonies() *ceremonies { return &ceremonies{waiting: map[string]ceremo
 func (c *ceremonies) put(now time.Time, one ceremony) (id string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	oldest := ""
+	oldest, alike := "", 0
 	for k, w := range c.waiting {
 		if now.After(w.ends) {
 			delete(c.waiting, k)
-		} else if oldest == "" || w.ends.Before(c.waiting[oldest].ends) {
+			continue
+		}
+		if (w.account == "") != (one.account == "") {
+			continue
+		}
+		alike++
+		if oldest == "" || w.ends.Before(c.waiting[oldest].ends) {
 			oldest = k
 		}
 	}
-	if len(c.waiting) >= maxCeremonies {
+	if alike >= maxCeremonies {
 		delete(c.waiting, oldest)
 	}
 	id, one.ends = newSecret(), now.Add(ceremonyLife)
