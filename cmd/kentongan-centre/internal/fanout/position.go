@@ -22,6 +22,9 @@ const (
 	// being offered: a commit takes 30 s at most.
 	margin    = time.Minute
 	saveEvery = 5 * time.Second
+	// aheadFor is how far a clock is set back without harm: a correction of a clock
+	// that drifted.
+	aheadFor = 5 * time.Minute
 )
 
 // catchUp publishes what came in since the position, device by device.
@@ -60,12 +63,15 @@ func (f *Fanout) position() (p position, err error) {
 		return p, fmt.Errorf("read how far the fan-out has come: %w", err)
 	}
 	now := time.Now()
-	if err = json.Unmarshal(text, &p); err == nil && p.Passed.After(now) {
+	if err = json.Unmarshal(text, &p); err == nil && p.Passed.After(now.Add(aheadFor)) {
 		err = fmt.Errorf("it says %s: the clock was ahead", p.Passed.Format(time.RFC3339))
 	}
 	if err != nil {
 		f.cfg.Log.Warn("position is of no use", "file", f.cfg.File, "err", err, "why", "an hour is passed on again")
 		return position{Passed: now.Add(-time.Hour)}, nil
+	}
+	if p.Passed.After(now) {
+		p.Passed = now.Add(-margin)
 	}
 	return p, nil
 }
