@@ -1,10 +1,16 @@
 package enrol
 
 import (
+	"bytes"
+	"context"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"net/netip"
 	"path/filepath"
 	"strings"
@@ -124,5 +130,27 @@ func TestManyWhoGuess(t *testing.T) {
 	}
 	if !l.open(netip.MustParseAddr("192.0.2.7")) {
 		t.Error("an address that never tried is kept out")
+	}
+}
+
+// Clients that go before their answer are all that tells of a database that hangs: a
+// line of it stands in the log, and no more than one a minute, for strangers do that
+// as often as they like.
+func TestClientsThatGaveUpAreTold(t *testing.T) {
+	t.Parallel()
+	var log bytes.Buffer
+	now := time.Unix(2e9, 0)
+	s := NewServer(Config{Now: func() time.Time { return now }, Log: slog.New(slog.NewTextHandler(&log, nil))})
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	r := httptest.NewRequestWithContext(gone, http.MethodPost, report.PathEnrol, nil)
+	for n, want := range []int{1, 1, 1, 2} {
+		if n == 3 {
+			now = now.Add(time.Minute)
+		}
+		s.refused(httptest.NewRecorder(), r, fmt.Errorf("read token: %w", context.Canceled))
+		if n := strings.Count(log.String(), "read token: context canceled"); n != want {
+			t.Errorf("%d lines, want %d:\n%s", n, want, &log)
+		}
 	}
 }

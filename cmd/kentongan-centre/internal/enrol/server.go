@@ -29,6 +29,7 @@ import (
 	"time"
 
 	"github.com/smallstep/pkcs7"
+	"golang.org/x/time/rate"
 
 	"kentongan/agent/report"
 	"kentongan/cmd/kentongan-centre/internal/ca"
@@ -54,6 +55,7 @@ type Config struct {
 type Server struct {
 	cfg   Config
 	limit *limiter
+	gone  *rate.Limiter // lines of the log for clients that went before their answer
 	own   ownCertificate
 }
 
@@ -62,7 +64,7 @@ func NewServer(cfg Config) *Server {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Server{cfg: cfg, limit: newLimiter(cfg.Now), own: ownCertificate{cfg: cfg}}
+	return &Server{cfg: cfg, limit: newLimiter(cfg.Now), gone: rate.NewLimiter(rate.Every(time.Minute), 1), own: ownCertificate{cfg: cfg}}
 }
 
 // graceAfter is how long after its end a certificate still can be renewed: a
@@ -292,7 +294,12 @@ func status(reason string) int {
 func (s *Server) refused(w http.ResponseWriter, r *http.Request, err error) {
 	no, ok := errors.AsType[Refusal](err)
 	if !ok && r.Context().Err() != nil {
-		return // the client has gone, and whoever likes to could fill the log with that
+		// Whoever likes to could fill the log with that; but of a database that hangs
+		// nothing else tells.
+		if s.gone.AllowN(s.cfg.Now(), 1) {
+			s.cfg.Log.Warn("enrolment not answered", "addr", addressOf(r), "err", err, "why", "the device gave up; if all do, see whether the disk of the centre's data hangs")
+		}
+		return
 	}
 	if !ok {
 		s.cfg.Log.Error("enrolment failed", "err", err)
