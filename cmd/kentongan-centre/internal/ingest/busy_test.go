@@ -2,7 +2,9 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"runtime"
 	"testing"
 	"time"
 
@@ -39,5 +41,42 @@ func TestFinishDoesNotWaitForQuiet(t *testing.T) {
 	}
 	if committed != waiting {
 		t.Errorf("%d messages committed, want the %d that waited", committed, waiting)
+	}
+}
+
+// A database that takes a question and never answers ends the session, which tells of
+// it in the log.
+func TestSilentDatabaseEndsTheBeginning(t *testing.T) {
+	st, err := store.Open(t.TempDir(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := st.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	read, _ := st.Tables()
+	for range max(2, runtime.NumCPU()) { // as many connections as read at a time
+		rows, err := read.QueryContext(t.Context(), `SELECT 1`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer rows.Close() //nolint:errcheck // nothing is read
+	}
+	s := &session{Ingest: &Ingest{store: st, receiptsWithin: 50 * time.Millisecond}, acks: newReceipts()}
+	ended := make(chan error, 1)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	go func() { ended <- s.begin(ctx) }()
+	select {
+	case err := <-ended:
+		if !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("it ends with %v, want that its time is over", err)
+		}
+	case <-time.After(time.Minute):
+		cancel()
+		<-ended
+		t.Error("it waits for good")
 	}
 }

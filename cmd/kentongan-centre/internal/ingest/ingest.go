@@ -61,6 +61,8 @@ type Ingest struct {
 	stats counters
 	quiet muffler
 	wake  chan struct{} // capacity 1: there is an order to send
+
+	receiptsWithin time.Duration // see readWithin
 }
 
 // New checks the configuration; Run does the work.
@@ -76,7 +78,7 @@ func New(cfg Config, st *store.Store, log *slog.Logger) (*Ingest, error) {
 	if cfg.OrdersEvery == 0 {
 		cfg.OrdersEvery = time.Second
 	}
-	return &Ingest{cfg: cfg, store: st, log: log, wake: make(chan struct{}, 1)}, nil
+	return &Ingest{cfg: cfg, store: st, log: log, wake: make(chan struct{}, 1), receiptsWithin: readWithin}, nil
 }
 
 // Pauses between sessions: the first short, so that a restarted broker is
@@ -187,9 +189,16 @@ func (i *Ingest) session(ctx context.Context, broker *url.URL) error {
 	return err
 }
 
+// readWithin is how long reading all receipts may take: two lanes of ten thousand
+// devices, over a network, on a busy day. A database whose machine answers and that
+// itself hangs would else hold the centre for good, without a word.
+const readWithin = 5 * time.Minute
+
 // begin says all receipts again, then subscribes.
 func (s *session) begin(ctx context.Context) error {
-	all, err := s.store.Receipts(ctx)
+	within, cancel := context.WithTimeout(ctx, s.receiptsWithin)
+	defer cancel()
+	all, err := s.store.Receipts(within)
 	if err != nil {
 		return err
 	}
