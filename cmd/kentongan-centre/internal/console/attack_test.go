@@ -126,6 +126,54 @@ func TestProxysWordIsTheLast(t *testing.T) {
 	}
 }
 
+// A proxy may add the port to the address. One that says no address makes one client
+// of all, which the log says, once.
+func TestProxyThatNamesNoClient(t *testing.T) {
+	_, s, _ := serve(t)
+	for name, tt := range map[string]struct {
+		head   []string // of each client
+		apart  bool
+		warned int
+	}{
+		"bare":           {[]string{"198.51.100.7", "198.51.100.8"}, true, 0},
+		"IPv4, port":     {[]string{"198.51.100.7:4711", "198.51.100.8:4712"}, true, 0},
+		"one of IPv4":    {[]string{"198.51.100.7:4711", "198.51.100.7"}, false, 0},
+		"IPv6, port":     {[]string{"[2001:db8:0:7::1]:4711", "[2001:db8:0:8::1]:4711"}, true, 0},
+		"IPv6, brackets": {[]string{"[2001:db8:0:7::1]", "[2001:db8:0:8::1]"}, true, 0},
+		"one /64":        {[]string{"[2001:db8:0:7::1]:4711", "2001:db8:0:7::2"}, false, 0},
+		"mapped":         {[]string{"::ffff:198.51.100.7", "[::ffff:198.51.100.7]:4711"}, false, 0},
+		"unknown":        {[]string{"unknown", "unknown"}, false, 1},
+		"missing":        {[]string{"", ""}, false, 1},
+		"both":           {[]string{"", "192.0.2.1, _hidden"}, false, 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log bytes.Buffer
+			c, err := console.New(console.Config{Store: s.st, Access: s.room, Proxy: true, Ingest: func() ingest.Status { return ingest.Status{} }, BrokerClients: func() int { return -1 }, Now: func() time.Time { return noon }, Log: slog.New(slog.NewTextHandler(&log, nil))})
+			if err != nil {
+				t.Fatal(err)
+			}
+			c.Requests(2, time.Hour)
+			srv := httptest.NewServer(c.Handler())
+			var last int
+			for _, head := range []string{tt.head[0], tt.head[0], tt.head[1]} {
+				var headers []string
+				if head != "" {
+					headers = []string{"X-Forwarded-For", head}
+				}
+				res, _ := get(t, srv.URL+"/static/style.css", headers...)
+				last = res.StatusCode
+			}
+			srv.Close()
+			if apart := last == http.StatusOK; apart != tt.apart {
+				t.Errorf("the second client is answered %d, want two clients: %v", last, tt.apart)
+			}
+			if n := strings.Count(log.String(), "proxy names no client"); n != tt.warned {
+				t.Errorf("%d lines of the proxy, want %d:\n%s", n, tt.warned, &log)
+			}
+		})
+	}
+}
+
 // A proxy that the centre was not told of has one address for all: the log says so,
 // once.
 func TestUntoldProxyIsNoticed(t *testing.T) {

@@ -8,10 +8,13 @@ import (
 	"html/template"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"strings"
 
+	"kentongan/agent/report"
 	"kentongan/cmd/kentongan-centre/internal/access"
+	"kentongan/cmd/kentongan-centre/internal/crowd"
 	"kentongan/cmd/kentongan-centre/internal/store"
 )
 
@@ -241,15 +244,17 @@ func (s *statusWriter) Unwrap() http.ResponseWriter { return s.ResponseWriter }
 // was told that a proxy of ours writes it.
 func (c *Console) addr(r *http.Request) string {
 	if c.cfg.Proxy {
-		if via := r.Header.Values("X-Forwarded-For"); len(via) > 0 {
-			last := via[len(via)-1]
-			if i := strings.LastIndexByte(last, ','); i >= 0 {
-				last = last[i+1:]
-			}
-			if ip := net.ParseIP(strings.TrimSpace(last)); ip != nil {
-				return ip.String()
-			}
+		via := r.Header.Values("X-Forwarded-For")
+		if ip, ok := client(via); ok {
+			return ip.String()
 		}
+		told := &c.unsaid // a probe beside the proxy does that, too, and must not hide the other
+		if len(via) > 0 {
+			told = &c.unread
+		}
+		told.Do(func() {
+			c.cfg.Log.Warn("proxy names no client", "addr", r.RemoteAddr, "x_forwarded_for", report.Clip(strings.Join(via, ", "), 200), "why", "such requests count as one client, and share the bounds of one; have the proxy end X-Forwarded-For with the client's IP address")
+		})
 	} else if r.Header.Get("X-Forwarded-For") != "" {
 		c.unproxied.Do(func() {
 			c.cfg.Log.Warn("unknown proxy", "addr", r.RemoteAddr, "why", "all users share its one address, and the bounds of one; start with --behind-proxy if it is yours")
@@ -260,6 +265,21 @@ func (c *Console) addr(r *http.Request) string {
 		return r.RemoteAddr
 	}
 	return host
+}
+
+// client is the address that the last entry of X-Forwarded-For says: some proxies
+// add the port.
+func client(via []string) (netip.Addr, bool) {
+	if len(via) == 0 {
+		return netip.Addr{}, false
+	}
+	last := via[len(via)-1]
+	last = strings.TrimSpace(last[strings.LastIndexByte(last, ',')+1:])
+	ip, err := netip.ParseAddr(strings.TrimSuffix(strings.TrimPrefix(last, "["), "]"))
+	if err != nil {
+		ip = crowd.Address(last)
+	}
+	return ip.Unmap().WithZone(""), ip.IsValid()
 }
 
 func (c *Console) from(r *http.Request) access.From {

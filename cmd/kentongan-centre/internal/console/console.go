@@ -92,6 +92,8 @@ type Console struct {
 	beat      time.Duration // see beat
 	soonEvery time.Duration // see soonEvery
 	unproxied sync.Once     // told that a proxy came without --behind-proxy
+	unsaid    sync.Once     // told that a request came without X-Forwarded-For
+	unread    sync.Once     // told that X-Forwarded-For has no address
 }
 
 // New parses the pages.

@@ -23,6 +23,9 @@ const (
 	// maxOwn is how many of them one account may have: an account that is open on
 	// many screens keeps no other from its one.
 	maxOwn = 50
+	// lastPlaces are for accounts that have none yet: a few that take all they may
+	// leave each other one its first.
+	lastPlaces = 50
 	// soonEvery is how often a page is told of ordinary changes; a complaint
 	// is told at once, and then at most every nowEvery.
 	soonEvery = time.Second
@@ -94,7 +97,7 @@ func (h *hub) join(scope store.Scope, account string) *listener {
 			own++
 		}
 	}
-	if own >= maxOwn {
+	if own >= maxOwn || own > 0 && len(h.listeners) >= maxListeners-lastPlaces {
 		return nil
 	}
 	l := &listener{scope: scope, account: account, wake: make(chan struct{}, 1)}

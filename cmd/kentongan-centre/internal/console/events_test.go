@@ -53,7 +53,8 @@ func TestEventsTellOfChanges(t *testing.T) {
 	untilLine(t, in, "data: now")
 }
 
-// An account has 50 event streams, and all have 200.
+// An account has 50 event streams, and all have 200, the last 50 of them for accounts
+// that have none yet.
 func TestEventStreamsAreBounded(t *testing.T) {
 	srv, s, _ := serve(t)
 	full := func(who string) {
@@ -65,10 +66,13 @@ func TestEventStreamsAreBounded(t *testing.T) {
 	as := func(name string) {
 		tokens.Store(strings.TrimPrefix(srv.URL, "http://"), s.tokenOf(name, access.Viewer, ""))
 	}
-	for n := range 4 {
-		name := fmt.Sprint("screens-", n)
+	for n := range 3 + 50 { // three with all they may have, and fifty with one
+		name, own := fmt.Sprint("screens-", n), 50
+		if n >= 3 {
+			own = 1
+		}
 		as(name)
-		for range 50 {
+		for range own {
 			res, in := listen(t, srv.URL)
 			if res.StatusCode != http.StatusOK {
 				t.Fatalf("%s: status %s", name, res.Status)
