@@ -364,7 +364,11 @@ func (e *Erasure) configured() error {
 		}
 	}
 	for _, f := range e.mark.Config {
-		add(f)
+		// The mark lies where the agent's user writes, and this runs as root.
+		name := filepath.Base(f)
+		if filepath.Dir(f) == dir && (strings.HasPrefix(name, filepath.Base(file)) || strings.HasSuffix(strings.TrimSuffix(name, ".new"), ".secret")) {
+			add(f)
+		}
 	}
 	e.others()
 	return nil

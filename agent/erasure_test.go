@@ -556,3 +556,32 @@ type marking struct {
 func (m marking) MkdirAll(dir string) error {
 	return errors.Join(m.FS.MkdirAll(dir), saveFile(erasingFile(m.data), nil))
 }
+
+// The mark lies where the agent's user may write, and erase runs as root: nothing that
+// it names is taken but what lies beside the configuration under one of our names.
+func TestMarkOfAnErasureReachesNoForeignFile(t *testing.T) {
+	cfg, _ := full(t)
+	dir := filepath.Dir(cfg.File)
+	foreign := []string{filepath.Join(t.TempDir(), "shadow"), filepath.Join(dir, "notes"), filepath.Join(dir, "..", filepath.Base(dir), "sub", "x.secret")}
+	ours := filepath.Join(dir, "left.secret")
+	for _, f := range append(foreign, ours) {
+		if err := errors.Join(os.MkdirAll(filepath.Dir(f), 0o700), os.WriteFile(f, []byte("x"), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := saveJSON(erasingFile(cfg.Data), erasing{Settled: true, Config: append(foreign, cfg.File, ours)}); err != nil {
+		t.Fatal(err)
+	}
+	e := openErasure(t, cfg)
+	if _, err := e.Run(t.Context(), How{Config: true, WithoutMirror: true}, on); err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range foreign {
+		if _, err := os.Stat(f); err != nil {
+			t.Errorf("a file of others is gone: %v", err)
+		}
+	}
+	if _, err := os.Stat(ours); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("what the mark names of ours is still there: %v", err)
+	}
+}

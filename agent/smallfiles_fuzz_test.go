@@ -19,6 +19,7 @@ func FuzzSmallFiles(f *testing.F) {
 	f.Add([]byte(`{"v":1,"trial":{"starts":9223372036854775807}}`))
 	f.Add([]byte("2026-11-26T10:00:00Z\n"))
 	f.Add([]byte(`{"day":"2026-11-26","bytes":12}`))
+	f.Add([]byte(`{"settled":true,"mirrors":{"/media/stick":7},"config":["/etc/kentongan/kentongan.yaml"]}`))
 	f.Add([]byte("null"))
 	f.Add([]byte(""))
 	dir := f.TempDir()
@@ -41,6 +42,10 @@ func FuzzSmallFiles(f *testing.F) {
 		a := &Agent{cfg: c, o: Options{Log: log}}
 		put(a.usageFile())
 		a.loadUsage()
+		put(erasingFile(dir))
+		if _, err := loadErasing(dir); err != nil {
+			t.Errorf("the mark of an erasure: %v", err)
+		}
 		put(runningFile(dir))
 		if c, _, err := Running(dir); err == nil && c == nil {
 			t.Error("no running configuration, and no error")
