@@ -233,7 +233,8 @@ kiosk:
 %s`, label, more)
 	}
 	l := goLive(t, text("a", ""))
-	await(t, func() bool { return order(t, l.socket, `{"op":"lines"}`) })
+	// A press before the kiosk has the line is nobody's.
+	await(t, func() bool { k := l.a.kiosk.Load(); return k != nil && k.Status().Buttons[0].State != "" })
 	const water = "    - {name: water, line: GPIO18, service_code: x, category: y, label: {id: a, en: b}}\n"
 	texts := []string{text("b", ""), text("a", water), text("c", water+"  lamps: {saved: {line: GPIO22}}\n"), text("d", "  lamps: {saved: {line: GPIO23}}\n"), text("e", "")}
 	stop, presses := make(chan struct{}), make(chan int, 1)
