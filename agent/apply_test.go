@@ -63,6 +63,16 @@ func (l *live) pressed() (n int) {
 	return n
 }
 
+// hasItsLine waits until the kiosk has opened the line of its first button: a press
+// before that is nobody's.
+func (l *live) hasItsLine() {
+	l.t.Helper()
+	await(l.t, func() bool {
+		k := l.a.kiosk.Load()
+		return k != nil && k.Status().Buttons[0].State == "ok"
+	})
+}
+
 // press presses a button for longer than it is debounced.
 func (l *live) press() {
 	for _, active := range []bool{true, false} {
@@ -233,8 +243,7 @@ kiosk:
 %s`, label, more)
 	}
 	l := goLive(t, text("a", ""))
-	// A press before the kiosk has the line is nobody's.
-	await(t, func() bool { k := l.a.kiosk.Load(); return k != nil && k.Status().Buttons[0].State != "" })
+	l.hasItsLine()
 	const water = "    - {name: water, line: GPIO18, service_code: x, category: y, label: {id: a, en: b}}\n"
 	texts := []string{text("b", ""), text("a", water), text("c", water+"  lamps: {saved: {line: GPIO22}}\n"), text("d", "  lamps: {saved: {line: GPIO23}}\n"), text("e", "")}
 	stop, presses := make(chan struct{}), make(chan int, 1)

@@ -234,8 +234,7 @@ kiosk:
   number: 7
   buttons: [{name: road, line: GPIO17, service_code: x, category: y, label: {id: a, en: b}}]
 `)
-	await(t, func() bool { return order(t, l.socket, `{"op":"lines"}`) })
-	await(t, func() bool { return l.a.kiosk.Load().Troubles() == "" })
+	l.hasItsLine()
 	l.a.kiosk.Load().Leave(l.a.living, kioskConfig(l.a.current().Kiosk))
 	l.a.crew.stop([]string{"kiosk"})
 	l.press()
