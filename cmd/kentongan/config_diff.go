@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -56,9 +55,7 @@ func runConfigDiff(_ context.Context, e env, args []string) int {
 	}
 	changes := config.Diff(a, b)
 	if *asJSON {
-		enc := json.NewEncoder(e.stdout)
-		enc.SetIndent("", "  ")
-		_ = enc.Encode(struct {
+		_ = printJSON(e.stdout, struct {
 			Changes      []config.Change `json:"changes"`
 			NeedsRestart []string        `json:"needs_restart,omitempty"`
 		}{append([]config.Change{}, changes...), state.NeedsRestart}) // to a pipe that was closed

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -157,4 +158,11 @@ func doubleDash(err error) string {
 		s = strings.ReplaceAll(s, before+"-", before+"--")
 	}
 	return strings.Replace(s, "flag provided but not defined", "no such option", 1)
+}
+
+// printJSON is what --json prints where it is one object.
+func printJSON(w io.Writer, v any) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(v)
 }

@@ -2,16 +2,11 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
-
-	"golang.org/x/sys/unix"
 
 	"kentongan/agent"
-	"kentongan/agent/doctor"
 	"kentongan/agent/erase"
 	"kentongan/agent/spool"
 )
@@ -56,7 +51,7 @@ Examples:
 const exitWaiting = 4
 
 type eraseFlags struct {
-	file, lang        string
+	file              string
 	dry, sure, asJSON bool
 	how               agent.How
 }
@@ -65,7 +60,7 @@ func runErase(ctx context.Context, e env, args []string) int {
 	o := newOptions("kentongan erase", eraseUsage)
 	var f eraseFlags
 	o.StringVar(&f.file, "config", configFile, "")
-	o.StringVar(&f.lang, "lang", "", "")
+	lang := o.String("lang", "", "")
 	o.BoolVar(&f.dry, "dry-run", false, "")
 	o.BoolVar(&f.sure, "yes", false, "")
 	o.BoolVar(&f.how.LoseComplaints, "lose-complaints", false, "")
@@ -75,16 +70,16 @@ func runErase(ctx context.Context, e env, args []string) int {
 	if _, status, ok := o.parse(e, args); !ok {
 		return status
 	}
-	if f.lang == "" {
-		f.lang = string(langOf(os.Getenv))
+	in, status, ok := o.lang(e, *lang)
+	if !ok {
+		return status
 	}
 	asks := !f.dry && !f.sure
+	_, _, typed := settings(e.stdin)
 	switch {
-	case f.lang != string(doctor.Indonesian) && f.lang != string(doctor.English):
-		return o.wrong(e, "--lang %q is not one of id, en", f.lang)
 	case asks && f.asJSON:
 		return o.wrong(e, "--json does not ask; write --yes or --dry-run with it")
-	case asks && !typing(e):
+	case asks && !typed:
 		return o.wrong(e, "this is no terminal to ask on; write --yes to erase without being asked, or --dry-run")
 	}
 	cfg, err := agent.ErasureConfig(absolute(f.file))
@@ -92,7 +87,7 @@ func runErase(ctx context.Context, e env, args []string) int {
 		fmt.Fprintln(e.stderr, err)
 		return exitConfig
 	}
-	x := &eraser{asker: &asker{env: e, ctx: ctx, lang: doctor.Lang(f.lang)}, eraseFlags: f}
+	x := &eraser{asker: &asker{env: e, ctx: ctx, lang: in}, eraseFlags: f}
 	if x.plan, err = agent.OpenErasure(cfg); err != nil {
 		x.refuse(err)
 		return exitFailed
@@ -100,16 +95,6 @@ func runErase(ctx context.Context, e env, args []string) int {
 	defer x.plan.Close() //nolint:errcheck // a lock
 	x.how.Config = x.how.Config || x.plan.WithConfig
 	return x.run()
-}
-
-// typing tells whether somebody at a terminal can answer.
-func typing(e env) bool {
-	f, ok := e.stdin.(*os.File)
-	if !ok {
-		return false
-	}
-	_, err := unix.IoctlGetTermios(int(f.Fd()), unix.TCGETS)
-	return err == nil
 }
 
 // eraser erases one device.
@@ -237,7 +222,5 @@ func (x *eraser) object(done bool) {
 	for _, p := range x.plan.Places {
 		out.Places = append(out.Places, place{p.Dir, p.Counts, p.Kept, p.Left})
 	}
-	enc := json.NewEncoder(x.stdout)
-	enc.SetIndent("", "  ")
-	_ = enc.Encode(out) // to a pipe that was closed
+	_ = printJSON(x.stdout, out) // to a pipe that was closed
 }

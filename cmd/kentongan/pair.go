@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -55,9 +54,7 @@ func runPair(_ context.Context, e env, args []string) int {
 
 func printPairing(e env, p *agent.Pairing, asJSON bool) int {
 	if asJSON {
-		enc := json.NewEncoder(e.stdout)
-		enc.SetIndent("", "  ")
-		_ = enc.Encode(p) // to a pipe that was closed
+		_ = printJSON(e.stdout, p) // to a pipe that was closed
 		return exitGood
 	}
 	fmt.Fprintf(e.stdout, "kode / code:    %s   (%d menit / minutes, 1x)\n", p.Code, p.Seconds/60)

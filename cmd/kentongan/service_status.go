@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -84,9 +83,7 @@ func runStatus(_ context.Context, e env, args []string) int {
 		disk.Close()
 	}
 	if *asJSON {
-		enc := json.NewEncoder(e.stdout)
-		enc.SetIndent("", "  ")
-		_ = enc.Encode(s) // to a pipe that was closed
+		_ = printJSON(e.stdout, s) // to a pipe that was closed
 	} else {
 		fmt.Fprint(e.stdout, s.text())
 		s.showDevice(doctor.Show{W: e.stdout, Lang: in, Colours: colourful(e)})

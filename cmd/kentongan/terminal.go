@@ -29,17 +29,24 @@ func typedLines(ctx context.Context, from io.Reader) <-chan string {
 	return lines
 }
 
+// settings are those of a terminal; ok is false for any other stream, /dev/null among
+// them: nobody types there.
+func settings(stream io.Reader) (fd int, of *unix.Termios, ok bool) {
+	f, ok := stream.(*os.File)
+	if !ok {
+		return 0, nil, false
+	}
+	fd = int(f.Fd())
+	of, err := unix.IoctlGetTermios(fd, unix.TCGETS)
+	return fd, of, err == nil
+}
+
 // hide switches a terminal's echo off, until what it returns is called; that also
 // writes the end of the line, which nobody saw, to said.
 func hide(terminal io.Reader, said io.Writer) (show func()) {
-	f, ok := terminal.(*os.File)
+	fd, was, ok := settings(terminal)
 	if !ok {
 		return func() {}
-	}
-	fd := int(f.Fd())
-	was, err := unix.IoctlGetTermios(fd, unix.TCGETS)
-	if err != nil {
-		return func() {} // no terminal
 	}
 	dark := *was
 	dark.Lflag &^= unix.ECHO

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -112,9 +111,7 @@ func updateStatus(_ context.Context, e env, cfg *config.Config, f updateFlags) e
 		return err
 	}
 	if f.json {
-		enc := json.NewEncoder(e.stdout)
-		enc.SetIndent("", "  ")
-		return enc.Encode(s)
+		return printJSON(e.stdout, s)
 	}
 	fmt.Fprintf(e.stdout, "runs      %s\n", versionOf(s.Version, s.Running))
 	fmt.Fprintf(e.stdout, "slot      %s\n", s.Slot)

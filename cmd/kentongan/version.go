@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"runtime"
 	"runtime/debug"
@@ -86,9 +85,7 @@ func runVersion(_ context.Context, e env, args []string) int {
 		fmt.Fprintln(e.stdout, thisBuild())
 		return exitGood
 	}
-	enc := json.NewEncoder(e.stdout)
-	enc.SetIndent("", "  ")
-	if err := enc.Encode(thisBuild()); err != nil {
+	if err := printJSON(e.stdout, thisBuild()); err != nil {
 		fmt.Fprintf(e.stderr, "kentongan version: %v\n", err)
 		return exitFailed
 	}
