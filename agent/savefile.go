@@ -29,16 +29,21 @@ func saveFile(file string, text []byte) error {
 		if err := os.Rename(file+".new", file); err != nil {
 			return err
 		}
-		dir, err := os.Open(filepath.Dir(file))
-		if err != nil {
-			return err
-		}
-		return errors.Join(dir.Sync(), dir.Close())
+		return syncDir(filepath.Dir(file))
 	}()
 	if err != nil {
 		return fmt.Errorf("save %s: %w", filepath.Base(file), err)
 	}
 	return nil
+}
+
+// syncDir makes durable which files a directory has.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 // loadFile reads what saveFile wrote; nil when there is none.

@@ -22,7 +22,7 @@ var parsers = []reader{
 	{"a screen's texts of another language", "technician", "agent/kiosk/screen/language.go", "agent/kiosk/screen FuzzLanguage"},
 	{"the technician's page: code, cookie, configuration, and its small files", "guest in the LAN", "agent/statuspage/page.go agent/statuspage/session.go agent/statuspage/pair.go agent/web/guard.go", "agent/statuspage FuzzPost"},
 	{"the kiosk's touch", "citizen", "", "agent/kiosk/screen FuzzParseSlip"},
-	{"small files of the data directory", "a card that failed", "agent/erasure.go agent/parts.go agent/remoteconfig.go agent/running.go agent/savefile.go", "agent FuzzSmallFiles"},
+	{"small files of the data directory", "a card that failed", "agent/erasure_mark.go agent/parts.go agent/remoteconfig.go agent/running.go agent/savefile.go", "agent FuzzSmallFiles"},
 	{"list of believed keys", "a card that failed", "agent/keyring.go", "agent FuzzOpenKeyring"},
 	{"alarms, kept", "a card that failed", "agent/alarm/memory.go", "agent/alarm FuzzDecode"},
 	{"orders, kept", "a card that failed", "agent/command/memory.go", "agent/command FuzzMemory"},
