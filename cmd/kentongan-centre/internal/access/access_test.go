@@ -11,6 +11,7 @@ import (
 
 	"kentongan/cmd/kentongan-centre/internal/access"
 	"kentongan/cmd/kentongan-centre/internal/store"
+	"kentongan/cmd/kentongan-centre/internal/store/storetest"
 )
 
 const passphrase = "kuda baterai jepit benar"
@@ -23,17 +24,10 @@ type rig struct {
 
 func open(t testing.TB) *rig {
 	t.Helper()
-	st, err := store.Open(t.TempDir(), slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := st.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	st := storetest.Open(t)
 	r := &rig{st: st, now: time.Date(2026, 11, 26, 3, 0, 0, 0, time.UTC)}
 	read, edit := st.Tables()
+	var err error
 	r.Room, err = access.New(access.Config{Read: read, Edit: edit, Cost: access.Cost{MemoryKiB: 64, Passes: 1, Threads: 1}, Now: func() time.Time { return r.now }, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)

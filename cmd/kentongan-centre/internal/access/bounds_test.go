@@ -7,7 +7,7 @@ import (
 	"testing"
 	"time"
 
-	"kentongan/cmd/kentongan-centre/internal/store"
+	"kentongan/cmd/kentongan-centre/internal/store/storetest"
 )
 
 // Who only begins to log in with a passkey, again and again, keeps nobody out: the
@@ -38,15 +38,7 @@ func TestUnansweredCeremoniesKeepNobodyOut(t *testing.T) {
 // What strangers write is remembered in short: a name that is tried. Of what is looked
 // at nothing is cut off: two queries may begin alike.
 func TestLongWordsTakeNoMemory(t *testing.T) {
-	st, err := store.Open(t.TempDir(), slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := st.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
+	st := storetest.Open(t)
 	read, edit := st.Tables()
 	r, err := New(Config{Read: read, Edit: edit, Cost: Cost{MemoryKiB: 64, Passes: 1, Threads: 1}, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {

@@ -22,6 +22,7 @@ import (
 	"kentongan/cmd/kentongan-centre/internal/devicetest"
 	"kentongan/cmd/kentongan-centre/internal/fanout"
 	"kentongan/cmd/kentongan-centre/internal/store"
+	"kentongan/cmd/kentongan-centre/internal/store/storetest"
 )
 
 // patience is how long a test waits for what has to happen on a busy machine.
@@ -147,15 +148,7 @@ func newSite(t *testing.T, whose string) *site {
 		t.Fatal(err)
 	}
 	s.broker = brokertest.StartMosquitto(t, s.ca, acl.Bytes())
-	var err error
-	if s.store, err = store.Open(t.TempDir(), slog.New(slog.DiscardHandler)); err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := s.store.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	s.store = storetest.Open(t)
 	s.start()
 	return s
 }

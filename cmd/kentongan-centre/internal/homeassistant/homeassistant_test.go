@@ -21,6 +21,7 @@ import (
 	"kentongan/broker-config/brokertest"
 	"kentongan/cmd/kentongan-centre/internal/devicetest"
 	"kentongan/cmd/kentongan-centre/internal/store"
+	"kentongan/cmd/kentongan-centre/internal/store/storetest"
 )
 
 const patience = 90 * time.Second
@@ -122,11 +123,7 @@ func shows(t *testing.T, u *url.URL) map[string]string {
 // house is a store with one kiosk.
 func house(t *testing.T) (*store.Store, *devicetest.Device, func(a store.Arrival)) {
 	t.Helper()
-	st, err := store.Open(t.TempDir(), slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = st.Close() })
+	st := storetest.Open(t)
 	d := devicetest.New(t, "kiosk-7", 0xe1, "")
 	take := func(a store.Arrival) {
 		t.Helper()

@@ -10,20 +10,13 @@ import (
 
 	"kentongan/agent/report"
 	"kentongan/cmd/kentongan-centre/internal/store"
+	"kentongan/cmd/kentongan-centre/internal/store/storetest"
 )
 
 // Devices go on sending while the centre is told to end: each PUBACK brings the
 // next delivery. It commits what it had, and does not wait for a quiet moment.
 func TestFinishDoesNotWaitForQuiet(t *testing.T) {
-	st, err := store.Open(t.TempDir(), slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := st.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
+	st := storetest.Open(t)
 	i := &Ingest{cfg: Config{OnCommit: func(store.Committed) {}}, store: st, log: slog.New(slog.DiscardHandler)}
 	s := &session{Ingest: i, in: make(chan message, waiting), over: make(chan struct{}), acks: newReceipts()}
 	committed := 0
@@ -47,15 +40,7 @@ func TestFinishDoesNotWaitForQuiet(t *testing.T) {
 // A database that takes a question and never answers ends the session, which tells of
 // it in the log.
 func TestSilentDatabaseEndsTheBeginning(t *testing.T) {
-	st, err := store.Open(t.TempDir(), slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := st.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
+	st := storetest.Open(t)
 	read, _ := st.Tables()
 	for range max(2, runtime.NumCPU()) { // as many connections as read at a time
 		rows, err := read.QueryContext(t.Context(), `SELECT 1`)

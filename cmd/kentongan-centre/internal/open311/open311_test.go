@@ -16,6 +16,7 @@ import (
 	"kentongan/agent/report"
 	"kentongan/cmd/kentongan-centre/internal/open311"
 	"kentongan/cmd/kentongan-centre/internal/store"
+	"kentongan/cmd/kentongan-centre/internal/store/storetest"
 )
 
 var noon = time.Date(2026, 11, 26, 5, 0, 0, 0, time.UTC)
@@ -33,11 +34,7 @@ var (
 // days, of which the first is done, and one of a service that is not public.
 func serve(t *testing.T) *httptest.Server {
 	t.Helper()
-	st, err := store.Open(t.TempDir(), slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = st.Close() }) // the test is over
+	st := storetest.Open(t)
 	ctx := t.Context()
 	must := func(err error) {
 		t.Helper()
@@ -48,7 +45,7 @@ func serve(t *testing.T) *httptest.Server {
 	must(st.PutAgency(ctx, store.Agency{ID: "dpupr", Name: report.Text{ID: "Dinas PUPR", EN: "Public Works"}}))
 	must(st.PutService(ctx, store.Service{Code: "jalan-rusak", Agency: "dpupr", Name: report.Text{ID: "Jalan rusak", EN: "Damaged road"}, Public: true}))
 	must(st.PutService(ctx, store.Service{Code: "bansos", Name: report.Text{ID: "Bantuan sosial", EN: "Social aid"}}))
-	_, err = st.Commit(ctx, []store.Arrival{{Device: "kiosk-7", At: noon, State: &report.DeviceState{V: 1, State: report.Online, Session: "b.1", Site: "Balai Kota <Serang>", Lat: -6.12, Lon: 106.15}}})
+	_, err := st.Commit(ctx, []store.Arrival{{Device: "kiosk-7", At: noon, State: &report.DeviceState{V: 1, State: report.Online, Session: "b.1", Site: "Balai Kota <Serang>", Lat: -6.12, Lon: 106.15}}})
 	must(err)
 	var rs []report.Received
 	for n, code := range []string{"jalan-rusak", "jalan-rusak", "jalan-rusak", "bansos"} {

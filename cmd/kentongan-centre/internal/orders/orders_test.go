@@ -17,19 +17,12 @@ import (
 	"kentongan/cmd/kentongan-centre/internal/devicetest"
 	"kentongan/cmd/kentongan-centre/internal/orders"
 	"kentongan/cmd/kentongan-centre/internal/store"
+	"kentongan/cmd/kentongan-centre/internal/store/storetest"
 )
 
 func open(t *testing.T, change func(*orders.Config)) (*orders.Desk, *store.Store, note.Verifiers) {
 	t.Helper()
-	st, err := store.Open(t.TempDir(), slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := st.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	st := storetest.Open(t)
 	skey, vkey, err := note.GenerateKey(nil, "kentongan-centre")
 	if err != nil {
 		t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 	"kentongan/cmd/kentongan-centre/internal/ingest"
 	"kentongan/cmd/kentongan-centre/internal/pgtest"
 	"kentongan/cmd/kentongan-centre/internal/store"
+	"kentongan/cmd/kentongan-centre/internal/store/storetest"
 )
 
 func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
@@ -114,14 +115,10 @@ func TestFleet(t *testing.T) {
 // A receipt that another key signed ends the run: it proves nothing.
 func TestReceiptOfAStranger(t *testing.T) {
 	t.Parallel()
-	st, err := store.Open(t.TempDir(), slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = st.Close() })
+	st := storetest.Open(t)
 	u, _ := centre(t, st)
 	_, other := newKey(t)
-	_, err = Run(t.Context(), Config{Broker: u, Keys: other, Devices: 2, Streams: 1, Connections: 1, For: time.Minute, Settle: time.Minute})
+	_, err := Run(t.Context(), Config{Broker: u, Keys: other, Devices: 2, Streams: 1, Connections: 1, For: time.Minute, Settle: time.Minute})
 	if err == nil || !strings.Contains(err.Error(), "is the centre's key the right one?") {
 		t.Errorf("run: %v, want that the receipt is not the centre's", err)
 	}
