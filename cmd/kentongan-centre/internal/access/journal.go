@@ -44,11 +44,6 @@ func (e Entry) sum(before string) string {
 	return hex.EncodeToString(h[:])
 }
 
-// clip bounds what strangers write.
-func (e *Entry) clip() {
-	e.Name, e.Object, e.Detail = report.Clip(e.Name, 80), report.Clip(e.Object, 200), report.Clip(e.Detail, 400)
-}
-
 // Note adds a line.
 func (r *Room) Note(ctx context.Context, e Entry) error {
 	r.journalMu.Lock()
@@ -61,7 +56,7 @@ func (r *Room) Note(ctx context.Context, e Entry) error {
 // waiting for the transaction.
 func (r *Room) NoteIn(ctx context.Context, tx Tables, e Entry) error {
 	e.At = r.cfg.Now()
-	e.clip()
+	e.Name, e.Object, e.Detail = report.Clip(e.Name, 80), report.Clip(e.Object, 200), report.Clip(e.Detail, 400) // strangers write, too
 	if e.Outcome == "" {
 		e.Outcome = Done
 	}

@@ -55,7 +55,7 @@ func rest(ctx context.Context, took time.Duration) {
 // SQLite's log is due to be cut after it, see wiper.
 func (s *Store) EraseOld(ctx context.Context, age Age) (erased, open int64, err error) {
 	before, began := age.Before.UnixMilli(), time.Now()
-	late := func() bool { return age.For > 0 && time.Since(began) >= age.For }
+pass:
 	for last := int64(0); ; {
 		ids, e := sqlrows.Collect(ctx, s.read, "old complaints", func(r *sql.Rows) (id int64, err error) { return id, r.Scan(&id) },
 			`SELECT c.id FROM complaint_status t JOIN complaint c ON c.ticket = t.ticket AND c.device = t.device
@@ -77,13 +77,10 @@ func (s *Store) EraseOld(ctx context.Context, age Age) (erased, open int64, err 
 			case !errors.Is(e, ErrNoComplaint) && err == nil: // else somebody was faster, or said a word
 				err = fmt.Errorf("complaint %d: %w", id, e)
 			}
-			if late() {
-				break
+			if age.For > 0 && time.Since(began) >= age.For {
+				break pass
 			}
 			rest(ctx, time.Since(at))
-		}
-		if late() {
-			break
 		}
 		last = ids[len(ids)-1]
 	}

@@ -146,6 +146,17 @@ func testTwoEraseOld(t *testing.T, place func(testing.TB) string) {
 	gone(t, one, map[bool][]report.Received{true: all})
 }
 
+// traceOf is what erasing a complaint by its age begins with: it was looked up.
+func traceOf(t *testing.T, s *Store, seq uint64, age *Age) *trace {
+	t.Helper()
+	tr, err := s.trace(t.Context(), complaintAt(t, s, testEpoch, seq).ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tr.age = age
+	return tr
+}
+
 // A complaint that somebody opens again, after it was looked up, stays.
 func TestOpenedAgainStays(t *testing.T) { onEach(t, testOpenedAgain) }
 
@@ -153,13 +164,9 @@ func testOpenedAgain(t *testing.T, place func(testing.TB) string) {
 	s := open(t, place(t))
 	commit(t, s, batch("k1", report.Complaint, 1, 2, press(t, "k1", 1)))
 	say(t, s, 1, report.TicketDone, oneDay)
-	tr, err := s.trace(t.Context(), complaintAt(t, s, testEpoch, 1).ID)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var n noted
 	age := n.age(7 * oneDay)
-	tr.age = &age
+	tr := traceOf(t, s, 1, &age)
 	say(t, s, 1, report.TicketAssigned, 2*oneDay)
 	if err := s.eraseTrace(t.Context(), tr); !errors.Is(err, ErrNoComplaint) || len(n.ids) != 0 {
 		t.Errorf("%v, written down %v; want that it is none of them", err, n.ids)
@@ -197,13 +204,9 @@ func testSameTicket(t *testing.T, place func(testing.TB) string) {
 	if err := s.SetTicket(t.Context(), "k1", complaintAt(t, s, testEpoch, 4).Ticket, TicketState{State: report.TicketDone, At: t0.Add(oneDay), Who: "Budi"}); err != nil {
 		t.Fatal(err)
 	}
-	tr, err := s.trace(t.Context(), complaintAt(t, s, testEpoch, 1).ID)
-	if err != nil {
-		t.Fatal(err)
-	}
 	var n noted
 	age := n.age(7 * oneDay)
-	tr.age = &age
+	tr := traceOf(t, s, 1, &age)
 	if err := s.eraseTrace(t.Context(), tr); !errors.Is(err, ErrNoComplaint) {
 		t.Errorf("one that shares its ticket: %v, want that it is none of them", err)
 	}
