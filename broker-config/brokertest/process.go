@@ -1,14 +1,11 @@
 package brokertest
 
 import (
-	"fmt"
-	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strconv"
 	"sync"
 	"syscall"
 	"testing"
@@ -22,41 +19,6 @@ const patience = 120 * time.Second
 func scripts() string {
 	_, file, _, _ := runtime.Caller(0)
 	return filepath.Dir(filepath.Dir(file))
-}
-
-// FreePorts is Ports for a test.
-func FreePorts(t testing.TB, n int) int {
-	t.Helper()
-	first, err := Ports(n)
-	must(t, err)
-	return first
-}
-
-// FreeAddress is a free port of loopback, as HOST:PORT, for one who listens there
-// later.
-func FreeAddress(t testing.TB) string {
-	t.Helper()
-	return net.JoinHostPort("127.0.0.1", strconv.Itoa(FreePorts(t, 1)))
-}
-
-// Ports finds n ports in a row that nobody listens on, below those that the kernel
-// gives to outgoing connections (32768 and up): one of these would have taken the
-// port of a broker that is away for some seconds.
-func Ports(n int) (first int, err error) {
-	for range 100 {
-		first = 10000 + rand.IntN(32768-10000-n)
-		free := true
-		for p := first; free && p < first+n; p++ {
-			l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(p)))
-			if free = err == nil; free {
-				l.Close() //nolint:errcheck // it was a question only
-			}
-		}
-		if free {
-			return first, nil
-		}
-	}
-	return 0, fmt.Errorf("no %d free ports in a row", n)
 }
 
 // process is a program that was started, and its end.
