@@ -1,6 +1,7 @@
 package memdisk
 
 import (
+	"maps"
 	"math/rand/v2"
 	"path/filepath"
 )
@@ -54,7 +55,30 @@ func (d *Cut) Step(o Op) {
 			}
 		}
 		d.Changes = rest
+		d.forget()
 	}
+}
+
+// forget lets go of files that no name leads to any more, whatever a power cut
+// leaves: a disk that refuses for hours makes and removes thousands of them.
+func (d *Cut) forget() {
+	named := map[*Node]bool{}
+	for _, files := range d.dirs {
+		for _, f := range files {
+			named[f] = true
+		}
+	}
+	for _, c := range d.Changes {
+		named[c.File] = true
+	}
+	maps.DeleteFunc(d.files, func(f, _ *Node) bool { return !named[f] })
+	rest := d.Writes[:0:0]
+	for _, w := range d.Writes {
+		if named[w.File] {
+			rest = append(rest, w)
+		}
+	}
+	d.Writes = rest
 }
 
 // Durable is what of a file is certainly on the disk.
