@@ -3,6 +3,7 @@ package longrun
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -24,25 +25,28 @@ type fault struct {
 // faults are all that may happen.
 func (w *world) faults() (list []fault) {
 	d, rng := w.device, w.rng
+	names := slices.Sorted(maps.Keys(w.cameras)) // in one order, so that a seed draws the same ones
 	felt := func(name string, h *host, m mood, most time.Duration) fault {
 		return fault{name + " " + string(m), 20 * time.Second, most, name, func() { h.set(m) }, func() { h.set(well) }}
 	}
 	for _, m := range []mood{refusing, gone, slow} {
 		list = append(list, felt("broker", w.brokerHost, m, 2*time.Hour))
-		for name, c := range w.cameras {
-			list = append(list, felt("camera "+name, c.host, m, time.Hour))
+		for _, name := range names {
+			list = append(list, felt("camera "+name, w.cameras[name].host, m, time.Hour))
 		}
 	}
-	for name, c := range w.cameras {
+	for _, name := range names {
+		c := w.cameras[name]
 		list = append(list,
 			fault{"camera " + name + " frozen", 20 * time.Minute, time.Hour, "camera " + name, func() { c.frozen.Store(true) }, func() { c.frozen.Store(false) }},
 			fault{"camera " + name + " silent", time.Minute, time.Hour, "camera " + name, func() { c.silent.Store(true) }, func() { c.silent.Store(false) }},
 			fault{name: "camera " + name + " restarts", begin: c.host.reset},
 		)
 	}
-	for code, name := range map[byte]string{3: "is full", 5: "denies"} {
-		list = append(list, fault{"broker " + name, time.Minute, time.Hour, "broker", func() { w.broker.refuses(code); w.brokerHost.reset() }, func() { w.broker.refuses(0) }})
+	says := func(name string, code byte) fault {
+		return fault{"broker " + name, time.Minute, time.Hour, "broker", func() { w.broker.refuses(code); w.brokerHost.reset() }, func() { w.broker.refuses(0) }}
 	}
+	list = append(list, says("is full", 3), says("denies", 5))
 	disk := func(name string, most time.Duration, change func(), undo func()) fault {
 		locked := func(f func()) func() {
 			return func() {
