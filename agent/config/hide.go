@@ -72,8 +72,8 @@ func Show(text, base []byte) ([]byte, error) {
 		if !s.stands() {
 			continue
 		}
-		if whole := s.goesTo(); host(goes[whole]) != host(known[whole]) {
-			bad = append(bad, Problem{Line: s.node.Line, Column: s.node.Column, Path: s.path, Text: "xxxxx stands for a secret of another address; write it out, or name a file with password_file"})
+		if other := s.newAddress(goes, known); other != "" {
+			bad = append(bad, Problem{Line: s.node.Line, Column: s.node.Column, Path: s.path, Text: "xxxxx stands for a secret that was not sent to where " + other + " leads; write it out, or name a file with password_file"})
 			continue
 		}
 		at, err := spanOf(text, s.node)
@@ -163,13 +163,33 @@ func (s scalarNode) stands() bool {
 	return m != nil && m[2] == hidden || strings.Contains(s.node.Value, "://") && slices.ContainsFunc(queryPassword.FindAllString(s.node.Value, -1), standsInQuery)
 }
 
-// goesTo is the path of the URL that decides where the secret goes: the value's own,
-// or the one beside it.
-func (s scalarNode) goesTo() string {
-	if slices.Contains(secretKeys, s.key) {
-		return strings.TrimSuffix(s.path, s.key) + "url"
+// addressKeys are the URLs of one camera. All of them get its user name and
+// password; a broker has the first alone.
+var addressKeys = []string{"url", "sub_url", "snapshot_url", "onvif.url"}
+
+// goesTo are the paths of the URLs that decide where the secret goes. What stands
+// behind the ? of one goes there alone.
+func (s scalarNode) goesTo() (paths []string) {
+	m := userInURL.FindStringSubmatch(s.node.Value)
+	if !slices.Contains(secretKeys, s.key) && (m == nil || m[2] != hidden) {
+		return []string{s.path}
 	}
-	return s.path
+	for _, key := range addressKeys {
+		paths = append(paths, strings.TrimSuffix(s.path, s.key)+key)
+	}
+	return paths
+}
+
+// newAddress is the path of a URL in goes to whose host the secret did not go in
+// known; "" is none.
+func (s scalarNode) newAddress(goes, known map[string]string) string {
+	paths := s.goesTo()
+	for _, p := range paths {
+		if goes[p] != "" && !slices.ContainsFunc(paths, func(was string) bool { return host(goes[p]) == host(known[was]) }) {
+			return p
+		}
+	}
+	return ""
 }
 
 // host is the scheme, name and port of a URL; what is none is its own.

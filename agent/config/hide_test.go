@@ -132,6 +132,7 @@ func TestSecretGoesNowhereElse(t *testing.T) {
 streams:
   - {name: gate, url: "rtsp://admin:hunter3@192.0.2.7/live"}
   - {name: hall, url: "rtsp://192.0.2.8/?password=hunter4", username: ops, password: hunter5}
+  - {name: yard, url: rtsp://192.0.2.9/, sub_url: rtsp://192.0.2.9/sub, snapshot_url: http://192.0.2.10/, username: ops, password: hunter6}
 `
 	shown, err := Hide([]byte(text))
 	if err != nil {
@@ -147,6 +148,13 @@ streams:
 		"another camera":       {"192.0.2.7", "203.0.113.1", "streams[gate].url"},
 		"beside and in it":     {"192.0.2.8", "203.0.113.1", "streams[hall].url"},
 		"under another's name": {"name: hall", "name: gat2", "streams[gat2].url"},
+		"another sub stream":   {"name: hall,", "name: hall, sub_url: rtsp://203.0.113.1/,", "streams[hall].password"},
+		"another snapshot":     {"name: hall,", "name: hall, snapshot_url: http://203.0.113.1/,", "streams[hall].password"},
+		"another ONVIF":        {"name: hall,", "name: hall, onvif: {url: http://203.0.113.1/},", "streams[hall].password"},
+		"beside the URL":       {"name: gate,", "name: gate, snapshot_url: http://203.0.113.1/,", "streams[gate].url"},
+		"another of its own":   {"192.0.2.9/sub", "203.0.113.1/sub", "streams[yard].password"},
+		"its own sub stream":   {"name: hall,", "name: hall, sub_url: rtsp://192.0.2.8/sub,", ""},
+		"none any more":        {", snapshot_url: http://192.0.2.10/", "", ""},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
