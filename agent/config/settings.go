@@ -5,9 +5,11 @@ import (
 	"cmp"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -148,7 +150,8 @@ func hide(text []byte, secret string) []byte {
 	if len(secret) < leastSecret {
 		return text
 	}
-	for _, form := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret)} {
+	record, _ := json.Marshal(secret) // a text always can be
+	for _, form := range []string{secret, url.QueryEscape(secret), url.PathEscape(secret), strings.Trim(string(record), `"`), strings.Trim(strconv.Quote(secret), `"`)} {
 		text = bytes.ReplaceAll(text, []byte(form), []byte(hidden))
 	}
 	return text
