@@ -13,7 +13,7 @@
 // The ticket and PIN of the newest press are shown for Config.ShowFor, to
 // clients on this machine only: everybody else sees the states. Who asks for a
 // complaint needs its PIN, and wrong guesses are limited, all together and for
-// each ticket. Nothing of it is in a URL, so nothing is in a history, and no
+// each ticket, those of the network apart from those of this machine. Nothing of it is in a URL, so nothing is in a history, and no
 // answer may be stored.
 package screen
 
@@ -70,7 +70,8 @@ type Screen struct {
 	cfg   Config
 	kiosk Kiosk
 	log   *slog.Logger
-	guard *web.Guesses
+	guard *web.Guesses // of PINs, on this machine
+	aside *web.Guesses // the same of others, which close nothing here
 	more  *longer
 	seats web.Seats // one for each page that is open on this machine
 	away  web.Seats // the same of others, which take none of the kiosk's own
@@ -79,7 +80,7 @@ type Screen struct {
 
 // New makes a screen. It listens in Run.
 func New(cfg Config, k Kiosk) *Screen {
-	return &Screen{cfg: cfg, kiosk: k, log: cfg.Log.With("part", "screen"), guard: web.NewGuesses(pinLimits), more: &longer{}, seats: make(web.Seats, maxPages), away: make(web.Seats, maxPages), alive: alive{every: askEvery, limit: askLimit}}
+	return &Screen{cfg: cfg, kiosk: k, log: cfg.Log.With("part", "screen"), guard: web.NewGuesses(pinLimits), aside: web.NewGuesses(pinLimits), more: &longer{}, seats: make(web.Seats, maxPages), away: make(web.Seats, maxPages), alive: alive{every: askEvery, limit: askLimit}}
 }
 
 // Run serves the page until ctx ends. An address that is taken is tried again.

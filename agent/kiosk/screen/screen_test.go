@@ -264,6 +264,24 @@ func TestGuessesOverTheWire(t *testing.T) {
 	}
 }
 
+// TestGuessesElsewhere: who guesses over the network shuts nobody out at the kiosk,
+// be it from one ticket or from all.
+func TestGuessesElsewhere(t *testing.T) {
+	h := New(settings(t), newPlayed()).Handler()
+	body := func(n uint64) string { return `{"Text":"` + report.NewTicket(7, n).String() + ` 0000"}` }
+	refused := false
+	for n := range uint64(pinLimits.Burst + 1) {
+		_, last := ask(t, h, there, "POST", "/ticket", body(3+n/uint64(pinLimits.Wrong)))
+		refused = last == `{"error":"guesses"}`
+	}
+	if !refused {
+		t.Fatalf("%d guesses over the network, and none is refused", pinLimits.Burst+1)
+	}
+	if _, got := ask(t, h, here, "POST", "/ticket", body(3)); got != `{"error":"wrong"}` {
+		t.Errorf("the kiosk's own screen after that: %s", got)
+	}
+}
+
 func TestParseSlip(t *testing.T) {
 	ticket := report.NewTicket(7, 2)
 	full := ticket.String()
