@@ -318,22 +318,22 @@ func (b *book) clear(now time.Time, t *track) {
 	if t.alarm.Flapping {
 		t.moves = nil
 	}
-	b.end(now, t)
+	b.end(t)
 }
 
 // end tells that an alarm is over.
-func (b *book) end(now time.Time, t *track) {
+func (b *book) end(t *track) {
 	if t.f.Detail != "" {
 		t.alarm.Detail = t.f.Detail
 	}
 	a := *t.alarm
 	a.State, a.HiddenBy = report.AlarmCleared, ""
 	t.alarm = nil
-	b.bury(now, a)
+	b.bury(a)
 }
 
 // bury tells the last of an alarm and remembers it for a while.
-func (b *book) bury(now time.Time, a report.Alarm) {
+func (b *book) bury(a report.Alarm) {
 	b.N++
 	a.N = b.N
 	b.ended = append(slices.DeleteFunc(b.ended, func(p past) bool { return p.ID == a.ID }), past{a, 0})
@@ -374,7 +374,7 @@ func (b *book) act(now time.Time, a Action) error {
 		t.alarm.False = true
 		b.False++
 		t.denied = now
-		b.end(now, t)
+		b.end(t)
 		return nil
 	}
 	for _, p := range b.ended {
@@ -387,7 +387,7 @@ func (b *book) act(now time.Time, a Action) error {
 			again.False = true
 			b.False++
 		}
-		b.bury(now, again)
+		b.bury(again)
 		return nil
 	}
 	return UnknownError{a.ID}

@@ -65,13 +65,13 @@ func (b *book) reconfigure(now time.Time, c Change) {
 		b.joinParty(p)
 	}
 	for _, p := range old {
-		b.drop(now, p.track)
+		b.drop(p.track)
 	}
 	for _, t := range b.all() {
 		switch {
 		case t.party != nil || t == b.stall:
 		case !b.sources[t.source]:
-			b.drop(now, t)
+			b.drop(t)
 		case !slices.Contains(c.Anew, t.source):
 		case t.alarm == nil:
 			b.forget(t)
@@ -82,10 +82,10 @@ func (b *book) reconfigure(now time.Time, c Change) {
 }
 
 // drop ends what is known of a source that is no more.
-func (b *book) drop(now time.Time, t *track) {
+func (b *book) drop(t *track) {
 	if t.alarm != nil {
 		t.f.Detail = gone
-		b.end(now, t)
+		b.end(t)
 	}
 	b.forget(t)
 }

@@ -150,7 +150,7 @@ func (b *book) restore(now time.Time, s saved) {
 	t := b.tracks[k] // groups and the board have theirs already
 	if t == nil && !b.knows(k) {
 		a.State, a.HiddenBy, a.Detail = report.AlarmCleared, "", gone
-		b.bury(now, a)
+		b.bury(a)
 		return
 	}
 	if t == nil {
