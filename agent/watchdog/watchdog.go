@@ -56,7 +56,8 @@ type Guard struct {
 	out     Output
 	log     *slog.Logger
 	checks  []*check
-	missing string // why it could not be opened, as told last
+	missing string // why it could not be opened, or takes no food, as told last
+	open    string // why it could not be stopped, as told last
 	hungry  string // why it was not fed, as told last
 }
 
@@ -92,9 +93,7 @@ func (g *Guard) Run(ctx context.Context) error {
 			g.notOpened(err)
 		} else {
 			g.feed(ctx, w)
-			if err := w.Close(); err != nil {
-				g.log.Error("watchdog not stopped", "err", err)
-			}
+			g.stopped(w.Close())
 		}
 		if ctx.Err() == nil {
 			pause(ctx, reopenEvery)
@@ -114,9 +113,9 @@ func (g *Guard) notOpened(err error) {
 // feed feeds an open watchdog until ctx ends or it takes no food.
 func (g *Guard) feed(ctx context.Context, w hal.Watchdog) {
 	round := w.Timeout() / roundsInTimeout
-	g.missing = ""
-	g.log.Info("watchdog runs", "name", w.Identity(), "timeout", w.Timeout(), "caused_boot", w.CausedBoot())
-	g.out.WatchdogChanged(report.WatchdogState{State: "running", Name: w.Identity(), TimeoutS: int64(w.Timeout() / time.Second), CausedBoot: w.CausedBoot()})
+	if g.missing == "" {
+		g.runs(w)
+	}
 	tick := time.NewTicker(round)
 	defer tick.Stop()
 	for {
@@ -125,10 +124,8 @@ func (g *Guard) feed(ctx context.Context, w hal.Watchdog) {
 		} else if err := w.Feed(); err != nil {
 			g.notOpened(err)
 			return
-		} else if g.hungry != "" {
-			g.log.Info("watchdog fed again", "was", g.hungry)
-			g.out.WatchdogChanged(report.WatchdogState{State: "fed", Name: w.Identity(), Detail: g.hungry + " is over"})
-			g.hungry = ""
+		} else {
+			g.fed(w)
 		}
 		select {
 		case <-tick.C:
@@ -136,6 +133,38 @@ func (g *Guard) feed(ctx context.Context, w hal.Watchdog) {
 			return
 		}
 	}
+}
+
+// runs tells that the watchdog is there.
+func (g *Guard) runs(w hal.Watchdog) {
+	g.log.Info("watchdog runs", "name", w.Identity(), "timeout", w.Timeout(), "caused_boot", w.CausedBoot())
+	g.out.WatchdogChanged(report.WatchdogState{State: "running", Name: w.Identity(), TimeoutS: int64(w.Timeout() / time.Second), CausedBoot: w.CausedBoot()})
+}
+
+// fed tells what is over with this feeding. One that was opened again may still
+// have taken no food, so only now it is there.
+func (g *Guard) fed(w hal.Watchdog) {
+	if g.missing != "" {
+		g.missing = ""
+		g.runs(w)
+	}
+	if g.hungry != "" {
+		g.log.Info("watchdog fed again", "was", g.hungry)
+		g.out.WatchdogChanged(report.WatchdogState{State: "fed", Name: w.Identity(), Detail: g.hungry + " is over"})
+		g.hungry = ""
+	}
+}
+
+// stopped tells once that the watchdog could not be stopped.
+func (g *Guard) stopped(err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	if text != g.open && err != nil {
+		g.log.Error("watchdog not stopped", "err", err)
+	}
+	g.open = text
 }
 
 // starve tells once why it is not fed.

@@ -1,6 +1,7 @@
 package watchdog
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -170,6 +171,47 @@ func TestBusyWatchdog(t *testing.T) {
 		cancel()
 		if err := <-ended; err != nil {
 			t.Error(err)
+		}
+	})
+}
+
+// fussy is a watchdog that opens, and takes no food until it is well.
+type fussy struct{ well atomic.Bool }
+
+func (f *fussy) OpenWatchdog(hal.WatchdogConfig) (hal.Watchdog, error) { return f, nil }
+func (*fussy) Identity() string                                        { return "fussy" }
+func (*fussy) Timeout() time.Duration                                  { return time.Minute }
+func (*fussy) CausedBoot() bool                                        { return false }
+func (f *fussy) Feed() error                                           { return f.err("feed") }
+func (f *fussy) Close() error                                          { return f.err("stop") }
+
+func (f *fussy) err(what string) error {
+	if f.well.Load() {
+		return nil
+	}
+	return errors.New(what + ": input/output error")
+}
+
+// A watchdog that takes no food is told once, and once more when it does.
+func TestWatchdogThatTakesNoFood(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		f, out, text := &fussy{}, &said{}, &bytes.Buffer{}
+		ctx, cancel := context.WithCancel(t.Context())
+		ended := make(chan error, 1)
+		g := New(Config{}, f, out, slog.New(slog.NewTextHandler(text, nil)))
+		go func() { ended <- g.Run(ctx) }()
+		time.Sleep(10 * time.Minute)
+		f.well.Store(true)
+		time.Sleep(10 * time.Minute)
+		if got := out.states(); !slices.Equal(got, []string{"running", "missing", "running"}) {
+			t.Errorf("said %v", got)
+		}
+		cancel()
+		if err := <-ended; err != nil {
+			t.Error(err)
+		}
+		if n := strings.Count(text.String(), "\n"); n != 4 { // runs, not opened, not stopped, runs
+			t.Errorf("%d lines of log:\n%s", n, text)
 		}
 	})
 }
