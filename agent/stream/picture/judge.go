@@ -26,7 +26,6 @@ type Judge struct {
 	memory
 
 	conditions [conditionCount]debounce
-	ignored    [conditionCount]bool
 	verdicts   []Verdict
 }
 
@@ -80,9 +79,6 @@ func New(c Config) *Judge {
 	j.class = unknown
 	for i := range j.conditions {
 		j.conditions[i] = debounce{raise: rules[i].raise, clear: rules[i].clear}
-		for _, name := range c.Ignore {
-			j.ignored[i] = j.ignored[i] || name == rules[i].name
-		}
 	}
 	return j
 }
@@ -114,22 +110,11 @@ func (j *Judge) Failed(at time.Time, reason string) []Verdict {
 	return j.verdicts
 }
 
-// Accept takes what the camera sees now for the place as it should be: an
-// operator turned it, or says that a verdict about its place or its sharpness
-// is wrong. It forgets what was learned and begins again.
-func (j *Judge) Accept() {
-	j.memory = memory{class: unknown}
-	j.recent.begun, j.seen, j.repeats, j.lately = false, false, repeats{}, lately{}
-	for i := range j.conditions {
-		j.conditions[i] = debounce{raise: rules[i].raise, clear: rules[i].clear}
-	}
-}
-
 // Suspicious tells whether something bad was seen that is no verdict yet: the
 // next look is then worth taking soon.
 func (j *Judge) Suspicious() bool {
 	for c := range nothing {
-		if d := &j.conditions[c]; !d.present && d.seen && !j.ignored[c] {
+		if d := &j.conditions[c]; !d.present && d.seen {
 			return true
 		}
 	}
@@ -140,7 +125,7 @@ func (j *Judge) Suspicious() bool {
 func (j *Judge) Present() []string {
 	var names []string
 	for c := range conditionCount {
-		if j.conditions[c].present && !j.ignored[c] {
+		if j.conditions[c].present {
 			names = append(names, rules[c].name)
 		}
 	}
@@ -188,7 +173,7 @@ func (j *Judge) count(c condition, score float32, e *evidence, step time.Duratio
 			d.level = min(d.level, d.raise-step-1)
 		}
 	}
-	if !d.add(score, step) || j.ignored[c] {
+	if !d.add(score, step) {
 		return
 	}
 	confidence := d.score

@@ -142,13 +142,3 @@ func TestGarbage(t *testing.T) {
 		t.Error("good keyframes for 45 s, and garbage still")
 	}
 }
-
-func TestIgnored(t *testing.T) {
-	j, at := New(Config{Ignore: []string{Black}}), time.Unix(0, 0)
-	for range 12 {
-		if v := j.Add(at, filled(16), Hint{}); len(v) > 0 {
-			t.Errorf("%+v, though it is ignored", v)
-		}
-		at = at.Add(5 * time.Second)
-	}
-}

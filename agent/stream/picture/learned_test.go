@@ -195,19 +195,6 @@ func TestClockIsUnset(t *testing.T) {
 	}
 }
 
-func TestAccept(t *testing.T) {
-	c := newCamera(Config{})
-	c.looks(60, func(i int) *Frame { return living(c, i) })
-	c.looks(160, func(int) *Frame { return c.noisy(town(2)) })
-	if p := c.j.Present(); len(p) != 1 || p[0] != Moved {
-		t.Fatalf("present: %v, want moved", p)
-	}
-	c.j.Accept()
-	if said := c.looks(200, func(int) *Frame { return c.noisy(town(2)) }); len(said) > 0 {
-		t.Errorf("%+v in the place that was accepted", said)
-	}
-}
-
 func TestSuspicious(t *testing.T) {
 	c := newCamera(Config{})
 	c.looks(60, func(i int) *Frame { return living(c, i) })

@@ -56,9 +56,6 @@ type Config struct {
 	Masks []Rect
 	// Every is the usual time between two looks, 0 for 5 s.
 	Every time.Duration
-	// Ignore names conditions that are not judged, such as Moved for a camera
-	// that an operator turns.
-	Ignore []string
 }
 
 // Hint is what is known of one keyframe besides its pixels.
