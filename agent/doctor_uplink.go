@@ -194,21 +194,22 @@ func (w *way) mtu(ctx context.Context) doctor.Verdict {
 	if _, _, secure := w.tried.Address(); !secure {
 		return doctor.Say("mtu.unknown")
 	}
-	ctx, cancel := w.v.before(ctx, 300*time.Millisecond)
+	early, cancel := w.v.before(ctx, 300*time.Millisecond)
 	defer cancel()
-	s, err := w.shake(ctx)
+	s, err := w.shake(early)
 	switch {
 	case s.lost:
-		return doctor.Say("mtu.blackhole", "interface", outgoing(w.address()))
+		return doctor.Say("mtu.blackhole", "interface", w.outgoing(ctx))
 	case err != nil && timedOut(err):
 		return doctor.Say("mtu.unknown")
 	}
 	return doctor.Say("mtu.ok")
 }
 
-// outgoing is the interface that leads to an address.
-func outgoing(hostPort string) string {
-	c, err := net.Dial("udp", hostPort)
+// outgoing is the interface that leads to the broker.
+func (w *way) outgoing(ctx context.Context) string {
+	dial := net.Dialer{Resolver: w.v.o.network.Resolver}
+	c, err := dial.DialContext(ctx, "udp", w.address())
 	if err != nil {
 		return "eth0"
 	}
