@@ -101,6 +101,7 @@ type Agent struct {
 	ordered *orderedConfig
 	again   chan struct{}          // the agent is to start anew; holds one
 	living  context.Context        // ends with Run's parts
+	blinks  sync.WaitGroup         // LEDs that show somebody this device
 	reached atomic.Bool            // the centre has signed for something since the start
 	forks   chan uplink.AckRefused // receipts that tell of another history
 
@@ -157,7 +158,11 @@ func (a *Agent) Run(ctx context.Context) (err error) {
 	if a.board, err = a.openBoard(); err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, a.board.Close()) }()
+	defer func() {
+		cancel()
+		a.blinks.Wait() // each gives its LED back, dark
+		err = errors.Join(err, a.board.Close())
+	}()
 	units, err := a.build()
 	if err != nil {
 		return err

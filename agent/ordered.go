@@ -65,7 +65,7 @@ func (b blinker) Identify(d time.Duration) (string, error) {
 		if err != nil {
 			continue
 		}
-		go blink(a.living, out, d)
+		a.blinks.Go(func() { blink(a.living, out, d) })
 		return "the board's LED " + led, nil
 	}
 	return "", errors.New("this device has no lamp and no LED that it may use")
