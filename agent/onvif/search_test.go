@@ -40,23 +40,13 @@ func until(t *testing.T, want int, o SearchOptions) []Found {
 	}
 }
 
-func freePort(t *testing.T) int {
-	t.Helper()
-	c, err := net.ListenPacket("udp4", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close()
-	return c.LocalAddr().(*net.UDPAddr).Port
-}
-
 // TestMulticast finds cameras by the real group, on the loopback interface.
 func TestMulticast(t *testing.T) {
 	lo, err := net.InterfaceByName("lo")
 	if err != nil {
 		t.Skip("no lo:", err)
 	}
-	port := freePort(t)
+	port := brokertest.FreePorts(t, 1)
 	honest := camera(t, onviftest.Options{Profiles: two("H264")})
 	liar := camera(t, onviftest.Options{XAddr: "http://192.0.2.7:81/onvif/device_service http://[fe80::1]/x"})
 	for _, c := range []*onviftest.Camera{honest, liar} {

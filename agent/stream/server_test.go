@@ -27,6 +27,7 @@ import (
 
 	"kentongan/agent/report"
 	"kentongan/agent/stream/streamtest"
+	"kentongan/broker-config/brokertest"
 )
 
 // certificate makes one for 127.0.0.1, its PEM file and its fingerprint.
@@ -220,7 +221,7 @@ func TestSilenceIsOurs(t *testing.T) {
 
 // TestComesBack: the server goes and comes back on the same port.
 func TestComesBack(t *testing.T) {
-	s, m := serve(t, streamtest.Options{})
+	s, m := serve(t, streamtest.Options{Listen: brokertest.FreeAddress(t)}) // nobody else gets it meanwhile
 	feed(t, s, m)
 	w, out := watch(t, Config{URL: s.URL()})
 	_, n := out.wait(t, "playing", 0, is(StatePlaying, ""))

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"kentongan/broker-config/brokertest"
 	"kentongan/cmd/kentongan-centre/internal/pgtest"
 )
 
@@ -20,7 +21,7 @@ func TestCentreOnPostgreSQL(t *testing.T) {
 		t.Fatal(err)
 	}
 	args := func(data string) []string {
-		return []string{"run", "--data", data, "--listen", "127.0.0.1:0", "--mqtt", "127.0.0.1:0", "--database", database, "--database-password-file", password}
+		return []string{"run", "--data", data, "--listen", "127.0.0.1:0", "--mqtt", brokertest.FreeAddress(t), "--database", database, "--database-password-file", password}
 	}
 	data := t.TempDir()
 	p := start(t, args(data)...)
@@ -61,7 +62,7 @@ func TestDatabaseOptions(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
-			status := dispatch(context.Background(), env{&out, &out}, append([]string{"run", "--data", t.TempDir(), "--listen", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"}, tt.args...))
+			status := dispatch(context.Background(), env{&out, &out}, append([]string{"run", "--data", t.TempDir(), "--listen", "127.0.0.1:0", "--mqtt", brokertest.FreeAddress(t)}, tt.args...))
 			if status == exitGood || !strings.Contains(out.String(), tt.says) || strings.Contains(out.String(), "r4hasia") {
 				t.Errorf("status %d, want %q and no password in:\n%s", status, tt.says, out.String())
 			}

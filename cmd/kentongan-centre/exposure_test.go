@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"kentongan/agent/nstest"
+	"kentongan/broker-config/brokertest"
 )
 
 // The kernel knows of no socket of the centre's that --listen, --mqtt or --enrol did
@@ -25,7 +26,7 @@ func TestWhatACentreLeavesOpen(t *testing.T) {
 	if err := o.parse([]string{"--data", "x"}, &strings.Builder{}); err != nil || !strings.HasPrefix(o.listen, "127.0.0.1:") || !strings.HasPrefix(o.mqtt, "127.0.0.1:") {
 		t.Errorf("by default it listens on %s and %s (%v), want loopback", o.listen, o.mqtt, err)
 	}
-	p := start(t, "--data", t.TempDir(), "--listen", "127.0.0.1:0", "--mqtt", "127.0.0.1:0")
+	p := start(t, "--data", t.TempDir(), "--listen", "127.0.0.1:0", "--mqtt", brokertest.FreeAddress(t))
 	want := []string{host(p.page), host(p.broker)}
 	slices.Sort(want)
 	if open := nstest.Listening(t, p.cmd.Process.Pid); !slices.Equal(open, want) {

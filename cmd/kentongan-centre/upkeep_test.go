@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"kentongan/agent/report"
+	"kentongan/broker-config/brokertest"
 	"kentongan/cmd/kentongan-centre/internal/access"
 	"kentongan/cmd/kentongan-centre/internal/devicetest"
 	"kentongan/cmd/kentongan-centre/internal/pgtest"
@@ -38,7 +39,7 @@ func TestKeepOptions(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
-			args := append([]string{"run", "--data", t.TempDir(), "--listen", "127.0.0.1:0", "--mqtt", "127.0.0.1:0"}, tt.args...)
+			args := append([]string{"run", "--data", t.TempDir(), "--listen", "127.0.0.1:0", "--mqtt", brokertest.FreeAddress(t)}, tt.args...)
 			if status := dispatch(context.Background(), env{&out, &out}, args); status == exitGood || !strings.Contains(out.String(), tt.says) {
 				t.Errorf("status %d, want %q in:\n%s", status, tt.says, out.String())
 			}

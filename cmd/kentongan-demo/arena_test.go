@@ -19,6 +19,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"kentongan/broker-config/brokertest"
 	"kentongan/cmd/kentongan-demo/internal/camera"
 )
 
@@ -50,13 +51,11 @@ func openArena(t *testing.T, deviceProgram, centreProgram string, cameras int, w
 	}
 	a.broker, a.addr = newMosquitto(t, "kentongan.centre:c-secret", demoDevice+":k-secret")
 	var err error
-	a.centre, err = startCentre(ctx, centreProgram, "--data", t.TempDir(), "--listen", "127.0.0.1:0",
+	a.centre, err = startCentre(ctx, centreProgram, "--data", t.TempDir(), "--listen", brokertest.FreeAddress(t), // where it is again after a fault, as the cameras are
 		"--broker", "mqtt://"+a.addr, "--username", "kentongan.centre", "--password-file", writeSecret(t, "c-secret"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	// When it is started again its page is where it was.
-	a.centre.args[slices.Index(a.centre.args, "--listen")+1] = strings.TrimPrefix(a.centre.page, "http://")
 	t.Cleanup(a.centre.stop)
 	run, end := context.WithCancel(context.Background())
 	if a.network, err = newNetwork(a.addr); err != nil {
@@ -67,7 +66,7 @@ func openArena(t *testing.T, deviceProgram, centreProgram string, cameras int, w
 	t.Cleanup(func() { end(); <-ended })
 	cfg := deviceConfig{Device: demoDevice, Broker: "mqtt://" + a.network.addr(), Username: demoDevice, Password: "k-secret", CentreKey: a.centre.key, Cooldown: 20 * time.Millisecond}
 	for n := range cameras {
-		cam, err := camera.Start(run, camera.Options{Name: fmt.Sprintf("cam%d", n), Codec: "H264", Listen: "127.0.0.1:0", Username: cameraUser, Password: cameraSecret})
+		cam, err := camera.Start(run, camera.Options{Name: fmt.Sprintf("cam%d", n), Codec: "H264", Listen: brokertest.FreeAddress(t), Username: cameraUser, Password: cameraSecret})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -232,6 +231,28 @@ func (a *arena) wantTold(words ...string) {
 		a.t.Errorf("no event tells of %q; there are %v:\n%s", missing, kinds, bodies)
 	}
 	a.t.Log("events at the centre:", slices.Sorted(maps.Keys(kinds)))
+}
+
+// says waits until the device's log has a line with the words, from now on.
+func (a *arena) says(words string) (wait func()) {
+	lines, end := a.device.log.follow()
+	for len(lines) > 0 {
+		<-lines // said before
+	}
+	return func() {
+		a.t.Helper()
+		defer end()
+		for late := time.After(90 * time.Second); ; {
+			select {
+			case line := <-lines:
+				if strings.Contains(line, words) {
+					return
+				}
+			case <-late:
+				a.t.Fatalf("the device never says %q", words)
+			}
+		}
+	}
 }
 
 // limitFiles lets the device open no more than n files; 0 lifts it again.

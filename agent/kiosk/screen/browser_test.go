@@ -13,6 +13,7 @@ import (
 	"kentongan/agent/kiosk"
 	"kentongan/agent/kiosk/screen/chromium"
 	"kentongan/agent/report"
+	"kentongan/broker-config/brokertest"
 )
 
 // patience is how long a test waits for what has to happen on a busy machine.
@@ -272,7 +273,7 @@ func TestBrowserTextSpacing(t *testing.T) {
 // the ticket; and it comes back with it.
 func TestBrowserNoticesTheEndOfTheAgent(t *testing.T) {
 	cfg, k := settings(t), newPlayed()
-	stop, addr := listenAt(t, "127.0.0.1:0", New(cfg, k))
+	stop, addr := listenAt(t, brokertest.FreeAddress(t), New(cfg, k)) // again later
 	b := startChromium(t)
 	b.Open("http://" + addr + "/")
 	b.Until("ready", "document.body.dataset.state === 'ready'")

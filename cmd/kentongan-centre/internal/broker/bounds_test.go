@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+
+	"kentongan/broker-config/brokertest"
 )
 
 const patience = 90 * time.Second
@@ -20,7 +22,7 @@ const patience = 90 * time.Second
 // bounded starts a broker whose settings a test has made smaller.
 func bounded(t *testing.T, change func(*server.Options)) *Broker {
 	t.Helper()
-	host, port, err := freeAddress("127.0.0.1:0")
+	host, port, err := freeAddress(brokertest.FreeAddress(t))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/pion/rtp"
+
+	"kentongan/broker-config/brokertest"
 )
 
 // patience bounds every wait of these tests; none takes it unless it fails.
@@ -18,7 +20,7 @@ const patience = 2 * time.Minute
 
 func start(t *testing.T, codec string) *Camera {
 	t.Helper()
-	c, err := Start(t.Context(), Options{Name: "test", Codec: codec, Listen: "127.0.0.1:0", Username: "ops", Password: "rahasia"})
+	c, err := Start(t.Context(), Options{Name: "test", Codec: codec, Listen: brokertest.FreeAddress(t), Username: "ops", Password: "rahasia"})
 	if err != nil {
 		t.Fatal(err)
 	}
