@@ -30,12 +30,13 @@ func TestFewFileDescriptors(t *testing.T) {
 		rounds = 4
 	}
 	for n := range rounds {
+		refused := a.says("too many open files")
 		a.limitFiles(3)
 		for _, cam := range a.cameras {
 			cam.Unplug()
 		}
 		a.broker.kill()
-		<-time.After(2 * time.Second) // it dials now, and can't
+		refused() // it dials now, and can't
 		for range 5 {
 			a.mustPress(buttons[n%len(buttons)].Line, "without file descriptors")
 		}
