@@ -3,7 +3,6 @@ package rig
 import (
 	"slices"
 	"strings"
-	"time"
 
 	"kentongan/agent/report"
 )
@@ -62,7 +61,7 @@ func (r *running) lostEdges() {
 	if err := r.Type("stop"); err != nil {
 		r.t.Fatal(err)
 	}
-	time.Sleep(100 * time.Millisecond) // the console is read and the signal sent
+	r.says(`INIT order "stop": done`, quick) // no order to stop came before
 	const moves = kept + 500
 	if err := r.Toggle(doorLine, moves); err != nil {
 		r.t.Fatal(err)

@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"fmt"
 	"strings"
 	"time"
 )
@@ -85,10 +86,16 @@ func (w *watcher) dead(order, how string) {
 	r.t.Helper()
 	w.well()
 	boots := strings.Count(r.text(), "INIT agent begun")
+	done := func() int { return strings.Count(r.text(), fmt.Sprintf("INIT order %q: done", order)) }
+	before := done()
 	if err := r.Type(order); err != nil {
 		r.t.Fatal(err)
 	}
+	// A board that stands still before it does the order lets the relay go, too, and
+	// its agent lives on.
+	r.until("the board has done the order", quick, func() bool { return done() > before })
 	began := time.Now()
+	w.risen = began
 	w.until("the relay lets go and the red lamp lights", quick, func(s sight) bool { return s.b })
 	lit := time.Since(began)
 	after := w.look()

@@ -103,7 +103,9 @@ func run() error {
 		case o := <-orders:
 			if err := do(o, agent.Process); err != nil {
 				say("order %q: %v", o, err)
+				continue
 			}
+			say("order %q: done", o)
 		}
 	}
 }

@@ -93,7 +93,7 @@ func change(t *testing.T, orders ...string) {
 // for each bit on the wire of a DS18B20, and a host that does other things as well
 // steals them from the emulated machine: an answer may come with a wrong check sum,
 // and that is an error like any other here.
-const garbledBits = 5
+const garbledBits = 20
 
 // read reads a sensor until the outcome is the one that is wanted, or once too often.
 func read(t *testing.T, s hal.Sensor, wanted func(error) bool) (r hal.Reading, err error) {
