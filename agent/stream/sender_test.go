@@ -94,7 +94,7 @@ func TestJitterAsSent(t *testing.T) {
 				if !wrongJitter && !wrongOffset {
 					return
 				}
-				if tries < 5 {
+				if tries < 10 {
 					continue
 				}
 				if wrongJitter {

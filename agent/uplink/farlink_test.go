@@ -190,13 +190,13 @@ func overFarLink(t *testing.T, l *farLink, least int64) {
 	for n := range presses {
 		last[report.Complaint] = store.append(t, report.Complaint, 1)
 		began := time.Now()
-		c.wantAll(store, report.Complaint, last[report.Complaint], 30*time.Second)
+		c.wantAll(store, report.Complaint, last[report.Complaint], time.Minute)
 		t.Logf("press %d at the centre and acknowledged after %v", n, time.Since(began).Round(10*time.Millisecond))
 		if st := u.Status(); st.Connections > 30 {
 			t.Fatalf("the link was given up %d times, and only answers late", st.Connections-1)
 		}
 	}
-	wantLanes(c, store, last, 30*time.Second)
+	wantLanes(c, store, last, time.Minute)
 	st := u.Status()
 	t.Logf("%d packets passed, %d lost, %d connections, RTT %v", l.passed.Load(), l.lost.Load(), st.Connections, st.RTT.Round(time.Millisecond))
 	if n := l.lost.Load(); n < least {

@@ -68,11 +68,11 @@ func pressTimes(t *testing.T, n int, ways ...*way) (medians []time.Duration) {
 
 // extra is how much longer a press takes over the full way than over the idle one.
 // What waits in a queue waits each time; what a busy machine adds, it does not add
-// ten times.
+// twenty times.
 func extra(t *testing.T, full, idle *way, most time.Duration) time.Duration {
 	t.Helper()
 	best := time.Hour
-	for range 10 {
+	for range 20 {
 		m := pressTimes(t, 9, full, idle)
 		t.Logf("idle %v, beside the backlog %v", m[1].Round(time.Millisecond), m[0].Round(time.Millisecond))
 		if best = min(best, m[0]-m[1]); best < most {

@@ -44,7 +44,7 @@ func centre(t *testing.T, st *store.Store) (*url.URL, note.Verifiers) {
 		}
 	})
 	// What is published before the centre's first subscription reaches nobody.
-	for deadline := time.Now().Add(time.Minute); !in.Status().Connected; time.Sleep(10 * time.Millisecond) {
+	for deadline := time.Now().Add(3 * time.Minute); !in.Status().Connected; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the centre does not connect")
 		}
@@ -86,7 +86,7 @@ func TestFleet(t *testing.T) {
 			u, keys := centre(t, st)
 			var progress strings.Builder
 			r, err := Run(t.Context(), Config{
-				Broker: u, Keys: keys, Devices: 50, Streams: 4, Connections: 3, Rate: 4000, For: 2 * time.Second, Settle: time.Minute,
+				Broker: u, Keys: keys, Devices: 50, Streams: 4, Connections: 3, Rate: 4000, For: 2 * time.Second, Settle: 3 * time.Minute,
 				Progress: &progress, ProgressEvery: time.Second,
 			})
 			if err != nil || r.Unsigned != 0 || r.Signed < 50 { // each device's birth; how many more is the machine's affair
@@ -97,7 +97,7 @@ func TestFleet(t *testing.T) {
 			}
 			want := uint64(r.Records - r.Again)
 			var o store.Overview
-			for deadline := time.Now().Add(time.Minute); ; time.Sleep(20 * time.Millisecond) {
+			for deadline := time.Now().Add(3 * time.Minute); ; time.Sleep(20 * time.Millisecond) {
 				if o, err = st.Overview(t.Context(), time.Time{}); err != nil {
 					t.Fatal(err)
 				}
