@@ -53,20 +53,16 @@ func WithEnrolment(file string, text []byte, e Enrolled) ([]byte, error) {
 	if root.Style&yaml.FlowStyle != 0 {
 		return nil, e.byHand(file)
 	}
-	up := child(root, "uplink")
-	switch {
-	case up == nil:
-		ed.add(len(ed.lines), "uplink:\n"+e.uplink("  "))
-	case up.Kind != yaml.MappingNode || up.Style&yaml.FlowStyle != 0:
+	up := child(root, "uplink") // a section, or Parse had refused it
+	if up.Style&yaml.FlowStyle != 0 {
 		return nil, e.byHand(file)
-	default:
-		indent := strings.Repeat(" ", up.Content[0].Column-1)
-		end := ed.end(root, "uplink", len(ed.lines))
-		ed.set(up, "brokers", end, e.brokers(indent))
-		ed.set(up, "centre_key", end, e.key(indent))
-		if e.TPM != "" {
-			ed.set(up, "tpm", end, e.tpm(indent))
-		}
+	}
+	indent := strings.Repeat(" ", up.Content[0].Column-1)
+	end := ed.end(root, "uplink", len(ed.lines))
+	ed.set(up, "brokers", end, e.brokers(indent))
+	ed.set(up, "centre_key", end, e.key(indent))
+	if e.TPM != "" {
+		ed.set(up, "tpm", end, e.tpm(indent))
 	}
 	ed.set(root, "device", len(ed.lines), "device: "+e.Device+"\n")
 	return checked(file, []byte(ed.text()), e)

@@ -55,7 +55,7 @@ func (p *Pictures) fields() []field {
 func (p *Picture) fields() []field {
 	return []field{
 		boolean("check", &p.Check).defaults("true").says("Whether the picture is looked at."),
-		unset(duration("every", &p.Every, time.Second, time.Hour)).like("30s").says("As pictures.every, for this camera."),
+		zeroIsNone(duration("every", &p.Every, time.Second, time.Hour)).like("30s").says("As pictures.every, for this camera."),
 		list("masks", &p.Masks, (*Rect).fields).
 			says("Parts of the picture that are not looked at, such as the camera's own clock. They hide nothing in a snapshot; see privacy_masks."),
 	}
@@ -68,18 +68,6 @@ func (r *Rect) fields() []field {
 		integer("w", &r.W, 1, 1000).must().like("400").says("Width, in thousandths."),
 		integer("h", &r.H, 1, 1000).must().like("80").says("Height, in thousandths."),
 	}
-}
-
-// unset is a field whose 0 stands for nothing.
-func unset(f field) field {
-	get := f.get
-	f.get = func() string {
-		if s := get(); s != "0s" {
-			return s
-		}
-		return ""
-	}
-	return f
 }
 
 func checkFFmpeg(s string) error {

@@ -15,7 +15,7 @@ type Recovery struct {
 // Relay is an output line that cuts a camera's power; one whose Line is "" is
 // not there.
 type Relay struct {
-	Chip      string // as Button.Chip
+	Chip      string // as Wire.Chip
 	Line      string
 	ActiveLow bool
 	Off       time.Duration

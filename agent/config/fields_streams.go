@@ -45,7 +45,7 @@ func (e *Expect) fields() []field {
 func zeroIsNone(f field) field {
 	get := f.get
 	f.get = func() string {
-		if s := get(); s != "0" {
+		if s := get(); s != "0" && s != "0s" {
 			return s
 		}
 		return ""

@@ -24,7 +24,7 @@ type Sensor struct {
 type Line struct {
 	Name      string
 	Kind      string // mains, ups, door, water, motion, tamper, other
-	Chip      string // as Button.Chip
+	Chip      string // as Wire.Chip
 	Line      string
 	ActiveLow bool
 	Bias      string        // up, down, off, as_is
