@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"runtime"
 	"runtime/debug"
 	"strconv"
 	"strings"
@@ -31,7 +30,6 @@ type opened struct {
 	TookNS   int64 // Open and the first durable append
 	RSSBytes int64 // afterwards, with unused heap given back
 	Peak     int64 // largest RSS until then, in bytes
-	Heap     int64 // in use, bytes
 }
 
 // openOne runs the process.
@@ -80,9 +78,6 @@ func openAndTell(name, dir string, records int) error {
 		return err
 	}
 	debug.FreeOSMemory()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	o.Heap = int64(m.HeapInuse)
 	if o.RSSBytes, err = status(os.Getpid(), "VmRSS"); err != nil {
 		return err
 	}

@@ -97,7 +97,6 @@ func countRecords(payload []byte) int {
 // Seen is what an observer has seen.
 type Seen struct {
 	Messages, Records int
-	Took              time.Duration // from the first to the last message
 	Last              time.Time
 }
 
@@ -117,7 +116,7 @@ func (o *Observer) Seen() (Seen, error) {
 		o.records += countRecords(plain)
 	}
 	o.packed = nil
-	return Seen{Messages: o.messages, Records: o.records, Took: o.last.Sub(o.first), Last: o.last}, o.err
+	return Seen{Messages: o.messages, Records: o.records, Last: o.last}, o.err
 }
 
 // Began is when the first record came, zero before.

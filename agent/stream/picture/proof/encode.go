@@ -131,14 +131,14 @@ func split(codec string, stream []byte) [][]byte {
 			at-- // the start code has four bytes
 		}
 		cut(at)
-		picture = isPicture(codec, stream[i+3], stream[i+4:])
+		picture = isPicture(codec, stream[i+3])
 	}
 	return append(units, stream[begin:])
 }
 
 // isPicture tells whether a NAL unit is a slice; the encoders here put one
 // into each picture.
-func isPicture(codec string, header byte, _ []byte) bool {
+func isPicture(codec string, header byte) bool {
 	if codec == "h265" {
 		return header>>1&63 < 32
 	}
