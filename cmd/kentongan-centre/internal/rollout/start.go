@@ -3,7 +3,7 @@ package rollout
 import (
 	"context"
 	"fmt"
-	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -12,8 +12,7 @@ import (
 	"kentongan/cmd/kentongan-centre/internal/store"
 )
 
-// Spec is what somebody wants to be rolled out. Fields that are not set have the
-// defaults of Default.
+// Spec is what somebody wants to be rolled out; Default is where one begins.
 type Spec struct {
 	URL     string
 	Number  uint64
@@ -94,9 +93,8 @@ func rises(list []int) bool {
 func ParseStages(s string) ([]int, error) {
 	var out []int
 	for part := range strings.SplitSeq(s, ",") {
-		var n int
-		part = strings.TrimSuffix(strings.TrimSpace(part), "%")
-		if _, err := fmt.Sscanf(strings.TrimSpace(part)+"\n", "%d\n", &n); err != nil {
+		n, err := strconv.Atoi(strings.TrimSpace(strings.TrimSuffix(strings.TrimSpace(part), "%")))
+		if err != nil {
 			return nil, &store.InputError{Field: "stages", Value: s, Want: "per cent that rise to 100, as 1,10,100"}
 		}
 		out = append(out, n)
@@ -185,6 +183,7 @@ func listed(all []store.Candidate, devices []string) ([]store.Candidate, error) 
 		by[c.Device] = c
 	}
 	var out []store.Candidate
+	named := make(map[string]bool, len(devices))
 	for _, id := range devices {
 		c, ok := by[id]
 		switch {
@@ -192,7 +191,8 @@ func listed(all []store.Candidate, devices []string) ([]store.Candidate, error) 
 			return nil, &store.InputError{Field: "devices", Value: id, Want: "ids of devices that are known here"}
 		case !c.Managed:
 			return nil, &store.InputError{Field: "devices", Value: id, Want: "devices that have an update directory; this one says nothing of its versions"}
-		case !slices.ContainsFunc(out, func(o store.Candidate) bool { return o.Device == id }):
+		case !named[id]:
+			named[id] = true
 			out = append(out, c)
 		}
 	}
