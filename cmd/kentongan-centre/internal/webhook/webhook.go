@@ -68,6 +68,7 @@ type Hook struct {
 	queue  chan event
 
 	sent, retried, failed, dropped atomic.Int64
+	behind                         atomic.Bool // events are dropped, and it was said
 }
 
 // event is one CloudEvent.
@@ -154,7 +155,8 @@ func (h *Hook) Notify(done store.Committed) {
 		select {
 		case h.queue <- e:
 		default:
-			if h.dropped.Add(1) == 1 {
+			h.dropped.Add(1)
+			if !h.behind.Swap(true) {
 				h.cfg.Log.Error("webhook falls behind", "url", h.cfg.URL.Redacted(), "waiting", h.cfg.Waiting, "why", "what finds no room is dropped")
 			}
 		}
@@ -176,6 +178,9 @@ func (h *Hook) Run(ctx context.Context) error {
 		select {
 		case e := <-h.queue:
 			h.deliver(ctx, e)
+			if len(h.queue) == 0 && h.behind.Swap(false) {
+				h.cfg.Log.Info("webhook has caught up", "url", h.cfg.URL.Redacted(), "dropped", h.dropped.Load())
+			}
 		case <-ctx.Done():
 			return nil
 		}

@@ -1,6 +1,7 @@
 package webhook
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -11,6 +12,7 @@ import (
 	"net/url"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -196,6 +198,35 @@ func TestFullQueue(t *testing.T) {
 	if st := h.Status(); st.Waiting != 3 || st.Dropped != 2 {
 		t.Errorf("%+v, want 3 waiting and 2 dropped", st)
 	}
+}
+
+// fallen counts the lines of a log that say that it falls behind.
+type fallen struct{ n atomic.Int64 }
+
+func (f *fallen) Write(line []byte) (int, error) {
+	if bytes.Contains(line, []byte("falls behind")) {
+		f.n.Add(1)
+	}
+	return len(line), nil
+}
+
+// Falling behind is said once, and again when it happens after it had caught up.
+func TestFallingBehindIsSaidAgain(t *testing.T) {
+	s := newReceiver(t, func(int, http.ResponseWriter, *http.Request) {})
+	var said fallen
+	h := hook(t, s.URL, func(c *Config) { c.Waiting, c.Log = 1, slog.New(slog.NewTextHandler(&said, nil)) })
+	for range 4 {
+		h.Notify(alarms(report.AlarmRaised))
+	}
+	if n := said.n.Load(); n != 1 {
+		t.Errorf("said %d times, want once", n)
+	}
+	run(t, h)
+	until(t, "it has caught up", func() bool { return len(s.seen()) > 0 && !h.behind.Load() })
+	until(t, "it is said again", func() bool {
+		h.Notify(alarms(report.AlarmRaised, report.AlarmCleared, report.AlarmRaised, report.AlarmCleared))
+		return said.n.Load() > 1
+	})
 }
 
 func TestConfig(t *testing.T) {
