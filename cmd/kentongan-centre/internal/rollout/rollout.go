@@ -13,11 +13,12 @@
 //
 // # Devices that are offline
 //
-// A stage waits for those that are offline in its hours, for so long (Wait). Then it goes
-// on without them: they still get their order when they are there in the hours, as long as the
-// rollout lasts, and are missed when it ends before. Of a stage no device of which
-// could be reached, nothing is known, so the next ones of later stages that are
-// online step in.
+// A stage waits for those that are offline in its hours, for so long (Wait), from its
+// beginning or from when the rollout was resumed. Then it goes on without them: they
+// still get their order when they are there in the hours, as long as the rollout lasts,
+// and are missed when it ends before. Of a stage no device of which could be reached,
+// or all of which went to another agency, nothing is known, so the next ones of later
+// stages that are online step in.
 //
 // # Restarts
 //
@@ -266,7 +267,7 @@ func (c *Conductor) goOn(ctx context.Context, r store.Rollout, rows []store.Roll
 	well := well(r, rows, now)
 	switch how := complete(r, rows, t, now, last); {
 	case r.WellAt == nil && how == stageEmpty:
-		return c.stepIn(ctx, r, rows)
+		return c.stepIn(ctx, r, rows, now)
 	case r.WellAt == nil && (how != stageComplete || !well):
 		return false, nil
 	case r.WellAt == nil && r.Soak > 0:
@@ -282,8 +283,12 @@ func (c *Conductor) goOn(ctx context.Context, r store.Rollout, rows []store.Roll
 		c.cfg.Log.Info("rollout done", "rollout", r.ID, "number", r.Number)
 		return true, unlessNot(c.cfg.Store.EndRollout(ctx, r, now))
 	}
+	return true, c.nextStage(ctx, r, now)
+}
+
+func (c *Conductor) nextStage(ctx context.Context, r store.Rollout, now time.Time) error {
 	c.cfg.Log.Info("stage begins", "rollout", r.ID, "number", r.Number, "stage", r.Stage+1)
-	return true, c.cfg.Store.NextStage(ctx, r, now)
+	return c.cfg.Store.NextStage(ctx, r, now)
 }
 
 // lastStage is the last that has devices; it is the one of all.
@@ -301,7 +306,11 @@ const (
 
 // complete looks at the devices of the stage; in the last stage at all.
 func complete(r store.Rollout, rows []store.RolloutDevice, t turn, now time.Time, last bool) completeness {
-	late := !now.Before(r.StageAt.Add(r.Wait))
+	since := r.StageAt
+	if r.Changed.After(since) { // it was resumed: while it stood still nobody could be reached
+		since = r.Changed
+	}
+	late := !now.Before(since.Add(r.Wait))
 	waiting, through := false, 0
 	for _, d := range rows {
 		if d.Stage != r.Stage && !last {
@@ -315,14 +324,16 @@ func complete(r store.Rollout, rows []store.RolloutDevice, t turn, now time.Time
 				return stageUnder
 			}
 			waiting = true
+		case "missed": // not this rollout's any more, so it proves nothing
 		default:
 			through++
 		}
 	}
+	empty := through == 0 && !last
 	switch {
-	case waiting && !t.open:
+	case (waiting || empty) && !t.open:
 		return stageUnknown
-	case waiting && through == 0 && !last:
+	case empty:
 		return stageEmpty
 	}
 	return stageComplete
@@ -348,23 +359,30 @@ func well(r store.Rollout, rows []store.RolloutDevice, now time.Time) bool {
 }
 
 // stepIn brings devices of later stages that are online into this one, of which
-// none was there.
-func (c *Conductor) stepIn(ctx context.Context, r store.Rollout, rows []store.RolloutDevice) (bool, error) {
+// none was there. Where no other is left to try it on, the next stage begins.
+func (c *Conductor) stepIn(ctx context.Context, r store.Rollout, rows []store.RolloutDevice, now time.Time) (moved bool, err error) {
 	n := 0
 	for _, d := range rows {
 		if d.Stage == r.Stage {
 			n++
 		}
 	}
-	list, err := c.cfg.Store.RolloutLater(ctx, r, n)
+	list, err := c.cfg.Store.RolloutLater(ctx, r, max(n, 1))
+	if err == nil && len(list) == 0 {
+		return true, c.nextStage(ctx, r, now)
+	}
 	for _, d := range list {
+		if !d.Online {
+			break
+		}
 		c.cfg.Log.Info("device steps in", "rollout", r.ID, "stage", r.Stage, "device", d.Device)
 		d.Stage = r.Stage
 		if err := c.cfg.Store.MoveRolloutDevice(ctx, r.ID, d.State, d, false); err != nil {
-			return true, err
+			return moved, err
 		}
+		moved = true
 	}
-	return len(list) > 0, err
+	return moved, err
 }
 
 func underway(rows []store.RolloutDevice, stage int) (n int) {

@@ -185,6 +185,82 @@ func TestOthersStepIn(t *testing.T) {
 	}
 }
 
+// While a rollout is paused nobody is ordered, so that time is no time in which
+// devices were waited for.
+func TestPauseIsNoWaiting(t *testing.T) {
+	t.Parallel()
+	f := newFleet(t, t.TempDir())
+	f.add(40, names(20)...)
+	s := spec()
+	s.Stages, s.Soak = []int{10, 100}, 0
+	r := f.start(s)
+	f.leave(f.stage(r.ID, 1)[0].Device)
+	f.pass(time.Hour)
+	f.want(r.ID, "running 1: 19 waiting 1 committed")
+	f.steer(r.ID, rollout.Pause)
+	f.pass(4 * 24 * time.Hour)
+	f.steer(r.ID, rollout.Resume)
+	f.pass(2 * 24 * time.Hour)
+	f.want(r.ID, "running 1: 19 waiting 1 committed (hand because)")
+	f.pass(2 * 24 * time.Hour)
+	f.want(r.ID, "running 2: 1 waiting 19 committed (hand because)")
+}
+
+// Devices that went to another agency before their turn prove nothing of a release:
+// others step into their stage. Where none is left, the rollout ends.
+func TestMovedDevicesProveNothing(t *testing.T) {
+	t.Parallel()
+	t.Run("SQLite", func(t *testing.T) { t.Parallel(); movedDevices(t, t.TempDir()) })
+	t.Run("PostgreSQL", func(t *testing.T) { t.Parallel(); movedDevices(t, pgtest.URL(t)) })
+}
+
+func movedDevices(t *testing.T, place string) {
+	f := newFleet(t, place)
+	f.add(40, names(4)...)
+	for _, a := range []string{"dishub", "dinkes"} {
+		if err := f.st.PutAgency(t.Context(), store.Agency{ID: a, Name: report.Text{ID: a, EN: a}}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	move := func(id, agency string) {
+		if err := f.st.SetDeviceAgency(t.Context(), id, agency); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, id := range names(4) {
+		move(id, "dishub")
+	}
+	s := spec()
+	s.Stages = []int{10, 50, 100}
+	r, err := f.c.Start(t.Context(), f.st.For(store.OfAgency("dishub")), s, "Budi")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f.leave(f.stage(r.ID, 2)[0].Device)
+	move(f.stage(r.ID, 1)[0].Device, "dinkes")
+	f.step()
+	f.want(r.ID, "running 1: 2 waiting 1 ordered 1 stopped")
+	if rows := f.stage(r.ID, 1); len(rows) != 2 || rows[1].State != store.DeviceOrdered {
+		t.Errorf("stage 1 is %+v", rows)
+	}
+
+	gone := []string{"m001", "m002", "m003"}
+	f.add(40, gone...)
+	for _, id := range gone {
+		move(id, "dishub")
+	}
+	s.Scope, s.Devices, s.Soak = store.RolloutList, gone, 0
+	if r, err = f.c.Start(t.Context(), f.st.For(store.OfAgency("dishub")), s, "Budi"); err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range gone {
+		f.leave(id)
+		move(id, "dinkes")
+	}
+	f.step()
+	f.want(r.ID, "done 3: 3 stopped")
+}
+
 // Devices that are switched off at night are not there in the hours, whatever they
 // are by day.
 func TestOffAtNight(t *testing.T) {

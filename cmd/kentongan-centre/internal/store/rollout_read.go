@@ -120,9 +120,11 @@ func (s *Store) RolloutActive(ctx context.Context, r Rollout) ([]RolloutDevice, 
 	return sqlrows.Collect(ctx, s.read, "devices of a rollout", scanRolloutDevice, rolloutDevices+` WHERE x.rollout = ? AND x.stage BETWEEN 1 AND ? ORDER BY x.stage, x.place`, r.ID, r.Stage)
 }
 
-// RolloutLater lists devices of later stages that are online, in their order.
+// RolloutLater lists devices of later stages that the rollout may still order, those
+// that are online first, in their order.
 func (s *Store) RolloutLater(ctx context.Context, r Rollout, limit int) ([]RolloutDevice, error) {
-	return sqlrows.Collect(ctx, s.read, "devices of a rollout", scanRolloutDevice, rolloutDevices+` WHERE x.rollout = ? AND x.stage > ? AND x.state = 'waiting' AND d.state = 'online' ORDER BY x.stage, x.place LIMIT ?`, r.ID, r.Stage, limit)
+	return sqlrows.Collect(ctx, s.read, "devices of a rollout", scanRolloutDevice, rolloutDevices+` WHERE x.rollout = ? AND x.stage > ? AND x.state = 'waiting' AND (r.agency = '' OR r.agency = g.agency)
+		ORDER BY CASE WHEN d.state = 'online' THEN 0 ELSE 1 END, x.stage, x.place LIMIT ?`, r.ID, r.Stage, limit)
 }
 
 const rolloutDevices = `SELECT x.device, x.stage, x.place, x.state, x.code, x.detail, x.order_id, x.ordered_at, x.expires_at, x.tries, x.changed_at, x.counted,
