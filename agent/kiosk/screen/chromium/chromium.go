@@ -230,9 +230,12 @@ func (b *Browser) Open(url string) {
 	b.Until("page loaded", fmt.Sprintf("location.href === %q && document.readyState === 'complete'", url))
 }
 
-// Size sets the width and height of the screen in pixels.
+// Size sets the width and height of the screen in pixels, and waits until the page
+// has them: Chromium answers before.
 func (b *Browser) Size(width, height int) {
+	b.T.Helper()
 	b.Call(nil, "Emulation.setDeviceMetricsOverride", map[string]any{"width": width, "height": height, "deviceScaleFactor": 1, "mobile": false})
+	b.Until("page of that size", fmt.Sprintf("innerWidth === %d && innerHeight === %d", width, height))
 }
 
 // Scheme asks for dark or light pages, without movement.
