@@ -100,7 +100,7 @@ func (o complaintOptions) erase(ctx context.Context, e env, ticket string) (err 
 	if err := room.Note(ctx, byCommandLine("erase-complaint", fmt.Sprintf("/complaints/%d/erase", one.ID), "reason: "+o.reason)); err != nil {
 		return fmt.Errorf("the complaint is erased, and that does not stand in the access log: %w", err)
 	}
-	if err := o.wipe(ctx, e, view); err != nil {
+	if err := wipe(ctx, e, view, "complaint", o.wipeFor); err != nil {
 		return err
 	}
 	fmt.Fprintf(e.stdout, "erased a complaint of %s\n", device)
@@ -130,9 +130,9 @@ func (o complaintOptions) pick(ctx context.Context, view *store.View, ticket str
 
 // wipe takes what was erased out of the database's log, too. Whoever reads at the
 // moment keeps it from that.
-func (o complaintOptions) wipe(ctx context.Context, e env, view *store.View) error {
-	const left = "the complaint is erased, but the database's log (centre.db-wal) still holds it: %w; a running centre cuts the log within the hour, and at its start"
-	for first, until := true, time.Now().Add(o.wipeFor); ; first = false {
+func wipe(ctx context.Context, e env, view *store.View, what string, wait time.Duration) error {
+	left := "the " + what + " is erased, but the database's log (centre.db-wal) still holds it: %w; a running centre cuts the log within the hour, and at its start"
+	for first, until := true, time.Now().Add(wait); ; first = false {
 		done, err := view.WipeLog(ctx)
 		switch {
 		case err != nil:

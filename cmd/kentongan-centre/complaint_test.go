@@ -115,7 +115,7 @@ func TestErasureSaysThatTheLogHoldsIt(t *testing.T) {
 	if err := reader.Close(); err != nil {
 		t.Fatal(err)
 	}
-	if err := o.wipe(t.Context(), env{&out, &errs}, st.For(store.Everything())); err != nil {
+	if err := wipe(t.Context(), env{&out, &errs}, st.For(store.Everything()), "complaint", o.wipeFor); err != nil {
 		t.Errorf("when they are done: %v", err)
 	}
 }

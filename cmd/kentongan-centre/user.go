@@ -25,6 +25,8 @@ const userHelp = `kentongan-centre user makes accounts and ways in. It works bes
       print a token for a program: Authorization: Bearer TOKEN
   kentongan-centre user list --data DIR
       list the accounts
+  kentongan-centre user erase --data DIR --name NAME --reason TEXT [--yes]
+      erase an account; without --yes, say only what would go and what would stay
 
 With a centre that runs on PostgreSQL, add its --database URL (and --database-password-file FILE).
 
@@ -33,9 +35,10 @@ Roles: viewer, operator, approver, admin. Without --agency an account sees the w
 
 // userOptions are the flags of user.
 type userOptions struct {
-	data, name, role, fullName, agency, url, label string
-	days                                           int
-	database                                       databaseOptions
+	data, name, role, fullName, agency, url, label, reason string
+	days                                                   int
+	yes                                                    bool
+	database                                               databaseOptions
 }
 
 func (o *userOptions) flags(stderr io.Writer) *flag.FlagSet {
@@ -49,6 +52,8 @@ func (o *userOptions) flags(stderr io.Writer) *flag.FlagSet {
 	f.StringVar(&o.agency, "agency", "", "`id` of the agency that the account is of")
 	f.StringVar(&o.url, "url", "http://127.0.0.1:8080", "the centre's `URL`, for the link")
 	f.StringVar(&o.label, "label", "", "what the token is for")
+	f.StringVar(&o.reason, "reason", "", "why an account is erased, for the access log")
+	f.BoolVar(&o.yes, "yes", false, "erase it")
 	o.database.flags(f)
 	f.IntVar(&o.days, "days", 365, "how many `days` the token lives")
 	return f
@@ -63,11 +68,11 @@ func userCommand(ctx context.Context, e env, args []string) int {
 		return status
 	}
 	do, known := map[string]func(context.Context, env, *store.Store, *access.Room, userOptions) error{
-		"add": userAdd, "link": userLink, "token": userToken, "list": userList,
+		"add": userAdd, "link": userLink, "token": userToken, "list": userList, "erase": userErase,
 	}[args[0]]
 	switch {
 	case !known:
-		fmt.Fprintf(e.stderr, "kentongan-centre user: unknown %q; write add, link, token or list\n", args[0])
+		fmt.Fprintf(e.stderr, "kentongan-centre user: unknown %q; write add, link, token, list or erase\n", args[0])
 		return exitUsage
 	case f.NArg() > 0:
 		fmt.Fprintf(e.stderr, "kentongan-centre user: unexpected argument %q\n", f.Arg(0))
@@ -77,6 +82,9 @@ func userCommand(ctx context.Context, e env, args []string) int {
 		return exitUsage
 	case o.name == "" && args[0] != "list":
 		fmt.Fprintln(e.stderr, "kentongan-centre user: --name is missing")
+		return exitUsage
+	case args[0] == "erase" && strings.TrimSpace(o.reason) == "":
+		fmt.Fprintln(e.stderr, "kentongan-centre user: --reason is missing: it stands in the access log")
 		return exitUsage
 	}
 	if err := o.database.check(); err != nil {
@@ -116,7 +124,7 @@ func userAdd(ctx context.Context, e env, _ *store.Store, room *access.Room, o us
 	if err != nil {
 		return err
 	}
-	if err := room.Note(ctx, byCommandLine("user-add", a.Name, "role: "+o.role)); err != nil {
+	if err := room.Note(ctx, byCommandLine("user-add", "/users/"+a.ID, "role: "+o.role)); err != nil {
 		return err
 	}
 	return o.printLink(ctx, e, room, a)
@@ -133,7 +141,7 @@ func userLink(ctx context.Context, e env, _ *store.Store, room *access.Room, o u
 func (o userOptions) printLink(ctx context.Context, e env, room *access.Room, a access.Account) error {
 	token, err := room.Link(ctx, a.ID)
 	if err == nil {
-		err = room.Note(ctx, byCommandLine("user-link", a.Name, ""))
+		err = room.Note(ctx, byCommandLine("user-link", "/users/"+a.ID+"/link", ""))
 	}
 	if err != nil {
 		return err
@@ -149,7 +157,7 @@ func userToken(ctx context.Context, e env, _ *store.Store, room *access.Room, o 
 	}
 	token, err := room.NewToken(ctx, a.ID, o.label, time.Duration(o.days)*24*time.Hour)
 	if err == nil {
-		err = room.Note(ctx, byCommandLine("user-token", a.Name, o.label))
+		err = room.Note(ctx, byCommandLine("user-token", "/users/"+a.ID, o.label))
 	}
 	if err != nil {
 		return err

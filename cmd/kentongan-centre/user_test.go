@@ -31,7 +31,15 @@ func TestUserCommand(t *testing.T) {
 		{"token --data DIR --name sari --label e-pormas --days 365", exitGood, "", ""},
 		{"token --data DIR --name sari --days 4000", exitFailed, "", "up to 366 days"},
 		{"list --data DIR", exitGood, "sari\tadmin\t-\tactive\tSari\n", ""},
-		{"remove --data DIR --name sari", exitUsage, "", "write add, link, token or list"},
+		{"erase --data DIR --name sari --yes", exitUsage, "", "--reason is missing"},
+		{"erase --data DIR --name nobody --reason surat --yes", exitFailed, "", "no such account"},
+		{"erase --data DIR --name sari --reason surat --yes", exitFailed, "", "has to stay one"},
+		{"add --data DIR --name budi --role admin", exitGood, "/link/", ""},
+		{"erase --data DIR --name sari --reason surat", exitGood, "What stays", ""},
+		{"list --data DIR", exitGood, "sari\tadmin", ""},
+		{"erase --data DIR --name sari --reason surat --yes", exitGood, "erased account #", ""},
+		{"link --data DIR --name sari", exitFailed, "", "no such account"},
+		{"remove --data DIR --name sari", exitUsage, "", "write add, link, token, list or erase"},
 		{"help", exitGood, "beside a running centre", ""},
 	} {
 		status, out, errs := run(strings.Fields(strings.ReplaceAll(tt.args, "DIR", data))...)

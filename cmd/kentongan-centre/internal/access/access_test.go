@@ -295,6 +295,7 @@ func TestAccessLogIsChained(t *testing.T) {
 	}{
 		"whole":         {`SELECT 1`, 0},
 		"changed":       {`UPDATE access_log SET name = 'budi' WHERE seq = 4`, 4},
+		"given away":    {`UPDATE access_log SET account = 'budi' WHERE seq = 5`, 5},
 		"taken out":     {`DELETE FROM access_log WHERE seq = 4`, 4},
 		"put in anew":   {`UPDATE access_log SET hash = '` + strings.Repeat("0", 64) + `' WHERE seq = 7`, 7},
 		"two exchanged": {`UPDATE access_log SET seq = CASE seq WHEN 3 THEN -4 ELSE -3 END WHERE seq IN (3, 4); UPDATE access_log SET seq = -seq WHERE seq < 0`, 3},
@@ -303,7 +304,7 @@ func TestAccessLogIsChained(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := open(t)
 			for n := range 9 {
-				if err := r.Note(t.Context(), access.Entry{Name: "sari", Action: "picture", Object: fmt.Sprint("/pictures/", n), Addr: "192.0.2.7"}); err != nil {
+				if err := r.Note(t.Context(), access.Entry{Account: "sari", Action: "picture", Object: fmt.Sprint("/pictures/", n), Addr: "192.0.2.7"}); err != nil {
 					t.Fatal(err)
 				}
 			}

@@ -42,6 +42,18 @@ func (a Account) Shown() string {
 	return a.Name
 }
 
+// shortID is how much of an account's id is shown: 48 bits.
+const shortID = 8
+
+// Mark is # and the beginning of an account's id, for people; "" for none. It takes the
+// place of the names of an account that was erased.
+func Mark(id string) string {
+	if id == "" {
+		return ""
+	}
+	return "#" + id[:min(len(id), shortID)]
+}
+
 const (
 	maxName     = 40 // bytes of what one logs in with
 	maxFullName = 80 // bytes, as orders.MaxWho: it stands in orders
@@ -177,6 +189,11 @@ func (r *Room) account(ctx context.Context, by, value string) (Account, error) {
 // Named is the account of that name.
 func (r *Room) Named(ctx context.Context, name string) (Account, error) {
 	return r.account(ctx, "name", name)
+}
+
+// OfID is the account with that id.
+func (r *Room) OfID(ctx context.Context, id string) (Account, error) {
+	return r.account(ctx, "id", id)
 }
 
 // Accounts lists all, by name.

@@ -16,16 +16,22 @@ import (
 
 // Entry is one row of the access log: who saw or did what.
 type Entry struct {
-	Seq     int64     `json:"seq"`
-	At      time.Time `json:"at"`
-	Name    string    `json:"name"`   // of the account, at that time; what was tried, of a log-in that failed
-	Agency  string    `json:"agency"` // of the account, at that time
-	Action  string    `json:"action"`
-	Object  string    `json:"object"`
-	Detail  string    `json:"detail"`
-	Addr    string    `json:"addr"`
-	Outcome string    `json:"outcome"`
-	Hash    string    `json:"hash"`
+	Seq int64     `json:"seq"`
+	At  time.Time `json:"at"`
+	// Account is the id of who it was, and what is kept: Name is looked up for who
+	// reads, and is "" once the account is erased.
+	Account string `json:"account"`
+	// Name is kept for who has no account, as upkeep@centre. Lines that were written
+	// before they had an Account keep the name that the account had, and of a log-in
+	// that was refused the one that was tried.
+	Name    string `json:"name"`
+	Agency  string `json:"agency"` // of the account, at that time
+	Action  string `json:"action"`
+	Object  string `json:"object"`
+	Detail  string `json:"detail"`
+	Addr    string `json:"addr"`
+	Outcome string `json:"outcome"`
+	Hash    string `json:"hash"`
 }
 
 // Outcomes.
@@ -34,9 +40,21 @@ const (
 	Refused = "refused"
 )
 
-// sum chains an entry to the one before it.
+// Erased tells whether the account is erased.
+func (e Entry) Erased() bool { return e.Account != "" && e.Name == "" }
+
+// Mark stands beside the account's name: another account that gets the name later has
+// another.
+func (e Entry) Mark() string { return Mark(e.Account) }
+
+// sum chains an entry, as it is kept, to the one before it. Without an account it is
+// as the lines have it that are older than the column.
 func (e Entry) sum(before string) string {
-	row, err := json.Marshal([]any{before, e.Seq, e.At.UnixMilli(), e.Name, e.Agency, e.Action, e.Object, e.Detail, e.Addr, e.Outcome})
+	words := []any{before, e.Seq, e.At.UnixMilli(), e.Name, e.Agency, e.Action, e.Object, e.Detail, e.Addr, e.Outcome}
+	if e.Account != "" {
+		words = append(words, e.Account)
+	}
+	row, err := json.Marshal(words)
 	if err != nil { // strings and numbers only
 		panic(err)
 	}
@@ -60,6 +78,9 @@ func (r *Room) NoteIn(ctx context.Context, tx Tables, e Entry) error {
 	if e.Outcome == "" {
 		e.Outcome = Done
 	}
+	if e.Account != "" {
+		e.Name = ""
+	}
 	// The command line may write beside us: then the number is taken, and we look
 	// again.
 	for range 20 {
@@ -72,8 +93,8 @@ func (r *Room) NoteIn(ctx context.Context, tx Tables, e Entry) error {
 			return fmt.Errorf("read access log: %w", err)
 		}
 		e.Seq++
-		n, err := changeIn(ctx, tx, "write access log", `INSERT INTO access_log (seq, at_ms, name, agency, action, object, detail, addr, outcome, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-			ON CONFLICT (seq) DO NOTHING`, e.Seq, e.At.UnixMilli(), e.Name, e.Agency, e.Action, e.Object, e.Detail, e.Addr, e.Outcome, e.sum(last))
+		n, err := changeIn(ctx, tx, "write access log", `INSERT INTO access_log (seq, at_ms, account, name, agency, action, object, detail, addr, outcome, hash) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (seq) DO NOTHING`, e.Seq, e.At.UnixMilli(), e.Account, e.Name, e.Agency, e.Action, e.Object, e.Detail, e.Addr, e.Outcome, e.sum(last))
 		if err != nil || n == 1 {
 			return err
 		}
@@ -89,7 +110,7 @@ const lookAgain = 10 * time.Minute
 func (r *Room) Look(ctx context.Context, e Entry) error {
 	// Of all that was looked at, however long: what is written is cut, and two queries
 	// may begin alike.
-	key := sha256.Sum256(fmt.Appendf(nil, "%q", []string{e.Name, e.Action, e.Object, e.Addr, e.Outcome}))
+	key := sha256.Sum256(fmt.Appendf(nil, "%q", []string{e.Account, e.Name, e.Action, e.Object, e.Addr, e.Outcome}))
 	now := r.cfg.Now()
 	r.journalMu.Lock()
 	at, seen := r.looked[key]
@@ -110,15 +131,18 @@ func (r *Room) Look(ctx context.Context, e Entry) error {
 }
 
 // Journal lists the access log, the newest first, before a number where that is
-// not 0; name and action restrict it when they are not "".
-func (r *Room) Journal(ctx context.Context, name, action string, before int64, limit int) ([]Entry, error) {
-	return sqlrows.Collect(ctx, r.cfg.Read, "access log", scanEntry, `SELECT seq, at_ms, name, agency, action, object, detail, addr, outcome, hash FROM access_log
-		WHERE (? = '' OR name = ?) AND (? = '' OR action = ?) AND (? = 0 OR seq < ?) ORDER BY seq DESC LIMIT ?`, name, name, action, action, before, before, limit)
+// not 0; who and action restrict it when they are not "". Who is a name, or the
+// Mark of an account without its #.
+func (r *Room) Journal(ctx context.Context, who, action string, before int64, limit int) ([]Entry, error) {
+	return sqlrows.Collect(ctx, r.cfg.Read, "access log", scanEntry, `SELECT l.seq, l.at_ms, l.account, coalesce(p.name, l.name), l.agency, l.action, l.object, l.detail, l.addr, l.outcome, l.hash
+		FROM access_log l LEFT JOIN account p ON p.id = l.account
+		WHERE (?1 = '' OR l.name = ?1 OR p.name = ?1 OR substr(l.account, 1, ?2) = ?1) AND (?3 = '' OR l.action = ?3) AND (?4 = 0 OR l.seq < ?4)
+		ORDER BY l.seq DESC LIMIT ?5`, who, shortID, action, before, limit)
 }
 
 func scanEntry(rows *sql.Rows) (e Entry, err error) {
 	var at int64
-	err = rows.Scan(&e.Seq, &at, &e.Name, &e.Agency, &e.Action, &e.Object, &e.Detail, &e.Addr, &e.Outcome, &e.Hash)
+	err = rows.Scan(&e.Seq, &at, &e.Account, &e.Name, &e.Agency, &e.Action, &e.Object, &e.Detail, &e.Addr, &e.Outcome, &e.Hash)
 	e.At = when(at)
 	return e, err
 }
@@ -129,7 +153,7 @@ func scanEntry(rows *sql.Rows) (e Entry, err error) {
 func (r *Room) Check(ctx context.Context) (whole, broken int64, newest string, err error) {
 	const page = 5000
 	for {
-		list, err := sqlrows.Collect(ctx, r.cfg.Read, "access log", scanEntry, `SELECT seq, at_ms, name, agency, action, object, detail, addr, outcome, hash FROM access_log
+		list, err := sqlrows.Collect(ctx, r.cfg.Read, "access log", scanEntry, `SELECT seq, at_ms, account, name, agency, action, object, detail, addr, outcome, hash FROM access_log
 			WHERE seq > ? ORDER BY seq LIMIT ?`, whole, page)
 		if err != nil {
 			return whole, 0, newest, err

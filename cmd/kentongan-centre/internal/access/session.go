@@ -285,9 +285,18 @@ func (r *Room) EndAll(ctx context.Context, account string) error {
 	return err
 }
 
-// Sweep takes away what has ended.
+// Sweep takes away what has ended, and what was made for an account while it was
+// being erased.
 func (r *Room) Sweep(ctx context.Context) error {
 	now := r.cfg.Now()
 	_, err := r.change(ctx, "sweep sessions", `DELETE FROM access_session WHERE ends_at <= ? OR kind = 'browser' AND seen_at <= ?`, now.UnixMilli(), now.Add(-r.cfg.Idle).UnixMilli())
-	return err
+	if err != nil {
+		return err
+	}
+	for _, table := range []string{"access_session", "passkey"} {
+		if _, err := r.change(ctx, "sweep what nobody has", `DELETE FROM `+table+` WHERE NOT EXISTS (SELECT 1 FROM account p WHERE p.id = `+table+`.account)`); err != nil {
+			return err
+		}
+	}
+	return nil
 }

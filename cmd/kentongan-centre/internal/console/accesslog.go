@@ -36,7 +36,7 @@ const maxLog = 100
 
 func (c *Console) accessLog(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	p := logPage{Name: strings.TrimSpace(q.Get("name")), Action: q.Get("action"), Actions: c.actions()}
+	p := logPage{Name: strings.TrimPrefix(strings.TrimSpace(q.Get("name")), "#"), Action: q.Get("action"), Actions: c.actions()}
 	before, err := strconv.ParseInt(q.Get("before"), 10, 64)
 	p.Paged = err == nil && before > 0
 	if p.List, err = c.cfg.Access.Journal(r.Context(), p.Name, p.Action, max(0, before), maxLog); err == nil {

@@ -179,13 +179,19 @@ func (c *Console) act(w http.ResponseWriter, r *http.Request, rt route) {
 	}
 	seen := &statusWriter{ResponseWriter: w}
 	rt.do(seen, r)
+	if seen.noted {
+		return
+	}
 	e := c.entry(r, rt.action)
+	if seen.object != "" {
+		e.Object = seen.object
+	}
 	if seen.status >= 400 {
 		e.Outcome = access.Refused
 	}
 	// What was done stays written down also when the browser has gone.
 	if err := c.cfg.Access.Note(context.WithoutCancel(r.Context()), e); err != nil {
-		c.cfg.Log.Error("access not written down", "action", e.Action, "object", e.Object, "who", e.Name, "err", err)
+		c.cfg.Log.Error("access not written down", "action", e.Action, "object", e.Object, "account", e.Account, "err", err)
 	}
 }
 
@@ -193,29 +199,37 @@ func (c *Console) act(w http.ResponseWriter, r *http.Request, rt route) {
 func (c *Console) entry(r *http.Request, action string) access.Entry {
 	e := access.Entry{Action: action, Object: r.URL.Path, Addr: c.addr(r)}
 	if s := session(r); s != nil {
-		e.Name, e.Agency = s.Account.Name, s.Account.Agency
+		e.Account, e.Agency = s.Account.ID, s.Account.Agency
 	}
 	if q := r.URL.RawQuery; q != "" && !unsafe(r) {
-		e.Object += "?" + withoutTicket(q)
+		e.Object += "?" + withoutPeople(r.URL.Path, q)
 	}
 	var said []string
 	for _, key := range saidFields {
-		if v := strings.TrimSpace(r.PostForm.Get(key)); v != "" && !(key == "note" && action == "status") {
-			said = append(said, key+": "+v)
+		v := strings.TrimSpace(r.PostForm.Get(key))
+		if v == "" || key == "note" && action == "status" {
+			continue
 		}
+		if strings.HasPrefix(action, "user-") && (key == "name" || key == "full_name") {
+			v = "…" // who an account is of: that is erased with it
+		}
+		said = append(said, key+": "+v)
 	}
 	e.Detail = strings.Join(said, "; ")
 	return e
 }
 
-// withoutTicket takes out of a query which ticket was searched for. The log is for
-// ever: it would keep the ticket of a complaint that was erased.
-func withoutTicket(query string) string {
+// withoutPeople takes out of a query which ticket was searched for, or whose lines in
+// the access log. The log is for ever: it would keep what was erased.
+func withoutPeople(path, query string) string {
 	parts := strings.Split(query, "&")
 	for i, p := range parts {
 		key, _, _ := strings.Cut(p, "=")
-		if k, err := url.QueryUnescape(key); err != nil || k == "ticket" {
+		switch k, err := url.QueryUnescape(key); {
+		case err != nil || k == "ticket":
 			parts[i] = "ticket=…"
+		case k == "name" && path == "/access-log":
+			parts[i] = "name=…"
 		}
 	}
 	return strings.Join(parts, "&")
@@ -226,9 +240,20 @@ func withoutTicket(query string) string {
 // complaint.
 var saidFields = []string{"id", "name", "full_name", "role", "agency", "device", "code", "state", "hours", "false", "seconds", "url", "number", "now", "scope", "found", "stages", "soak_hours", "wait_hours", "max_failed_percent", "max_failed", "at_once", "reason", "note", "disabled"}
 
+// statusWriter tells act what became of what it let somebody do.
 type statusWriter struct {
 	http.ResponseWriter
 	status int
+	object string // what it was about, where the path does not say it
+	noted  bool   // it is written down already
+}
+
+// acting is what act gave to what it runs.
+func acting(w http.ResponseWriter) *statusWriter {
+	if s, ok := w.(*statusWriter); ok {
+		return s
+	}
+	return &statusWriter{ResponseWriter: w} // nobody asks it
 }
 
 func (s *statusWriter) WriteHeader(status int) {

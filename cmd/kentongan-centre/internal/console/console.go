@@ -291,9 +291,10 @@ func (c *Console) routes() []route {
 
 		{"GET /users", admin, "users", c.users},
 		{"POST /users", admin, "user-add", c.doAddUser},
-		{"POST /users/{name}", admin, "user-change", c.doChangeUser},
-		{"POST /users/{name}/link", admin, "user-link", c.doLinkUser},
-		{"POST /users/{name}/end", admin, "user-end", c.doEndUser},
+		{"POST /users/{id}", admin, "user-change", c.doChangeUser},
+		{"POST /users/{id}/link", admin, "user-link", c.doLinkUser},
+		{"POST /users/{id}/end", admin, "user-end", c.doEndUser},
+		{"POST /users/{id}/erase", admin, "user-erase", c.doEraseUser},
 		{"GET /agencies", admin, "", c.agencies},
 		{"POST /agencies", admin, "agency", c.doAgency},
 		{"POST /agencies/{id}/drop", admin, "agency-drop", c.doDropAgency},

@@ -67,7 +67,9 @@ func (c *Console) doLogin(w http.ResponseWriter, r *http.Request) {
 	name := strings.ToLower(strings.TrimSpace(r.PostForm.Get("name")))
 	p := loginPage{Name: name, Next: r.PostForm.Get("next")}
 	token, a, err := c.cfg.Access.Login(r.Context(), name, r.PostForm.Get("password"), c.from(r))
-	e := access.Entry{Name: name, Action: "login", Object: "password", Addr: c.addr(r)}
+	// A name that nobody has is not written down: it may be that of an account that was
+	// erased, or a password in the wrong field.
+	e := access.Entry{Account: a.ID, Action: "login", Object: "password", Addr: c.addr(r)}
 	switch {
 	case err == nil:
 		e.Agency = a.Agency
@@ -79,7 +81,7 @@ func (c *Console) doLogin(w http.ResponseWriter, r *http.Request) {
 	}
 	note := c.cfg.Access.Note
 	if errors.Is(err, access.ErrSlow) { // a stranger must not be able to fill the log
-		note, e.Name, e.Addr = c.cfg.Access.Look, "", access.Place(e.Addr)
+		note, e.Account, e.Addr = c.cfg.Access.Look, "", access.Place(e.Addr)
 	}
 	if noteErr := note(r.Context(), e); noteErr != nil {
 		c.fail(w, r, noteErr)
@@ -126,7 +128,7 @@ func (c *Console) doLink(w http.ResponseWriter, r *http.Request) {
 		c.linkOver(w, r, err)
 		return
 	}
-	if err := c.cfg.Access.Note(r.Context(), access.Entry{Name: a.Name, Agency: a.Agency, Action: "login", Object: "link", Addr: c.addr(r)}); err != nil {
+	if err := c.cfg.Access.Note(r.Context(), access.Entry{Account: a.ID, Agency: a.Agency, Action: "login", Object: "link", Addr: c.addr(r)}); err != nil {
 		c.fail(w, r, err)
 		return
 	}
@@ -168,10 +170,10 @@ func (c *Console) doLoginBegin(w http.ResponseWriter, r *http.Request) {
 func (c *Console) doLoginPasskey(w http.ResponseWriter, r *http.Request) {
 	r.Body = http.MaxBytesReader(w, r.Body, 64<<10)
 	token, a, err := c.cfg.Access.FinishLogin(r.Context(), c.site(r), r.URL.Query().Get("id"), r, c.from(r))
-	e := access.Entry{Name: a.Name, Agency: a.Agency, Action: "login", Object: "passkey", Addr: c.addr(r)}
+	e := access.Entry{Account: a.ID, Agency: a.Agency, Action: "login", Object: "passkey", Addr: c.addr(r)}
 	note := c.cfg.Access.Note
 	if err != nil { // nothing limits how often somebody tries; once in a while it is written down
-		e.Outcome, e.Name, e.Agency, e.Addr = access.Refused, "", "", access.Place(e.Addr)
+		e.Outcome, e.Account, e.Agency, e.Addr = access.Refused, "", "", access.Place(e.Addr)
 		note = c.cfg.Access.Look
 	}
 	if noteErr := note(r.Context(), e); err == nil {

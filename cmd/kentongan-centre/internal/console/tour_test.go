@@ -178,18 +178,19 @@ func savePicture(t *testing.T, file string, png []byte) {
 
 // people adds accounts, and things for the access log.
 func (s *seeder) people() {
+	ids := map[string]string{}
 	for _, a := range []access.Account{
 		{Name: "budi", FullName: "Budi Santoso", Role: access.Operator, Agency: "dishub"},
 		{Name: "ani", FullName: "Ani Rahmawati", Role: access.Viewer, Agency: "dinkes"},
 		{Name: "e-pormas", FullName: "Sistem e-pormas", Role: access.Operator},
 	} {
-		account(s.t, s.room, a)
+		ids[a.Name] = account(s.t, s.room, a).ID
 	}
 	for _, e := range []access.Entry{
-		{Name: "budi", Agency: "dishub", Action: "login", Object: "passkey", Addr: "192.0.2.20"},
-		{Name: "budi", Agency: "dishub", Action: "snapshot", Object: "/devices/kiosk-7/streams/gate/snapshot", Detail: "reason: laporan warga 0007-000E-7", Addr: "192.0.2.20"},
-		{Name: "budi", Agency: "dishub", Action: "picture", Object: "/pictures/kiosk-7/5f0c9a1d2e4b5a00", Addr: "192.0.2.20"},
-		{Name: "ani", Agency: "dinkes", Action: "login", Object: "password", Addr: "198.51.100.7", Outcome: access.Refused},
+		{Account: ids["budi"], Agency: "dishub", Action: "login", Object: "passkey", Addr: "192.0.2.20"},
+		{Account: ids["budi"], Agency: "dishub", Action: "snapshot", Object: "/devices/kiosk-7/streams/gate/snapshot", Detail: "reason: laporan warga 0007-000E-7", Addr: "192.0.2.20"},
+		{Account: ids["budi"], Agency: "dishub", Action: "picture", Object: "/pictures/kiosk-7/5f0c9a1d2e4b5a00", Addr: "192.0.2.20"},
+		{Account: ids["ani"], Agency: "dinkes", Action: "login", Object: "password", Addr: "198.51.100.7", Outcome: access.Refused},
 	} {
 		if err := s.room.Note(s.t.Context(), e); err != nil {
 			s.t.Fatal(err)

@@ -1,11 +1,13 @@
 package console
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"strings"
 
 	"kentongan/cmd/kentongan-centre/internal/access"
+	"kentongan/cmd/kentongan-centre/internal/orders"
 	"kentongan/cmd/kentongan-centre/internal/store"
 )
 
@@ -62,6 +64,9 @@ func accountOf(r *http.Request) access.Account {
 // doAddUser makes an account and shows the link that lets it in.
 func (c *Console) doAddUser(w http.ResponseWriter, r *http.Request) {
 	a, err := c.cfg.Access.Add(r.Context(), accountOf(r))
+	if err == nil {
+		acting(w).object = "/users/" + a.ID
+	}
 	c.linked(w, r, a, err)
 }
 
@@ -82,12 +87,12 @@ func (c *Console) linked(w http.ResponseWriter, r *http.Request, a access.Accoun
 }
 
 func (c *Console) doLinkUser(w http.ResponseWriter, r *http.Request) {
-	a, err := c.cfg.Access.Named(r.Context(), r.PathValue("name"))
+	a, err := c.cfg.Access.OfID(r.Context(), r.PathValue("id"))
 	c.linked(w, r, a, err)
 }
 
 func (c *Console) doChangeUser(w http.ResponseWriter, r *http.Request) {
-	old, err := c.cfg.Access.Named(r.Context(), r.PathValue("name"))
+	old, err := c.cfg.Access.OfID(r.Context(), r.PathValue("id"))
 	if err == nil {
 		a := accountOf(r)
 		a.ID, a.Name = old.ID, old.Name
@@ -98,10 +103,25 @@ func (c *Console) doChangeUser(w http.ResponseWriter, r *http.Request) {
 
 // doEndUser ends all that an account has open.
 func (c *Console) doEndUser(w http.ResponseWriter, r *http.Request) {
-	a, err := c.cfg.Access.Named(r.Context(), r.PathValue("name"))
+	a, err := c.cfg.Access.OfID(r.Context(), r.PathValue("id"))
 	if err == nil {
 		err = c.cfg.Access.EndAll(r.Context(), a.ID)
 	}
+	c.changedUser(w, r, err)
+}
+
+// doEraseUser erases an account. That it did, and why, is written down in the same
+// transaction; what was refused, by act.
+func (c *Console) doEraseUser(w http.ResponseWriter, r *http.Request) {
+	if strings.TrimSpace(r.PostForm.Get("reason")) == "" {
+		c.refused(w, r, orders.ErrReason)
+		return
+	}
+	id := r.PathValue("id")
+	err := c.view(r).EraseAccount(r.Context(), id, access.Mark(id), func(ctx context.Context, tx store.Tx) error {
+		return c.cfg.Access.EraseIn(ctx, tx, id, c.entry(r, "user-erase"))
+	})
+	acting(w).noted = err == nil
 	c.changedUser(w, r, err)
 }
 

@@ -101,3 +101,10 @@ CREATE TABLE access_log (
 );
 CREATE INDEX access_log_at ON access_log (at_ms);
 `
+
+// accessLogSchema: a line of the access log names an account by its id, so that the
+// account can be erased. Lines that there are go on as they are: their hashes prove
+// the names in them.
+const accessLogSchema = `
+ALTER TABLE access_log ADD COLUMN account TEXT NOT NULL DEFAULT ''; -- id; '' = none, or older than the column
+`

@@ -28,6 +28,7 @@ var migrations = []migration{
 	{both: ticketIndexSchema},
 	{both: rolloutSchema},
 	{both: erasedSchema, sqlite: erasedSQLite, postgres: erasedPostgres},
+	{both: accessLogSchema},
 }
 
 // migration is one step of the schema. Its text is in SQLite's words, which
