@@ -69,6 +69,13 @@ func (j *journal) forget(topic string) { j.send(entry{topic: topic}) }
 // run keeps what comes in until close was called and all is kept.
 func (j *journal) run() {
 	for {
+		// Who asks comes first: a slow disk may take half a minute for one entry, and
+		// several in a row would look like a loop that hangs.
+		select {
+		case beat := <-j.pulse:
+			beat()
+		default:
+		}
 		select {
 		case beat := <-j.pulse:
 			beat()

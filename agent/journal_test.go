@@ -94,3 +94,37 @@ func TestJournalEndsWhileTheDiskRefuses(t *testing.T) {
 		j.add(report.Event, report.KindBoot, nil) // too late, and no panic
 	})
 }
+
+// TestJournalAnswersBetweenEntries: a journal with much to say to a slow disk took
+// one entry after another before it answered, and the watchdog reset the board.
+func TestJournalAnswersBetweenEntries(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const each = 25 * time.Second
+		j := newJournal("kiosk-7", laggard(each), &disk{}, slog.New(slog.DiscardHandler))
+		for range 40 {
+			j.StreamChanged(report.StreamState{Name: "gate", State: "failed"})
+		}
+		var running sync.WaitGroup
+		running.Go(j.run)
+		for range 30 {
+			time.Sleep(time.Second) // one is under way
+			began := time.Now()
+			if err := j.pulse.Ask(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if took := time.Since(began); took > each {
+				t.Errorf("an answer after %v, and one entry takes %v", took, each)
+			}
+		}
+		j.close()
+		running.Wait()
+	})
+}
+
+// laggard is a keeper that takes so long.
+type laggard time.Duration
+
+func (d laggard) Append(context.Context, report.Lane, string, any) (uint64, error) {
+	time.Sleep(time.Duration(d))
+	return 1, nil
+}
