@@ -201,10 +201,8 @@ func TestKiosk(t *testing.T) {
 	if got := len(kept(t, store)); got != presses {
 		t.Errorf("%d complaints of %d presses", got, presses)
 	}
-	// A busy computer is slow with both, and for a while: what the kiosk itself takes is
-	// in each press, so one in four has to be quick.
-	if most := 100*time.Millisecond + 4*orders[presses/2]; took[presses/4] > most {
-		t.Errorf("three of four presses took %v and more to the lamp, want under %v", took[presses/4], most)
+	if most := 100*time.Millisecond + 4*orders[presses/2]; took[presses/2] > most { // a busy computer is slow with both
+		t.Errorf("median %v from press to lamp, want under %v", took[presses/2], most)
 	}
 	if last := kept(t, store)[presses-1]; last.Ticket != report.NewTicket(7, presses).String() {
 		t.Errorf("last ticket %s", last.Ticket)
