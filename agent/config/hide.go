@@ -180,12 +180,18 @@ func (s scalarNode) goesTo() (paths []string) {
 	return paths
 }
 
-// newAddress is the path of a URL in goes to whose host the secret did not go in
-// known; "" is none.
+// newAddress is the path of a URL in goes to where the secret did not go in known; ""
+// is none. One that is changed has to keep its scheme and port; one that is new may
+// have its own, as pictures and ONVIF have, on a host of the same camera.
 func (s scalarNode) newAddress(goes, known map[string]string) string {
 	paths := s.goesTo()
 	for _, p := range paths {
-		if goes[p] != "" && !slices.ContainsFunc(paths, func(was string) bool { return host(goes[p]) == host(known[was]) }) {
+		if goes[p] != "" && !slices.ContainsFunc(paths, func(was string) bool {
+			if known[p] == "" {
+				return known[was] != "" && hostname(goes[p]) == hostname(known[was])
+			}
+			return host(goes[p]) == host(known[was])
+		}) {
 			return p
 		}
 	}
@@ -199,6 +205,15 @@ func host(v string) string {
 		return v
 	}
 	return strings.ToLower(u.Scheme + "://" + u.Host)
+}
+
+// hostname is the name alone of a URL's host; what is no URL is its own.
+func hostname(v string) string {
+	u, err := url.Parse(userInURL.ReplaceAllString(v, "$1"))
+	if err != nil || u.Host == "" {
+		return v
+	}
+	return strings.ToLower(u.Hostname())
 }
 
 func standsInQuery(m string) bool { return strings.HasSuffix(m, "="+hidden) }

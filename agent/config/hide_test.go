@@ -154,6 +154,9 @@ streams:
 		"beside the URL":       {"name: gate,", "name: gate, snapshot_url: http://203.0.113.1/,", "streams[gate].url"},
 		"another of its own":   {"192.0.2.9/sub", "203.0.113.1/sub", "streams[yard].password"},
 		"its own sub stream":   {"name: hall,", "name: hall, sub_url: rtsp://192.0.2.8/sub,", ""},
+		"its own ONVIF":        {"name: hall,", "name: hall, onvif: {url: http://192.0.2.8/onvif/device_service},", ""},
+		"its own pictures":     {"name: gate,", "name: gate, snapshot_url: http://192.0.2.7:8080/picture,", ""},
+		"a camera's port":      {"url: rtsp://192.0.2.9/,", "url: rtsp://192.0.2.9:8554/,", "streams[yard].password"},
 		"none any more":        {", snapshot_url: http://192.0.2.10/", "", ""},
 	}
 	for name, tt := range tests {
