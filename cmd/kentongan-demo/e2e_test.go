@@ -247,7 +247,7 @@ func TestDemo(t *testing.T) {
 	dir := t.TempDir()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
-	s, err := openSite(ctx, siteOptions{Dir: dir, Centre: centreProgram, Device: deviceProgram, PageAddr: "127.0.0.1:0", ScreenAddr: brokertest.FreeAddress(t)})
+	s, err := openSite(ctx, siteOptions{Dir: dir, Centre: centreProgram, Device: deviceProgram, PageAddr: brokertest.FreeAddress(t), ScreenAddr: brokertest.FreeAddress(t), Leased: func() string { return brokertest.FreeAddress(t) }})
 	if s != nil {
 		defer s.close()
 	}

@@ -20,6 +20,7 @@ import (
 
 	_ "modernc.org/sqlite"
 
+	"kentongan/broker-config/brokertest"
 	"kentongan/cmd/kentongan-demo/internal/camera"
 )
 
@@ -61,7 +62,7 @@ func TestFlatWithinAnHour(t *testing.T) {
 	s := &soak{t: t, broker: broker, addr: addr, net: net}
 	var cams []cameraConfig
 	for _, o := range []camera.Options{{Name: "gate", Codec: "H264"}, {Name: "lobby", Codec: "MJPEG"}} {
-		o.Listen, o.Username, o.Password = "127.0.0.1:0", cameraUser, cameraSecret
+		o.Listen, o.Username, o.Password = brokertest.FreeAddress(t), cameraUser, cameraSecret
 		c, err := camera.Start(background, o)
 		if err != nil {
 			t.Fatal(err)

@@ -35,6 +35,17 @@ type siteOptions struct {
 	PageAddr string // of the centre's page
 
 	ScreenAddr string // of the kiosk's screen; "" is a free one
+
+	// Leased gives an address that nobody else gets, to each part that goes and comes
+	// back where it was; nil is any that is free at the moment.
+	Leased func() string
+}
+
+func (o siteOptions) address() string {
+	if o.Leased == nil {
+		return "127.0.0.1:0"
+	}
+	return o.Leased()
 }
 
 const (
@@ -54,7 +65,7 @@ func openSite(ctx context.Context, o siteOptions) (*site, error) {
 	run, end := context.WithCancel(ctx)
 	s := &site{end: end}
 	var err error
-	s.centre, err = startCentre(ctx, o.Centre, "--data", filepath.Join(o.Dir, "centre"), "--listen", o.PageAddr, "--mqtt", "127.0.0.1:0")
+	s.centre, err = startCentre(ctx, o.Centre, "--data", filepath.Join(o.Dir, "centre"), "--listen", o.PageAddr, "--mqtt", o.address())
 	if err != nil {
 		return s, err
 	}
@@ -68,8 +79,8 @@ func openSite(ctx context.Context, o siteOptions) (*site, error) {
 	s.done.Go(func() { s.network.run(run) })
 
 	for _, c := range []camera.Options{
-		{Name: "gate", Codec: "H264", Listen: "127.0.0.1:0", Username: cameraUser, Password: cameraSecret},
-		{Name: "lobby", Codec: "MJPEG", Listen: "127.0.0.1:0", Username: cameraUser, Password: cameraSecret},
+		{Name: "gate", Codec: "H264", Listen: o.address(), Username: cameraUser, Password: cameraSecret},
+		{Name: "lobby", Codec: "MJPEG", Listen: o.address(), Username: cameraUser, Password: cameraSecret},
 	} {
 		cam, err := camera.Start(run, c)
 		if err != nil {

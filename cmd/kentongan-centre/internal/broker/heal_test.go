@@ -7,6 +7,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"kentongan/broker-config/brokertest"
 )
 
 func listens(addr string) bool {
@@ -34,7 +36,7 @@ func until(t *testing.T, what string, ok func() bool) {
 
 // A disk that was full is the end of NATS's streams until it starts again.
 func TestBrokerComesBackWhenThereIsRoom(t *testing.T) {
-	b, err := Start("127.0.0.1:0", t.TempDir(), slog.New(slog.DiscardHandler))
+	b, err := Start(brokertest.FreeAddress(t), t.TempDir(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

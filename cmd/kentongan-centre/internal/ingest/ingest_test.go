@@ -14,6 +14,7 @@ import (
 	"golang.org/x/mod/sumdb/note"
 
 	"kentongan/agent/report"
+	"kentongan/broker-config/brokertest"
 	"kentongan/cmd/kentongan-centre/internal/broker"
 	"kentongan/cmd/kentongan-centre/internal/ingest"
 	"kentongan/cmd/kentongan-centre/internal/store"
@@ -43,7 +44,7 @@ func keys(t testing.TB) (note.Signer, note.Verifiers) {
 // embedded starts the broker of the centre.
 func embedded(t testing.TB) *url.URL {
 	t.Helper()
-	b, err := broker.Start("127.0.0.1:0", t.TempDir(), slog.New(slog.DiscardHandler))
+	b, err := broker.Start(brokertest.FreeAddress(t), t.TempDir(), slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -11,6 +11,7 @@ import (
 
 	"golang.org/x/mod/sumdb/note"
 
+	"kentongan/broker-config/brokertest"
 	"kentongan/cmd/kentongan-centre/internal/broker"
 	"kentongan/cmd/kentongan-centre/internal/ingest"
 	"kentongan/cmd/kentongan-centre/internal/pgtest"
@@ -24,7 +25,7 @@ func TestMain(m *testing.M) { os.Exit(pgtest.Main(m)) }
 func centre(t *testing.T, st *store.Store) (*url.URL, note.Verifiers) {
 	t.Helper()
 	log := slog.New(slog.DiscardHandler)
-	b, err := broker.Start("127.0.0.1:0", t.TempDir(), log)
+	b, err := broker.Start(brokertest.FreeAddress(t), t.TempDir(), log)
 	if err != nil {
 		t.Fatal(err)
 	}
