@@ -30,7 +30,7 @@ func TestFewFileDescriptors(t *testing.T) {
 		rounds = 4
 	}
 	for n := range rounds {
-		refused := a.says("too many open files")
+		refused := a.says("part=uplink", "not connected", "too many open files")
 		a.limitFiles(3)
 		for _, cam := range a.cameras {
 			cam.Unplug()
