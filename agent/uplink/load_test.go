@@ -67,19 +67,19 @@ func pressTimes(t *testing.T, n int, ways ...*way) (medians []time.Duration) {
 }
 
 // extra is how much longer a press takes over the full way than over the idle one.
-// What waits in a queue waits each time; what a busy machine adds, it does not add
-// twenty times.
+// What waits in a queue waits each time; what a busy machine adds, to the one or the
+// other, it does not add twenty times.
 func extra(t *testing.T, full, idle *way, most time.Duration) time.Duration {
 	t.Helper()
-	best := time.Hour
+	least := []time.Duration{time.Hour, time.Hour}
 	for range 20 {
 		m := pressTimes(t, 9, full, idle)
 		t.Logf("idle %v, beside the backlog %v", m[1].Round(time.Millisecond), m[0].Round(time.Millisecond))
-		if best = min(best, m[0]-m[1]); best < most {
+		if least[0], least[1] = min(least[0], m[0]), min(least[1], m[1]); least[0]-least[1] < most {
 			break
 		}
 	}
-	return best
+	return least[0] - least[1]
 }
 
 // idleWay is a way of a device that has nothing but its presses.

@@ -93,9 +93,8 @@ func (w *watcher) dead(order, how string) {
 	}
 	// A board that stands still before it does the order lets the relay go, too, and
 	// its agent lives on.
-	r.until("the board has done the order", quick, func() bool { return done() > before })
+	r.until("the board has done the order", quick, func() bool { w.look(); return done() > before })
 	began := time.Now()
-	w.risen = began
 	w.until("the relay lets go and the red lamp lights", quick, func(s sight) bool { return s.b })
 	lit := time.Since(began)
 	after := w.look()

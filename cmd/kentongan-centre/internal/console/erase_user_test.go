@@ -14,15 +14,15 @@ import (
 func TestAccountIsErased(t *testing.T) {
 	srv, s, _ := serve(t, (*seeder).province)
 	admin, approver := []string{"Authorization", "Bearer " + s.tokenOf("dewi", access.Admin, "")}, []string{"Authorization", "Bearer " + s.tokenOf("agus", access.Approver, "")}
-	if res, _ := send(t, srv.URL+"/users", url.Values{"name": {"rina"}, "full_name": {"Rina Kartika"}, "role": {"admin"}}, admin...); res.StatusCode != http.StatusOK {
+	if res, _ := send(t, srv.URL+"/users", url.Values{"name": {"rinakartika"}, "full_name": {"Rina Kartika"}, "role": {"admin"}}, admin...); res.StatusCode != http.StatusOK {
 		t.Fatal(res.Status)
 	}
-	a, err := s.room.Named(t.Context(), "rina")
+	a, err := s.room.Named(t.Context(), "rinakartika")
 	if err != nil {
 		t.Fatal(err)
 	}
-	rina := []string{"Cookie", "kentongan=" + browse(t, s.room, "rina")}
-	if _, body := get(t, srv.URL+"/access-log?lang=en&name=rina", rina...); !strings.Contains(body, access.Mark(a.ID)) {
+	rina := []string{"Cookie", "kentongan=" + browse(t, s.room, "rinakartika")}
+	if _, body := get(t, srv.URL+"/access-log?lang=en&name=rinakartika", rina...); !strings.Contains(body, access.Mark(a.ID)) {
 		t.Error("the log does not say by its number who looks")
 	}
 	at, why := srv.URL+"/users/"+a.ID+"/erase", url.Values{"reason": {"surat 18/2026"}}
@@ -51,14 +51,14 @@ func TestAccountIsErased(t *testing.T) {
 		t.Errorf("who was erased is still in: %s", res.Status)
 	}
 	for _, page := range []string{"/users?lang=en", "/access-log?lang=en"} {
-		if _, body := get(t, srv.URL+page, admin...); strings.Contains(strings.ToLower(body), "rina") {
+		if _, body := get(t, srv.URL+page, admin...); strings.Contains(strings.ToLower(body), "kartika") {
 			t.Errorf("%s still has the name", page)
 		}
 	}
 	if _, body := get(t, srv.URL+"/access-log?lang=en", admin...); !strings.Contains(words(body), "erased account "+access.Mark(a.ID)) {
 		t.Error("the log does not show that the account is erased")
 	}
-	if res, _ := logIn(t, srv.URL, "rina", "wrong", "", "x"); res.StatusCode != http.StatusUnauthorized {
+	if res, _ := logIn(t, srv.URL, "rinakartika", "wrong", "", "x"); res.StatusCode != http.StatusUnauthorized {
 		t.Errorf("a log-in under the erased name: %s", res.Status)
 	}
 	all, err := s.room.Journal(t.Context(), "", "", 0, 500)
@@ -76,7 +76,7 @@ func TestAccountIsErased(t *testing.T) {
 		if e.Action == "user-add" && e.Object != "/users/"+a.ID {
 			t.Errorf("the log does not say which account was made: %+v", e)
 		}
-		if text := strings.ToLower(e.Name + e.Object + e.Detail); strings.Contains(text, "rina") {
+		if text := strings.ToLower(e.Name + e.Object + e.Detail); strings.Contains(text, "kartika") {
 			t.Errorf("the access log keeps the name: %+v", e)
 		}
 	}
