@@ -66,7 +66,7 @@ var parsers = []reader{
 	{"centre: passkeys (WebAuthn, CBOR)", "browser", "cmd/kentongan-centre/internal/access/passkey.go", "cmd/kentongan-centre/internal/access FuzzPasskey"},
 	{"centre: hashes of passwords", "database", "cmd/kentongan-centre/internal/access/password.go", "cmd/kentongan-centre/internal/access FuzzHash"},
 	{"centre: texts of orders", "operator", "", "cmd/kentongan-centre/internal/orders FuzzTexts"},
-	{"centre: stages of a rollout", "operator", "cmd/kentongan-centre/internal/rollout/start.go", "cmd/kentongan-centre/internal/rollout FuzzStages"},
+	{"centre: stages of a rollout", "operator", "", "cmd/kentongan-centre/internal/rollout FuzzStages"},
 	{"centre: Open311", "anybody", "", "cmd/kentongan-centre/internal/open311 FuzzFilter"},
 	{"centre: requests to enrol", "a stranger's device", "cmd/kentongan-centre/internal/enrol/server.go cmd/kentongan-centre/internal/enrol/redeem.go", "cmd/kentongan-centre/internal/enrol FuzzRequest"},
 	{"centre: a broker's CONNACK", "broker", "", "cmd/kentongan-centre/internal/enrol FuzzConnack"},
