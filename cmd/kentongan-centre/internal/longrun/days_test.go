@@ -45,8 +45,10 @@ type world struct {
 	dialled    map[string]int                   // until then
 	every      string                           // stats_every
 	diskBad    string                           // fault of the disk; "" when it is good
-	diskSince  time.Time
-	excused    time.Time // until then the disk is a reason for the watchdog to bite
+	diskSince  time.Time                        // when that began, or one that it followed at once
+	diskOver   time.Time                        // when the one before ended
+	diskPast   []string                         // for who looks at a failure
+	excused    time.Time                        // until then the disk is a reason for the watchdog to bite
 	resets     int
 	stacks     bool // were logged: once
 	hurt       map[string]int
@@ -206,7 +208,8 @@ func (w *world) trouble() {
 			f.end()
 		}
 		if f.group == "disk" {
-			w.diskBad = ""
+			w.diskBad, w.diskOver = "", time.Now()
+			w.note("over")
 		}
 	}
 	w.rest(trouble, func() {
@@ -229,7 +232,12 @@ func (w *world) trouble() {
 		}
 		w.hurt[f.name]++
 		if f.group == "disk" {
-			w.diskBad, w.diskSince = f.name, time.Now()
+			// The agent asks the disk each half minute: what comes sooner is the same
+			// trouble to it.
+			if w.diskBad = f.name; time.Since(w.diskOver) > 2*time.Minute {
+				w.diskSince = time.Now()
+			}
+			w.note(f.name)
 		}
 		f.begin()
 		if f.most > 0 {
@@ -254,7 +262,7 @@ func (w *world) rest(d time.Duration, minute func()) {
 		case <-w.device.resets:
 			w.resets++
 			if time.Now().After(w.excused) {
-				w.t.Errorf("%s: the watchdog was not fed, and the disk (%s) is no reason; the agent said %q", w.when(), w.diskBad, w.device.reason())
+				w.t.Errorf("%s: the watchdog was not fed, and the disk (%s) is no reason; the agent said %q; the disk before: %q", w.when(), w.diskBad, w.device.reason(), w.diskPast)
 				if !w.stacks {
 					w.stacks = true
 					text := make([]byte, 4<<20)
@@ -270,6 +278,11 @@ func (w *world) rest(d time.Duration, minute func()) {
 	}
 }
 
+// note keeps what happened to the disk last.
+func (w *world) note(what string) {
+	w.diskPast = append(w.diskPast[max(0, len(w.diskPast)-9):], time.Now().Format("15:04 ")+what)
+}
+
 func (w *world) when() string { return time.Now().Format("2006-01-02 15:04") }
 
 // powerCut takes the power away for a while. A disk that a boot mounts anew
@@ -278,7 +291,8 @@ func (w *world) powerCut(off time.Duration) {
 	w.unsure.Store(true)
 	w.device.powerOff(w.cuts)
 	time.Sleep(off)
-	w.diskBad, w.excused = "", time.Time{}
+	w.diskBad, w.diskOver, w.excused = "", time.Time{}, time.Time{}
+	w.note("mounted anew")
 	w.device.powerOn()
 }
 
