@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"periph.io/x/conn/v3/i2c"
 	"periph.io/x/conn/v3/physic"
@@ -37,7 +38,7 @@ func measureBME280(bus i2c.Bus, addr uint16, c hal.SensorConfig) (hal.Reading, e
 	if err := isBME280(bus, addr, c); err != nil {
 		return hal.Reading{}, err
 	}
-	d, err := bmxx80.NewI2C(bus, addr, &bmxx80.Opts{Temperature: bmxx80.O1x, Pressure: bmxx80.O1x, Humidity: bmxx80.O1x})
+	d, err := bmxx80.NewI2C(&measuring{Bus: bus}, addr, &bmxx80.Opts{Temperature: bmxx80.O1x, Pressure: bmxx80.O1x, Humidity: bmxx80.O1x})
 	if err != nil {
 		return hal.Reading{}, fmt.Errorf("set up: %w", err)
 	}
@@ -50,6 +51,33 @@ func measureBME280(bus i2c.Bus, addr uint16, c hal.SensorConfig) (hal.Reading, e
 		r.Humidity = &e.Humidity
 	}
 	return plausible(c, r)
+}
+
+// statusBME280 is the register whose bit 3 says that a measurement goes on, and
+// looksBME280 is how often it is looked at, a millisecond apart: the measurement
+// takes 10 ms at most, and the driver has waited for it before.
+const (
+	statusBME280 = 0xf3
+	looksBME280  = 100
+)
+
+// measuring is a bus to a chip that measures. The driver would look for the end of
+// it for ever and without a pause, also on a chip that hangs.
+type measuring struct {
+	i2c.Bus
+	looks int
+}
+
+func (m *measuring) Tx(addr uint16, w, r []byte) error {
+	if len(w) == 1 && w[0] == statusBME280 {
+		switch m.looks++; {
+		case m.looks > looksBME280:
+			return fmt.Errorf("%w: the chip is still busy", errNoMeasurement)
+		case m.looks > 1:
+			time.Sleep(time.Millisecond)
+		}
+	}
+	return m.Bus.Tx(addr, w, r)
 }
 
 // isBME280 reads the chip's id: 0x60, or 0x56 to 0x58 of the sister (register

@@ -191,6 +191,16 @@ func TestBME280(t *testing.T) {
 	}
 }
 
+// TestBME280ThatStaysBusy: one whose status says for ever that it measures was asked
+// for ever, and without a pause.
+func TestBME280ThatStaysBusy(t *testing.T) {
+	c := dump(t, "bme280.regs")
+	c.bytes[statusBME280] = 1 << 3
+	if r, err := measureBME280(c, 0x76, hal.SensorConfig{}); err == nil || !strings.Contains(err.Error(), "still busy") {
+		t.Errorf("read %s, error %v", show(r), err)
+	}
+}
+
 // humidity is the data sheet's formula in floating point (BST-BME280-DS002,
 // section 8.1), which the driver has in whole numbers.
 func humidity(raw float64) float64 {
