@@ -12,12 +12,13 @@ package access
 import (
 	"context"
 	"crypto/sha256"
-	"database/sql"
 	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
+
+	"kentongan/cmd/kentongan-centre/internal/sqlrows"
 )
 
 // Role is what an account may do; each may what those before it may.
@@ -43,21 +44,26 @@ func (r Role) May(need Role) bool {
 	return known && have >= rank[need]
 }
 
-// Tables is a connection to the store's database.
-type Tables interface {
-	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+// Tables is a connection to the store's database, or a transaction.
+type Tables = sqlrows.Tables
+
+// Edit is a connection that writes.
+type Edit interface {
+	Tables
+	// Within runs do in a transaction, once more where another one was in its way.
+	// The connection may be the only one: do uses tx alone.
+	Within(ctx context.Context, do func(tx Tables) error) error
 }
 
 // Config is what the room works with.
 type Config struct {
-	Read, Edit Tables        // the store's
-	Idle       time.Duration // after which a session that nobody uses ends; 0 = DefaultIdle
-	Life       time.Duration // after which a session ends in any case; 0 = DefaultLife
-	Cost       Cost          // of new passwords; zero = DefaultCost
-	Now        func() time.Time
-	Log        *slog.Logger
+	Read Tables // the store's
+	Edit Edit
+	Idle time.Duration // after which a session that nobody uses ends; 0 = DefaultIdle
+	Life time.Duration // after which a session ends in any case; 0 = DefaultLife
+	Cost Cost          // of new passwords; zero = DefaultCost
+	Now  func() time.Time
+	Log  *slog.Logger
 }
 
 // Room is who may come in. See New.

@@ -136,19 +136,40 @@ func (r *Room) Change(ctx context.Context, a Account) error {
 	if err := r.agencyExists(ctx, a.Agency); err != nil {
 		return err
 	}
-	// The last admin can't be taken away, and two admins can't do it to each
-	// other at the same time: the check is part of the statement.
-	n, err := r.change(ctx, "change account "+a.Name, `UPDATE account SET full_name = ?, role = ?, agency = ?, disabled = ? WHERE id = ?
-		AND (? = 1 OR role <> 'admin' OR disabled = 1 OR EXISTS (SELECT 1 FROM account o WHERE o.id <> account.id AND o.role = 'admin' AND o.disabled = 0))`,
-		a.FullName, string(a.Role), a.Agency, bit(a.Disabled), a.ID, bit(a.Role == Admin && !a.Disabled))
-	if err != nil {
+	return r.cfg.Edit.Within(ctx, func(tx Tables) error {
+		if err := holdAdmins(ctx, tx, a.ID); err != nil {
+			return err
+		}
+		n, err := changeIn(ctx, tx, "change account "+a.Name, `UPDATE account SET full_name = ?, role = ?, agency = ?, disabled = ? WHERE id = ?
+			AND (? = 1 OR role <> 'admin' OR disabled = 1 OR EXISTS (SELECT 1 FROM account o WHERE o.id <> account.id AND o.role = 'admin' AND o.disabled = 0))`,
+			a.FullName, string(a.Role), a.Agency, bit(a.Disabled), a.ID, bit(a.Role == Admin && !a.Disabled))
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			return ErrLastOne
+		}
+		if a.Role != old.Role || a.Agency != old.Agency || a.Disabled {
+			return endAllIn(ctx, tx, a.ID)
+		}
+		return nil
+	})
+}
+
+// holdAdmins holds all admins until the transaction is over, and tells whether the
+// account is there. Of two who take each other away, as from the page and from the
+// command line, the second waits here, and what it asks afterwards shows what the
+// first did: in PostgreSQL a single statement that waits would not.
+func holdAdmins(ctx context.Context, tx Tables, id string) error {
+	if _, err := changeIn(ctx, tx, "hold admins", `UPDATE account SET role = role WHERE role = 'admin'`); err != nil {
 		return err
 	}
-	if n == 0 {
-		return ErrLastOne
+	var there int
+	if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM account WHERE id = ?`, id).Scan(&there); err != nil {
+		return fmt.Errorf("read account: %w", err)
 	}
-	if a.Role != old.Role || a.Agency != old.Agency || a.Disabled {
-		return r.EndAll(ctx, a.ID)
+	if there == 0 {
+		return ErrNoOne
 	}
 	return nil
 }

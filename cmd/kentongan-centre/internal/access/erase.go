@@ -2,24 +2,14 @@ package access
 
 import (
 	"context"
-	"fmt"
 )
 
 // EraseIn erases an account in a transaction: its names, passkeys, password, sessions
 // and links, and writes e down about it, as the last statement. Lines of the access
 // log keep its id. The last admin who can log in is not erased.
 func (r *Room) EraseIn(ctx context.Context, tx Tables, id string, e Entry) error {
-	// Holds all admins until the transaction is over: of two who erase each other, the
-	// second waits, and is then the last one.
-	if _, err := changeIn(ctx, tx, "hold admins", `UPDATE account SET role = role WHERE role = 'admin'`); err != nil {
+	if err := holdAdmins(ctx, tx, id); err != nil {
 		return err
-	}
-	var there int
-	if err := tx.QueryRowContext(ctx, `SELECT count(*) FROM account WHERE id = ?`, id).Scan(&there); err != nil {
-		return fmt.Errorf("read account: %w", err)
-	}
-	if there == 0 {
-		return ErrNoOne
 	}
 	n, err := changeIn(ctx, tx, "erase account", `DELETE FROM account WHERE id = ?
 		AND (role <> 'admin' OR disabled = 1 OR EXISTS (SELECT 1 FROM account o WHERE o.id <> account.id AND o.role = 'admin' AND o.disabled = 0))`, id)

@@ -281,7 +281,11 @@ func (r *Room) End(ctx context.Context, account, hash string) error {
 
 // EndAll ends all sessions, tokens and links of an account.
 func (r *Room) EndAll(ctx context.Context, account string) error {
-	_, err := r.change(ctx, "end sessions", `DELETE FROM access_session WHERE account = ?`, account)
+	return endAllIn(ctx, r.cfg.Edit, account)
+}
+
+func endAllIn(ctx context.Context, tx Tables, account string) error {
+	_, err := changeIn(ctx, tx, "end sessions", `DELETE FROM access_session WHERE account = ?`, account)
 	return err
 }
 

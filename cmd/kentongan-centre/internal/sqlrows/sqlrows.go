@@ -13,6 +13,13 @@ type Querier interface {
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
+// Tables is a database, or a transaction of one.
+type Tables interface {
+	Querier
+	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+}
+
 // Collect runs a query and has scan read each row. Errors say that what could
 // not be read. No rows is an empty slice, not nil, which JSON shows as [].
 func Collect[T any](ctx context.Context, db Querier, what string, scan func(*sql.Rows) (T, error), query string, args ...any) ([]T, error) {

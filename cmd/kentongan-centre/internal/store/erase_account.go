@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+
+	"kentongan/cmd/kentongan-centre/internal/sqlrows"
 )
 
 // besides are the columns that say who did something by the name that pages show. The
@@ -25,12 +27,7 @@ var besides = []struct{ table, column string }{
 // all that is overwritten when it returns, or later where somebody reads at the moment,
 // see WipeLog; PostgreSQL overwrites it when it uses the space again.
 func (s *View) EraseAccount(ctx context.Context, id, as string, erase func(ctx context.Context, tx Tx) error) error {
-	var err error
-	for range erasures {
-		if err = s.eraseAccount(ctx, id, as, erase); !passing(err) {
-			break
-		}
-	}
+	err := s.edit.Within(ctx, func(tx sqlrows.Tables) error { return forgetAccount(ctx, tx, id, as, erase) })
 	if err != nil {
 		return fmt.Errorf("erase account: %w", err)
 	}
@@ -39,14 +36,9 @@ func (s *View) EraseAccount(ctx context.Context, id, as string, erase func(ctx c
 	return nil
 }
 
-func (s *View) eraseAccount(ctx context.Context, id, as string, erase func(ctx context.Context, tx Tx) error) error {
-	tx, err := s.edit.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback() //nolint:errcheck // after Commit there is nothing to roll back
+func forgetAccount(ctx context.Context, tx Tx, id, as string, erase func(ctx context.Context, tx Tx) error) error {
 	var name, full string
-	err = tx.QueryRowContext(ctx, `SELECT name, full_name FROM account WHERE id = ?`, id).Scan(&name, &full)
+	err := tx.QueryRowContext(ctx, `SELECT name, full_name FROM account WHERE id = ?`, id).Scan(&name, &full)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) { // of no row erase says what is wrong
 		return err
 	}
@@ -55,10 +47,7 @@ func (s *View) eraseAccount(ctx context.Context, id, as string, erase func(ctx c
 			return err
 		}
 	}
-	if err := erase(ctx, tx); err != nil { // the last: others may wait for the place in the access log
-		return err
-	}
-	return tx.Commit()
+	return erase(ctx, tx) // the last: others may wait for the place in the access log
 }
 
 func forgetName(ctx context.Context, tx Tx, id, shown, as string) error {

@@ -3,6 +3,8 @@ package store
 import (
 	"context"
 	"database/sql"
+
+	"kentongan/cmd/kentongan-centre/internal/sqlrows"
 )
 
 // runner is what a database and a transaction of one have in common.
@@ -45,6 +47,29 @@ func (p *pool) BeginTx(ctx context.Context, opts *sql.TxOptions) (*poolTx, error
 		return nil, err
 	}
 	return &poolTx{spoken{tx, p.d}, tx}, nil
+}
+
+// Within runs do in a transaction, once more where another one was in its way.
+func (p *pool) Within(ctx context.Context, do func(tx sqlrows.Tables) error) error {
+	var err error
+	for range erasures {
+		if err = p.within(ctx, do); !passing(err) {
+			break
+		}
+	}
+	return err
+}
+
+func (p *pool) within(ctx context.Context, do func(tx sqlrows.Tables) error) error {
+	tx, err := p.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	defer tx.Rollback() //nolint:errcheck // after Commit there is nothing to roll back
+	if err := do(tx); err != nil {
+		return err
+	}
+	return tx.Commit()
 }
 
 func (p *pool) Close() error {
