@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -32,11 +33,13 @@ func userErase(ctx context.Context, e env, st *store.Store, room *access.Room, o
 		fmt.Fprintln(e.stdout, "\nBelum ada yang dihapus; tulis --yes. / Nothing is erased yet; write --yes.")
 		return nil
 	}
+	line := byCommandLine("user-erase", "/users/"+a.ID+"/erase", "reason: "+o.reason)
 	err = st.EraseAccount(ctx, a.ID, mark, func(ctx context.Context, tx store.Tx) error {
-		return room.EraseIn(ctx, tx, a.ID, byCommandLine("user-erase", "/users/"+a.ID+"/erase", "reason: "+o.reason))
+		return room.EraseIn(ctx, tx, a.ID, line)
 	})
 	if err != nil {
-		return err
+		line.Outcome = access.Refused
+		return errors.Join(err, room.Note(ctx, line))
 	}
 	if err := wipe(ctx, e, &st.View, "account", time.Minute); err != nil {
 		return err

@@ -2,8 +2,12 @@ package main
 
 import (
 	"bytes"
+	"log/slog"
 	"strings"
 	"testing"
+
+	"kentongan/cmd/kentongan-centre/internal/access"
+	"kentongan/cmd/kentongan-centre/internal/store"
 )
 
 // The commands of docs/how-to/accounts-and-agencies.md, and what is wrong use.
@@ -14,6 +18,7 @@ func TestUserCommand(t *testing.T) {
 		status = dispatch(t.Context(), env{&o, &e}, append([]string{"user"}, args...))
 		return status, o.String(), e.String()
 	}
+	const letBudiIn = "(budi sets a password on the page)"
 	for _, tt := range []struct {
 		args     string
 		status   int
@@ -33,8 +38,10 @@ func TestUserCommand(t *testing.T) {
 		{"list --data DIR", exitGood, "sari\tadmin\t-\tactive\tSari\n", ""},
 		{"erase --data DIR --name sari --yes", exitUsage, "", "--reason is missing"},
 		{"erase --data DIR --name nobody --reason surat --yes", exitFailed, "", "no such account"},
-		{"erase --data DIR --name sari --reason surat --yes", exitFailed, "", "has to stay one"},
+		{"erase --data DIR --name sari --reason surat --yes", exitFailed, "", "no other admin has a passkey or a password"},
 		{"add --data DIR --name budi --role admin", exitGood, "/link/", ""},
+		{"erase --data DIR --name sari --reason surat --yes", exitFailed, "", "no other admin has a passkey or a password"},
+		{letBudiIn, 0, "", ""},
 		{"erase --data DIR --name sari --reason surat", exitGood, "What stays", ""},
 		{"list --data DIR", exitGood, "sari\tadmin", ""},
 		{"erase --data DIR --name sari --reason surat --yes", exitGood, "erased account #", ""},
@@ -42,6 +49,10 @@ func TestUserCommand(t *testing.T) {
 		{"remove --data DIR --name sari", exitUsage, "", "write add, link, token, list or erase"},
 		{"help", exitGood, "beside a running centre", ""},
 	} {
+		if tt.args == letBudiIn {
+			setPassword(t, data, "budi")
+			continue
+		}
 		status, out, errs := run(strings.Fields(strings.ReplaceAll(tt.args, "DIR", data))...)
 		if status != tt.status || !strings.Contains(out, tt.out) || !strings.Contains(errs, tt.err) {
 			t.Errorf("%s: %d %q %q, want %d %q %q", tt.args, status, out, errs, tt.status, tt.out, tt.err)
@@ -49,5 +60,32 @@ func TestUserCommand(t *testing.T) {
 		if strings.HasPrefix(tt.args, "token") && status == exitGood && len(strings.TrimSpace(out)) < 40 {
 			t.Errorf("token %q", out)
 		}
+	}
+}
+
+// setPassword does what the page does, and looks into the access log on the way: what
+// was refused so far stands there.
+func setPassword(t *testing.T, data, name string) {
+	t.Helper()
+	st, err := store.Open(data, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer st.Close() //nolint:errcheck // all that was written is committed
+	read, edit := st.Tables()
+	room, err := access.New(access.Config{Read: read, Edit: edit, Cost: access.Cost{MemoryKiB: 64, Passes: 1, Threads: 1}, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	a, err := room.Named(t.Context(), name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := room.SetPassword(t.Context(), a.ID, "kuda baterai jepit benar", ""); err != nil {
+		t.Fatal(err)
+	}
+	list, err := room.Journal(t.Context(), "", "user-erase", 0, 10)
+	if err != nil || len(list) != 2 || list[0].Outcome != access.Refused {
+		t.Errorf("the access log: %+v, %v; want two that were refused", list, err)
 	}
 }

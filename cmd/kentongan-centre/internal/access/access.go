@@ -108,7 +108,7 @@ var (
 	ErrSlow      = errors.New("too many attempts")
 	ErrNoOne     = errors.New("no such account")
 	ErrTaken     = errors.New("the name is taken")
-	ErrLastOne   = errors.New("the last admin who can log in has to stay one")
+	ErrLastOne   = errors.New("the last admin who is not disabled has to stay one")
 	ErrExpired   = errors.New("the link was used, or has expired")
 	ErrNoSession = errors.New("no such session")
 )

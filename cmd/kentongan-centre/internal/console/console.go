@@ -54,6 +54,7 @@ type Source interface {
 	SetDeviceAgency(ctx context.Context, device, agency string) error
 	PutService(context.Context, store.Service) error
 	DropService(ctx context.Context, code string) error
+	EraseAccount(ctx context.Context, id, as string, erase func(ctx context.Context, tx store.Tx) error) error
 }
 
 // Config is what the console shows from.

@@ -44,6 +44,14 @@ func TestAccountIsErased(t *testing.T) {
 	if res, _ := get(t, srv.URL+"/api/v1/devices", rina...); res.StatusCode != http.StatusOK {
 		t.Fatalf("before: %s", res.Status)
 	}
+	if res, _ := send(t, at, why, admin...); res.StatusCode != http.StatusBadRequest {
+		t.Errorf("while no other admin has a way in of her own: %s", res.Status)
+	}
+	if dewi, err := s.room.Named(t.Context(), "dewi"); err != nil {
+		t.Fatal(err)
+	} else if err := s.room.SetPassword(t.Context(), dewi.ID, "kuda baterai jepit benar", ""); err != nil {
+		t.Fatal(err)
+	}
 	if res, back := send(t, at, why, admin...); res.StatusCode != http.StatusSeeOther || back != "/users" {
 		t.Fatalf("%s to %q", res.Status, back)
 	}

@@ -29,7 +29,8 @@ var adminTexts = map[string][2]string{
 	"err.badrole":    {"Peran itu tidak ada; dan admin tidak berdinas: ia melihat seluruh provinsi.", "There is no such role; and an admin has no agency, but sees the whole province."},
 	"err.taken":      {"Nama masuk itu sudah dipakai.", "That log-in name is taken."},
 	"err.noagency":   {"Dinas itu tidak ada.", "There is no such agency."},
-	"err.lastadmin":  {"Ini admin terakhir yang dapat masuk. Angkat admin lain lebih dulu.", "This is the last admin who can come in. Make another one first."},
+	"err.lastadmin":  {"Ini admin terakhir yang tidak dinonaktifkan. Angkat admin lain lebih dulu.", "This is the last admin who is not disabled. Make another one first."},
+	"err.onlywayin":  {"Belum ada admin lain yang memiliki kunci sandi atau sandi. Salah satunya harus memasangnya lebih dulu di Akun saya.", "No other admin has a passkey or a password. One of them has to set it first, under My account."},
 	"err.noone":      {"Akun itu tidak ada.", "There is no such account."},
 	"err.agencyused": {"Dinas ini masih mempunyai perangkat, layanan, pengaduan atau orang.", "This agency still has devices, services, complaints or people."},
 

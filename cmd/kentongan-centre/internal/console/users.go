@@ -44,7 +44,7 @@ func (c *Console) showUsers(w http.ResponseWriter, r *http.Request, status int, 
 func accountErr(err error) string {
 	for known, text := range map[error]string{
 		access.ErrName: "err.name", access.ErrFullName: "err.fullname", access.ErrRole: "err.badrole", access.ErrTaken: "err.taken",
-		access.ErrNoAgency: "err.noagency", access.ErrLastOne: "err.lastadmin", access.ErrNoOne: "err.noone",
+		access.ErrNoAgency: "err.noagency", access.ErrLastOne: "err.lastadmin", access.ErrOnlyWayIn: "err.onlywayin", access.ErrNoOne: "err.noone",
 	} {
 		if errors.Is(err, known) {
 			return text
@@ -118,7 +118,7 @@ func (c *Console) doEraseUser(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	id := r.PathValue("id")
-	err := c.view(r).EraseAccount(r.Context(), id, access.Mark(id), func(ctx context.Context, tx store.Tx) error {
+	err := c.cfg.Store.EraseAccount(r.Context(), id, access.Mark(id), func(ctx context.Context, tx store.Tx) error {
 		return c.cfg.Access.EraseIn(ctx, tx, id, c.entry(r, "user-erase"))
 	})
 	acting(w).noted = err == nil
