@@ -45,6 +45,11 @@ func (a Account) Shown() string {
 // shortID is how much of an account's id is shown: 48 bits.
 const shortID = 8
 
+var accountID = regexp.MustCompile(`^[A-Za-z0-9_-]{22}$`) // 128 bits and a little, see Add
+
+// IsID tells whether id can be an account's.
+func IsID(id string) bool { return accountID.MatchString(id) }
+
 // Mark is # and the beginning of an account's id, for people; "" for none. It takes the
 // place of the names of an account that was erased.
 func Mark(id string) string {

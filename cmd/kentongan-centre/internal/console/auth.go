@@ -198,6 +198,11 @@ func (c *Console) act(w http.ResponseWriter, r *http.Request, rt route) {
 // entry is the line of the access log for a request.
 func (c *Console) entry(r *http.Request, action string) access.Entry {
 	e := access.Entry{Action: action, Object: r.URL.Path, Addr: c.addr(r)}
+	if strings.HasPrefix(action, "user-") && r.PathValue("id") != "" && !access.IsID(r.PathValue("id")) {
+		// A page of before the update has the name there.
+		_, after, _ := strings.Cut(r.Pattern, "{id}")
+		e.Object = "/users/…" + after
+	}
 	if s := session(r); s != nil {
 		e.Account, e.Agency = s.Account.ID, s.Account.Agency
 	}

@@ -36,6 +36,8 @@ func TestAccountIsErased(t *testing.T) {
 		"by who is no admin":      {at, why, approver, http.StatusForbidden},
 		"without a reason":        {at, url.Values{"reason": {" "}}, admin, http.StatusBadRequest},
 		"of one that is not here": {srv.URL + "/users/x/erase", why, admin, http.StatusBadRequest},
+		"from an old page":        {srv.URL + "/users/rina/erase", why, admin, http.StatusBadRequest},
+		"a link from an old page": {srv.URL + "/users/rina/link", url.Values{}, admin, http.StatusBadRequest},
 	} {
 		if res, _ := send(t, tt.at, tt.form, tt.header...); res.StatusCode != tt.status {
 			t.Errorf("%s: %s, want %d", name, res.Status, tt.status)
@@ -69,6 +71,9 @@ func TestAccountIsErased(t *testing.T) {
 	if res, _ := logIn(t, srv.URL, "rinakartika", "wrong", "", "x"); res.StatusCode != http.StatusUnauthorized {
 		t.Errorf("a log-in under the erased name: %s", res.Status)
 	}
+	if _, body := get(t, srv.URL+"/access-log?lang=en&action=login", admin...); strings.Contains(body, "<b></b>") || !strings.Contains(body, `<span class="dim">–</span>`) {
+		t.Error("the log shows nothing in place of a name that nobody has")
+	}
 	all, err := s.room.Journal(t.Context(), "", "", 0, 500)
 	if err != nil {
 		t.Fatal(err)
@@ -80,6 +85,9 @@ func TestAccountIsErased(t *testing.T) {
 			if e.Name != "dewi" || e.Object != "/users/"+a.ID+"/erase" || e.Detail != "reason: surat 18/2026" {
 				t.Errorf("%+v", e)
 			}
+		}
+		if e.Action == "user-link" && e.Object != "/users/…/link" {
+			t.Errorf("a link from an old page: %+v", e)
 		}
 		if e.Action == "user-add" && e.Object != "/users/"+a.ID {
 			t.Errorf("the log does not say which account was made: %+v", e)
