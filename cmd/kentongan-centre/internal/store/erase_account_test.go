@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"kentongan/agent/report"
 	"kentongan/cmd/kentongan-centre/internal/access"
@@ -177,6 +178,111 @@ func testErasedAccountIsGone(t *testing.T, place func(testing.TB) string) {
 	if _, broken, _, err := room.Check(ctx); broken != 2 || err != nil {
 		t.Errorf("a line given to somebody else: %d broken, %v; want 2", broken, err)
 	}
+}
+
+// Of two admins who take each other away at the same time, one is left: the page
+// erases one while the command line, beside it, makes a viewer of the other.
+func TestAccountErasedBesideAChange(t *testing.T) { onEach(t, testAccountErasedBesideAChange) }
+
+func testAccountErasedBesideAChange(t *testing.T, place func(testing.TB) string) {
+	ctx, where := t.Context(), place(t)
+	s := open(t, where)
+	room := people(t, s)
+	sari, budi := person(t, room, "sari", "", access.Admin), person(t, room, "budi", "", access.Admin)
+	ticket := pressed(t, s)
+	if err := room.SetPassword(ctx, sari.ID, "kuda baterai jepit benar", ""); err != nil {
+		t.Fatal(err)
+	}
+	postgres := strings.HasPrefix(where, "postgres:") // of SQLite, all that comes waits for our lock
+	beside, err := Open(where, slog.New(slog.DiscardHandler))
+	if postgres {
+		beside, err = OpenPostgresBeside(where, "", slog.New(slog.DiscardHandler))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer beside.Close() //nolint:errcheck // the test is over
+	read, edit := beside.Tables()
+	other, err := access.New(access.Config{Read: read, Edit: edit, Cost: access.Cost{MemoryKiB: 64, Passes: 1, Threads: 1}, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	sari.Role = access.Viewer
+	changed := make(chan error, 1)
+	err = s.EraseAccount(ctx, budi.ID, access.Mark(budi.ID), func(ctx context.Context, tx Tx) error {
+		if err := room.EraseIn(ctx, tx, budi.ID, access.Entry{Account: sari.ID, Action: "user-erase"}); err != nil {
+			return err
+		}
+		if postgres { // somebody who has the name in memory writes it now
+			if err := beside.SetTicket(ctx, "kiosk-7", ticket, TicketState{State: report.TicketDone, At: t0, Who: "budi"}); err != nil {
+				return err
+			}
+		}
+		go func() { changed <- other.Change(ctx, sari) }()
+		for waiting := 0; postgres && waiting == 0 && len(changed) == 0; {
+			if err := s.read.QueryRowContext(ctx, `SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`).Scan(&waiting); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := <-changed; !errors.Is(err, access.ErrLastOne) {
+		t.Errorf("the other admin: %v, want %v", err, access.ErrLastOne)
+	}
+	if n := namedIn(t, s, "budi"); n != 0 {
+		t.Errorf("the name that was written meanwhile stands beside %d statuses", n)
+	}
+	budi.FullName = "Budi"
+	if err := other.Change(ctx, budi); !errors.Is(err, access.ErrNoOne) {
+		t.Errorf("a change of the erased one: %v", err)
+	}
+}
+
+// What somebody under way had in memory, and wrote after the name was taken out, is
+// taken out by the upkeep, but not what another person of the same name did.
+func TestNameWrittenLate(t *testing.T) {
+	s := open(t, t.TempDir())
+	room := people(t, s)
+	budi, sari := person(t, room, "budi", "Budi Santoso", access.Viewer), person(t, room, "sari", "Sari Wulandari", access.Viewer)
+	for _, a := range []access.Account{budi, sari} {
+		if err := eraseBy(s, room, access.Account{}, a); err != nil {
+			t.Fatal(err)
+		}
+	}
+	person(t, room, "sari2", "Sari Wulandari", access.Viewer)
+	soon, late := time.Now(), time.Now().Add(time.Hour)
+	ticket := pressed(t, s)
+	for n, step := range []struct {
+		who   string
+		at    time.Time
+		stays int
+	}{
+		{"Sari Wulandari", soon, 1},
+		{"Budi Santoso", soon, 0},
+		{"Budi Santoso", late, 0}, // more may have come since
+		{"Budi Santoso", late, 1}, // it is forgotten here, too
+	} {
+		if err := s.SetTicket(t.Context(), "kiosk-7", ticket, TicketState{State: report.TicketDone, At: t0.Add(time.Duration(n) * time.Minute), Who: step.who}); err != nil {
+			t.Fatal(err)
+		}
+		if _, _, err := s.Prune(t.Context(), Retention{}, step.at); err != nil {
+			t.Fatal(err)
+		}
+		if n := namedIn(t, s, step.who); n != step.stays {
+			t.Errorf("%s stands beside %d statuses, want %d", step.who, n, step.stays)
+		}
+	}
+}
+
+func namedIn(t *testing.T, s *Store, who string) (n int) {
+	t.Helper()
+	if err := s.read.QueryRowContext(t.Context(), `SELECT count(*) FROM complaint_status WHERE who = ?`, who).Scan(&n); err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
 
 // A name that two accounts show stays beside what was done: nobody can tell whose it is.

@@ -33,8 +33,12 @@ const pruneAtOnce = 1000
 // Of a lane it takes the records from the first one on, up to the first that is
 // young enough, and notes how far it came: so a hole of before stays a hole, what
 // is sent again is known for a double, and the audit can tell age from theft.
-// SQLite's log is due to be cut after it, see wiper.
+// It also takes out names that came late, see EraseAccount. SQLite's log is due to be
+// cut after it, see wiper.
 func (s *Store) Prune(ctx context.Context, keep Retention, now time.Time) (records, alarms int64, err error) {
+	if err := s.forgetLate(ctx, now); err != nil {
+		return 0, 0, fmt.Errorf("take out erased names: %w", err)
+	}
 	if keep.Telemetry > 0 {
 		if records, err = s.pruneTelemetry(ctx, now.Add(-keep.Telemetry).UnixMilli()); err != nil {
 			return records, 0, fmt.Errorf("prune measurements: %w", err)

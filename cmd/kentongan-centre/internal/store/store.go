@@ -38,6 +38,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 )
 
 // Store is an open database. The zero value is of no use; see Open.
@@ -46,6 +47,9 @@ type Store struct {
 	d    dialect
 	conn conn // for Commit alone
 	log  *slog.Logger
+
+	lateMu sync.Mutex // guards late
+	late   []lateName
 
 	// The fields below belong to the goroutine that calls Commit.
 	lanes   map[Key]*lane
