@@ -36,8 +36,8 @@ func TestAccountIsErased(t *testing.T) {
 		"by who is no admin":      {at, why, approver, http.StatusForbidden},
 		"without a reason":        {at, url.Values{"reason": {" "}}, admin, http.StatusBadRequest},
 		"of one that is not here": {srv.URL + "/users/x/erase", why, admin, http.StatusBadRequest},
-		"from an old page":        {srv.URL + "/users/rina/erase", why, admin, http.StatusBadRequest},
-		"a link from an old page": {srv.URL + "/users/rina/link", url.Values{}, admin, http.StatusBadRequest},
+		"from an old page":        {srv.URL + "/users/rinakartika/erase", why, admin, http.StatusBadRequest},
+		"a link from an old page": {srv.URL + "/users/rinakartika/link", url.Values{}, admin, http.StatusBadRequest},
 	} {
 		if res, _ := send(t, tt.at, tt.form, tt.header...); res.StatusCode != tt.status {
 			t.Errorf("%s: %s, want %d", name, res.Status, tt.status)
