@@ -34,12 +34,12 @@ func TestOrdersAreHandedOver(t *testing.T) {
 	startUplink(t, cfg, store)
 
 	hostile := mqtt.NewClient(mqtt.NewClientOptions().AddBroker("tcp://" + m.addr()).SetClientID("hostile").SetProtocolVersion(4))
-	if tok := hostile.Connect(); !tok.WaitTimeout(10*time.Second) || tok.Error() != nil {
+	if tok := hostile.Connect(); !tok.WaitTimeout(patience) || tok.Error() != nil {
 		t.Fatal(tok.Error())
 	}
 	defer hostile.Disconnect(50)
 	send := func(name string, body []byte) {
-		if tok := hostile.Publish(report.Topics(testDevice).Command(name), 1, false, body); !tok.WaitTimeout(10*time.Second) || tok.Error() != nil {
+		if tok := hostile.Publish(report.Topics(testDevice).Command(name), 1, false, body); !tok.WaitTimeout(patience) || tok.Error() != nil {
 			t.Fatal(tok.Error())
 		}
 	}
