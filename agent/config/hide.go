@@ -200,20 +200,19 @@ func (s scalarNode) newAddress(goes, known map[string]string) string {
 
 // host is the scheme, name and port of a URL; what is none is its own.
 func host(v string) string {
-	u, err := url.Parse(userInURL.ReplaceAllString(v, "$1"))
-	if err != nil || u.Host == "" {
-		return v
-	}
-	return strings.ToLower(u.Scheme + "://" + u.Host)
+	return ofURL(v, func(u *url.URL) string { return u.Scheme + "://" + u.Host })
 }
 
 // hostname is the name alone of a URL's host; what is no URL is its own.
-func hostname(v string) string {
+func hostname(v string) string { return ofURL(v, (*url.URL).Hostname) }
+
+// ofURL is a part of a URL to compare it by.
+func ofURL(v string, part func(*url.URL) string) string {
 	u, err := url.Parse(userInURL.ReplaceAllString(v, "$1"))
 	if err != nil || u.Host == "" {
 		return v
 	}
-	return strings.ToLower(u.Hostname())
+	return strings.ToLower(part(u))
 }
 
 func standsInQuery(m string) bool { return strings.HasSuffix(m, "="+hidden) }

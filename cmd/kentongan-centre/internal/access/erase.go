@@ -26,10 +26,11 @@ func (r *Room) EraseIn(ctx context.Context, tx Tables, id string, e Entry) error
 	if n == 0 {
 		return ErrOnlyWayIn
 	}
-	for _, q := range []string{`DELETE FROM passkey WHERE account = ?`, `DELETE FROM access_session WHERE account = ?`} {
-		if _, err := changeIn(ctx, tx, "erase account", q, id); err != nil {
-			return err
-		}
+	if _, err := changeIn(ctx, tx, "erase account", `DELETE FROM passkey WHERE account = ?`, id); err != nil {
+		return err
+	}
+	if err := endAllIn(ctx, tx, id); err != nil {
+		return err
 	}
 	return r.NoteIn(ctx, tx, e)
 }

@@ -12,7 +12,7 @@ import (
 )
 
 // Tx is a transaction, for a room whose queries are its own.
-type Tx interface{ runner }
+type Tx = sqlrows.Tables
 
 // Age is how complaints are erased by their age.
 type Age struct {

@@ -7,16 +7,9 @@ import (
 	"kentongan/cmd/kentongan-centre/internal/sqlrows"
 )
 
-// runner is what a database and a transaction of one have in common.
-type runner interface {
-	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-	ExecContext(ctx context.Context, query string, args ...any) (sql.Result, error)
-}
-
-// spoken is a runner that is asked as its dialect wants it.
+// spoken is a database or a transaction that is asked as its dialect wants it.
 type spoken struct {
-	r runner
+	r sqlrows.Tables
 	d dialect
 }
 
@@ -49,10 +42,13 @@ func (p *pool) BeginTx(ctx context.Context, opts *sql.TxOptions) (*poolTx, error
 	return &poolTx{spoken{tx, p.d}, tx}, nil
 }
 
+// tries is how often a transaction is begun that others are in the way of.
+const tries = 5
+
 // Within runs do in a transaction, once more where another one was in its way.
 func (p *pool) Within(ctx context.Context, do func(tx sqlrows.Tables) error) error {
 	var err error
-	for range erasures {
+	for range tries {
 		if err = p.within(ctx, do); !passing(err) {
 			break
 		}
