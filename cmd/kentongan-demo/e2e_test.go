@@ -247,7 +247,7 @@ func TestDemo(t *testing.T) {
 	dir := t.TempDir()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
-	s, err := openSite(ctx, siteOptions{Dir: dir, Centre: centreProgram, Device: deviceProgram, PageAddr: brokertest.FreeAddress(t), ScreenAddr: brokertest.FreeAddress(t), Leased: func() string { return brokertest.FreeAddress(t) }})
+	s, err := openSite(ctx, siteOptions{Dir: dir, Centre: centreProgram, Device: deviceProgram, PageAddr: brokertest.FreeAddress(t), Leased: leased(t)})
 	if s != nil {
 		defer s.close()
 	}
@@ -317,4 +317,9 @@ func TestDemo(t *testing.T) {
 	if s.device.running() || s.centre.running() {
 		t.Error("a program goes on after the end of the demo")
 	}
+}
+
+// leased gives each part of a test's site an address of its own.
+func leased(t *testing.T) func() string {
+	return func() string { return brokertest.FreeAddress(t) }
 }

@@ -19,7 +19,7 @@ import (
 func TestCitizenFollowsAComplaint(t *testing.T) {
 	ctx := t.Context()
 	device, centre := buildPrograms(t)
-	s, err := openSite(ctx, siteOptions{Dir: t.TempDir(), Device: device, Centre: centre, PageAddr: brokertest.FreeAddress(t), ScreenAddr: brokertest.FreeAddress(t), Leased: func() string { return brokertest.FreeAddress(t) }})
+	s, err := openSite(ctx, siteOptions{Dir: t.TempDir(), Device: device, Centre: centre, PageAddr: brokertest.FreeAddress(t), Leased: leased(t)})
 	if s != nil {
 		defer s.close()
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -34,7 +35,7 @@ type siteOptions struct {
 	Device   string // program
 	PageAddr string // of the centre's page
 
-	ScreenAddr string // of the kiosk's screen; "" is a free one
+	ScreenAddr string // of the kiosk's screen; "" is as the others
 
 	// Leased gives an address that nobody else gets, to each part that goes and comes
 	// back where it was; nil is any that is free at the moment.
@@ -92,7 +93,7 @@ func openSite(ctx context.Context, o siteOptions) (*site, error) {
 	if s.paper, err = printertest.Open(); err != nil {
 		fmt.Fprintln(os.Stderr, "kentongan-demo: no printer:", err) // the rest of the demo is whole
 	}
-	addr, err := freeAddr(o.ScreenAddr)
+	addr, err := freeAddr(cmp.Or(o.ScreenAddr, o.address()))
 	if err != nil {
 		return s, err
 	}
@@ -119,9 +120,6 @@ func (s *site) deviceConfig() deviceConfig {
 // freeAddr is an address that can be listened on: the wish, or else a free port.
 // The device has it in its configuration, so it has to be known before.
 func freeAddr(wish string) (string, error) {
-	if wish == "" {
-		wish = "127.0.0.1:0"
-	}
 	l, err := net.Listen("tcp", freeOr(wish))
 	if err != nil {
 		return "", fmt.Errorf("find an address for the kiosk's screen: %w", err)

@@ -21,7 +21,7 @@ func TestSnapshotOnOrder(t *testing.T) {
 	deviceProgram, centreProgram := buildPrograms(t)
 	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Minute)
 	defer cancel()
-	s, err := openSite(ctx, siteOptions{Dir: t.TempDir(), Centre: centreProgram, Device: deviceProgram, PageAddr: brokertest.FreeAddress(t), ScreenAddr: brokertest.FreeAddress(t), Leased: func() string { return brokertest.FreeAddress(t) }})
+	s, err := openSite(ctx, siteOptions{Dir: t.TempDir(), Centre: centreProgram, Device: deviceProgram, PageAddr: brokertest.FreeAddress(t), Leased: leased(t)})
 	if s != nil {
 		defer s.close()
 	}

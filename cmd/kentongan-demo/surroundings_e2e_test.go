@@ -17,7 +17,7 @@ func TestSurroundingsReachTheCentre(t *testing.T) {
 	t.Parallel()
 	ctx := t.Context()
 	device, centre := buildPrograms(t)
-	s, err := openSite(ctx, siteOptions{Dir: t.TempDir(), Device: device, Centre: centre, PageAddr: brokertest.FreeAddress(t), ScreenAddr: brokertest.FreeAddress(t), Leased: func() string { return brokertest.FreeAddress(t) }})
+	s, err := openSite(ctx, siteOptions{Dir: t.TempDir(), Device: device, Centre: centre, PageAddr: brokertest.FreeAddress(t), Leased: leased(t)})
 	if s != nil {
 		defer s.close()
 	}
